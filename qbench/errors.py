@@ -1,0 +1,66 @@
+"""The errors that a user can cause, each one sentence that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a file something was written; lines and columns count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class QbenchError(Exception):
+    """Bad input or a bad environment. The command line prints it without a traceback and leaves with `exit_code`."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class SuiteError(QbenchError):
+    """A suite or card that cannot be understood."""
+
+
+class DataError(QbenchError):
+    """A dataset that cannot be used as a whole: no root, no samples, duplicate ids."""
+
+
+class BadSample(QbenchError):
+    """One sample that cannot be read. It is recorded by id and never replaced."""
+
+
+class WeightsError(QbenchError):
+    """Weights that are missing, damaged or made for another network."""
+
+
+class StoreError(QbenchError):
+    """The store cannot be read or written."""
+
+    exit_code = 3
+
+
+class NotApplicable(QbenchError):
+    """This method cannot help this model or dataset; its cell is `n/a` with this reason."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the closest of `names`, or an empty string."""
+    close = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""

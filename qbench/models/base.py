@@ -1,0 +1,104 @@
+"""A model ready to run: [0, 1] RGB in, logits out, cut at a feature site where a method asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from qbench.errors import NotApplicable, WeightsError, nearest
+from qbench.models.cut import Geometry, cut, geometry
+from qbench.vocabulary import InputConvention
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in eval mode with its input convention and its named feature sites (name -> module path)."""
+
+    net: nn.Module
+    input: InputConvention
+    sites: Mapping[str, str]
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] RGB to what the network expects (`(x * scale - mean) / std`, channel order)."""
+        if self.input.channels == "BGR":
+            images = images.flip(1)
+        mean = torch.tensor(self.input.mean, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.input.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+        return (images * self.input.scale - mean) / std
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to [B, classes]."""
+        return cast(Tensor, self.net(self.normalise(images)))
+
+    def path(self, site: str) -> str:
+        """The module path of a site: a declared name, or a path of the network. Raises NotApplicable."""
+        found = self.sites.get(site, site)
+        paths = {name for name, _ in self.net.named_modules() if name}
+        if found not in paths:
+            declared = ", ".join(self.sites) or "none"
+            raise NotApplicable(
+                f"the model has no site {site!r}{nearest(site, {*self.sites, *paths})}; declared sites: {declared}"
+            )
+        return found
+
+    def cut(self, site: str) -> Cut:
+        """The network in two halves at a site; `back(front(x), x)` has the bits of `logits(x)`."""
+        front, back = cut(self.net, self.path(site))
+        return Cut(self, front, back)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A model cut at one site."""
+
+    model: LoadedModel
+    _front: nn.Module
+    _back: nn.Module
+
+    def front(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to the features at the site, [B, C, h, w]."""
+        return cast(Tensor, self._front(self.model.normalise(images)))
+
+    def back(self, features: Tensor, images: Tensor) -> Tensor:
+        """Features at the site, and the images that they come from, to logits."""
+        return cast(Tensor, self._back(features, self.model.normalise(images)))
+
+    def geometry(self) -> Geometry:
+        """Channels and receptive-field centres of the site at the model's own input size."""
+        return geometry(self._front, self.model.input.size)
+
+
+def load_weights(net: nn.Module, file: Path) -> None:
+    """Load a safetensors file into `net`, strictly. Raises WeightsError that names the first misfit."""
+    try:
+        state = load_file(file)
+    except FileNotFoundError:
+        raise WeightsError(f"weights {file} do not exist") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None
+    check_state(net, state, str(file))
+    net.load_state_dict(state, strict=True)
+
+
+def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise WeightsError unless `state` has exactly the names and shapes of `net`."""
+    own = net.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or extra:
+        text = "; ".join(
+            f"{len(names)} {what}, first {names[0]!r}" for names, what in ((missing, "missing"), (extra, "unknown")) if names
+        )
+        raise WeightsError(f"weights {source} do not fit {type(net).__name__}: {text}")
+    for name, value in own.items():
+        if value.shape != state[name].shape:
+            raise WeightsError(
+                f"weights {source} do not fit {type(net).__name__}: {name!r} is {tuple(state[name].shape)}, "
+                f"expected {tuple(value.shape)}"
+            )

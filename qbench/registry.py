@@ -1,0 +1,164 @@
+"""One small table of everything that a suite can name, filled by one decorator a kind.
+
+Built-in entries are declared in modules that load no torch; a user's own come by entry point (group `qbench`),
+by `plugins: [module]` in a suite, or by `--plugin FILE`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from qbench.errors import QbenchError, nearest
+
+Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
+KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
+BUILTIN = (
+    "qbench.tasks.classification",
+    "qbench.data.readers",
+    "qbench.data.scenes.dataset",
+    "qbench.data.imagenet_c",
+    "qbench.degrade.jpeg",
+    "qbench.models.builtin",
+    "qbench.models.ecosystem",
+    "qbench.models.imagenet",
+    "qbench.methods.direct",
+    "qbench.methods.restorers",
+    "qbench.methods.afd",
+    "qbench.methods.finetune",
+)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a name stands for: the class or function, the module that defines it, and facts such as a method's site."""
+
+    kind: Kind
+    name: str
+    target: Any
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        return str(self.target.__module__)
+
+    @property
+    def summary(self) -> str:
+        return (self.target.__doc__ or "").strip().split("\n", 1)[0]
+
+
+_entries: dict[tuple[Kind, str], Entry] = {}
+
+
+def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], T]:
+    def decorate(target: T) -> T:
+        new = Entry(kind, name, target, facts)
+        old = _entries.get((kind, name))
+        if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
+            raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
+        _entries[kind, name] = new
+        return target
+
+    return decorate
+
+
+def method(
+    name: str, *, site: Literal["none", "image", "feature", "model"], trained: bool = False, oracle: bool = False
+) -> Callable[[T], T]:
+    """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
+    facts of the degradation that a real picture would not bring, and are marked in tables."""
+    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
+
+
+def model(name: str) -> Callable[[T], T]:
+    """Declare a model. A name that ends in `:*` takes the rest of the suite's name as its first argument."""
+    return _register("model", name, {})
+
+
+def dataset(name: str) -> Callable[[T], T]:
+    """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`)."""
+    return _register("dataset", name, {})
+
+
+def condition(name: str) -> Callable[[T], T]:
+    """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`)."""
+    return _register("condition", name, {})
+
+
+def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
+    """Declare a metric of a task: a function `(records) -> one value per sample`; tables average it."""
+    return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
+
+
+def task(name: str) -> Callable[[T], T]:
+    """Declare a task: what is predicted, what a record holds and how it is scored."""
+    return _register("task", name, {})
+
+
+def get(kind: Kind, name: str) -> Entry:
+    """The entry of that name, or of its prefix (`timm:resnet50` finds `timm:*`).
+
+    Raises QbenchError that names the nearest valid name."""
+    load_builtin()
+    found = _entries.get((kind, name))
+    if found is None and ":" in name:
+        found = _entries.get((kind, name.split(":", 1)[0] + ":*"))
+    if found is None:
+        known = [n for k, n in _entries if k == kind]
+        raise QbenchError(f"unknown {kind} {name!r}{nearest(name, known)}; `qbench list {kind}s` shows all")
+    return found
+
+
+def names(kind: Kind, pattern: str = "*") -> list[str]:
+    """All names of a kind that match the shell-style pattern, sorted."""
+    load_builtin()
+    return sorted(n for k, n in _entries if k == kind and fnmatchcase(n, pattern))
+
+
+@cache
+def load_builtin() -> None:
+    """Import the built-in modules and the installed entry points, once a process."""
+    for name in BUILTIN:
+        importlib.import_module(name)
+    for point in entry_points(group="qbench"):
+        point.load()
+
+
+def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
+    """Import the suite's `plugins` and every `--plugin FILE`; safe to call again in each worker."""
+    load_builtin()
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise QbenchError(f"plugin {name!r} cannot be imported: {error}; install it or use --plugin FILE") from error
+    for file in files:
+        load_file(Path(file))
+
+
+def load_file(file: Path) -> ModuleType:
+    """Import one plug-in file under the name `qbench_plugin_STEM`, once a process."""
+    name = f"qbench_plugin_{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
+    if spec is None or spec.loader is None:
+        raise QbenchError(f"plugin file {file} does not exist or is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

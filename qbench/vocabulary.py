@@ -1,0 +1,157 @@
+"""The nouns that every room shares. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.draws import Draw
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from qbench.models.base import LoadedModel
+
+Image: TypeAlias = NDArray[np.uint8]
+"""uint8, height x width x 3, RGB."""
+Facts: TypeAlias = Mapping[str, Any]
+"""What a condition says of its draw: quality factors, bits per pixel, kernels. JSON-able."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item of a dataset. `target` is a class index in classification, None where there is no label."""
+
+    id: str
+    image: Image
+    target: Any = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The samples of a dataset in order: their ids and, for each, a digest of all that decides its content."""
+
+    ids: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+class Dataset(Protocol):
+    """Yields samples by index. Constructing one is cheap and reads nothing."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+
+    def manifest(self) -> Manifest:
+        """Ids and content digests, in a fixed order. Raises DataError for no root, no samples or duplicate ids."""
+
+    def load(self, index: int) -> Sample:
+        """The sample at `index` of the manifest, decoded. Raises BadSample."""
+
+
+class Condition(Protocol):
+    """A named chain of degradations, applied to a view."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables: `clean`, `jpeg@10`, `rejpeg×3`."""
+
+    @property
+    def axis(self) -> tuple[str, float] | None:
+        """The table axis that it is a point of: `("quality", 10)`, `("times", 3)`; None for `clean`."""
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
+        """The degraded image, of the same shape, and the facts of this draw."""
+
+
+@dataclass
+class Context:
+    """What travels with a batch beside its images."""
+
+    ids: tuple[str, ...]
+    degraded: Tensor
+    """[B, 3, H, W] in [0, 1]: the images before any help."""
+    facts: tuple[Facts, ...]
+    _computed: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, compute: Callable[[Tensor], T]) -> T:
+        """`compute(degraded)`, kept under `name`: quality features are computed once, whoever asks."""
+        if name not in self._computed:
+            self._computed[name] = compute(self.degraded)
+        found: T = self._computed[name]
+        return found
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method is given before its first batch: the model (None at the image site), its weights and device."""
+
+    model: LoadedModel | None
+    weights: Path | None
+    device: str
+
+
+class ImageMethod(Protocol):
+    def restore(self, images: Tensor, context: Context) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to the same; any height and width."""
+
+
+class FeatureMethod(Protocol):
+    @property
+    def at(self) -> str:
+        """The site: a name that the model declares (D1 ... D4) or a module path."""
+
+    def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
+        """Features at the site, and the images in [0, 1] exactly as the stem sees them, to features."""
+
+
+class ModelMethod(Protocol):
+    def adapt(self, model: LoadedModel) -> LoadedModel:
+        """The model, changed or retrained. The one that is passed stays as it is."""
+
+
+@runtime_checkable
+class NeedsSetup(Protocol):
+    def setup(self, setup: Setup) -> None:
+        """Build networks and load weights. Raises NotApplicable, WeightsError."""
+
+
+@dataclass(frozen=True)
+class InputConvention:
+    """What a model's network expects; images reach the model in [0, 1] RGB and it does the rest itself.
+
+    The network sees `(x * scale - mean) / std` per channel in `channels` order, at `size` x `size` pixels;
+    `resize` is the short side that its usual protocol scales to before the centre crop (None: no resizing)."""
+
+    size: int
+    resize: int | None
+    channels: str = "RGB"
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bicubic"
+
+
+class Model(Protocol):
+    """A light declaration of a predictor; `build` loads torch and the weights."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        """Feature sites by name (the paper's D1-D4) to module paths; any other module path is a site too."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """All that decides its predictions apart from code: architecture, weights digest or hub name."""
+
+    def build(self) -> LoadedModel: ...
+
+
+Records: TypeAlias = Sequence[Mapping[str, Any]]
