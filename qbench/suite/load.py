@@ -1,0 +1,191 @@
+"""Reading YAML so that every later complaint can name file:line:col."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from qbench.errors import Place, SuiteError, nearest
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data, and the place in a file of each key path in it."""
+
+    data: dict[str, Any]
+    places: Mapping[KeyPath, Place]
+
+    def place(self, path: KeyPath) -> Place | None:
+        """The place of `path`, or of the nearest of its parents that stands in the file."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path)
+
+
+def load_yaml(file: Path) -> Document:
+    """One YAML mapping, safely read; `${VAR:-default}` is filled in. Raises SuiteError with its place."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise SuiteError("expected a mapping of keys at the top", place=Place(file, 1, 1))
+        places: dict[KeyPath, Place] = {}
+        data = _build(loader, node, (), places, file)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
+    finally:
+        loader.dispose()
+    return Document(data, places)
+
+
+def _build(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, places: dict[KeyPath, Place], file: Path) -> Any:
+    places.setdefault(path, Place(file, node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(loader, node, path, places, file)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(loader, child, (*path, i), places, file) for i, child in enumerate(node.value)]
+    value = loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return _expand(value, places[path]) if isinstance(value, str) else value
+
+
+def _mapping(
+    loader: yaml.SafeLoader, node: yaml.MappingNode, path: KeyPath, places: dict[KeyPath, Place], file: Path
+) -> dict[Any, Any]:
+    built: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        here = Place(file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if not isinstance(key, str | int):
+            raise SuiteError(f"a key must be a word or a whole number, not {key!r}", place=here)
+        if key in built:
+            raise SuiteError(f"key {key!r} stands here a second time; keep one", place=here)
+        places[*path, key] = here
+        built[key] = _build(loader, value_node, (*path, key), places, file)
+    return built
+
+
+def _expand(text: str, place: Place) -> str:
+    def fill(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        value = os.environ.get(name) or default
+        if value is None:
+            raise SuiteError(f"${{{name}}} is not set; set it, or write ${{{name}:-DEFAULT}}", place=place)
+        return value
+
+    return _VARIABLE.sub(fill, text)
+
+
+def load_suite_document(file: Path) -> Document:
+    """A suite file and, one level down, the one that it `extends`: mappings merge key by key, lists are replaced."""
+    child = load_yaml(file)
+    base_name = child.data.get("extends")
+    if base_name is None:
+        return child
+    place = child.place(("extends",))
+    if not isinstance(base_name, str):
+        raise SuiteError(f"`extends` takes the path of one suite file, not {base_name!r}", place=place)
+    base_file = file.parent / base_name
+    if not base_file.is_file():
+        raise SuiteError(f"`extends` names {base_name!r}, but {base_file} does not exist", place=place)
+    base = load_yaml(base_file)
+    if "extends" in base.data:
+        raise SuiteError(f"{base_name} itself extends another suite; only one level is allowed", place=place)
+    places = dict(base.places)
+    data = _merge(base.data, child.data, (), places)
+    places.update(child.places)
+    del data["extends"]
+    return Document(data, places)
+
+
+def _merge(base: dict[str, Any], child: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in child.items():
+        here = (*path, key)
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value, here, places)
+            continue
+        merged[key] = value
+        for old in [p for p in places if p[: len(here)] == here]:
+            del places[old]
+    return merged
+
+
+def validated(model: type[M], document: Document) -> M:
+    """`document` as `model`. Raises SuiteError for its first fault, at its place, with the nearest valid key."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise explain(error, document, known=_keys(model)) from None
+
+
+def explain(
+    error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()
+) -> SuiteError:
+    """The first fault of a validation as one sentence with its place; `at` is where the validated data stands."""
+    first = error.errors(include_url=False)[0]
+    path = at + tuple(part for part in first["loc"])
+    shown = _existing(path, document.data)
+    key = str(first["loc"][-1]) if first["loc"] else ""
+    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        text = f"unknown key {key!r}{nearest(key, known)}"
+    elif first["type"] in {"missing", "missing_argument"}:
+        text = f"key {key!r} is missing"
+    elif first["type"] in {"value_error", "assertion_error"}:
+        text = first["msg"].split(", ", 1)[-1]
+    else:
+        text = f"{key!r}: {first['msg'][0].lower() + first['msg'][1:]}, not {_short(first['input'])}"
+    return SuiteError(text, place=document.place(shown))
+
+
+def _existing(path: KeyPath, data: Any) -> KeyPath:
+    """`path` without the parts that pydantic adds for unions and functions."""
+    kept: list[str | int] = []
+    for part in path:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    """The field names of a model and of the models inside it."""
+    found: set[str] = set()
+    for name, info in model.model_fields.items():
+        found.add(name)
+        for inner in _models(info.annotation):
+            found |= _keys(inner)
+    return found
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
