@@ -1,0 +1,189 @@
+"""Readers of classification data on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from qbench.errors import BadSample, DataError, Place, nearest
+from qbench.registry import dataset
+from qbench.vocabulary import Image, Manifest, Sample
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
+_CONFIG = ConfigDict(extra="forbid")
+
+
+def decode(file: Path) -> Image:
+    """An image file as uint8 [H, W, 3] RGB. Raises BadSample for a file that is missing, damaged or no image."""
+    try:
+        with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        raise BadSample(f"{file} cannot be read as an image: {error}") from None
+
+
+def checked_root(root: Path) -> Path:
+    """`root`, if it is a folder. Raises DataError otherwise."""
+    if not root.is_dir():
+        raise DataError(f"the dataset's root {root} is not a folder; check the path, or the variable that it comes from")
+    return root
+
+
+def manifest_of(files: Iterable[tuple[str, Path, Any]], source: str) -> Manifest:
+    """A manifest of (id, file, target) rows; a row's digest covers the file's bytes and the target.
+
+    Raises DataError for no rows or duplicate ids. A file that cannot be opened is left for `load` to report."""
+    rows = list(files)
+    if not rows:
+        raise DataError(f"{source} holds no samples")
+    doubles = [sample_id for sample_id, n in Counter(row[0] for row in rows).items() if n > 1]
+    if doubles:
+        raise DataError(f"{source} names sample {doubles[0]!r} twice ({len(doubles)} duplicate ids); ids must be unique")
+    return Manifest(tuple(r[0] for r in rows), tuple(_digest(file, target) for _, file, target in rows))
+
+
+def _digest(file: Path, target: Any) -> str:
+    try:
+        content = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        content = "unreadable"
+    return f"{content}:{target}"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class _OnDisk:
+    root: Path
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Path, int | None]]:
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        return self.root.name
+
+    def manifest(self) -> Manifest:
+        return manifest_of(self._rows, str(self.root))
+
+    def load(self, index: int) -> Sample:
+        sample_id, file, target = self._rows[index]
+        return Sample(sample_id, decode(file), target)
+
+
+@dataset("imagefolder")
+@dataclass(frozen=True, config=_CONFIG)
+class ImageFolder(_OnDisk):
+    """A folder a class, pictures inside: `root/CLASS/PICTURE`; classes are numbered in sorted order."""
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        found = sorted(folder.name for folder in checked_root(self.root).iterdir() if folder.is_dir())
+        if not found:
+            raise DataError(f"{self.root} holds no class folders; expected {self.root}/CLASS/PICTURE")
+        return tuple(found)
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Path, int | None]]:
+        return [
+            (f"{name}/{file.name}", file, number)
+            for number, name in enumerate(self.classes)
+            for file in pictures(self.root / name)
+        ]
+
+
+@dataset("imagenet")
+@dataclass(frozen=True, config=_CONFIG)
+class ImageNet(_OnDisk):
+    """ImageNet's validation layout, whole or in part: `root/WNID/PICTURE`, classes numbered as in ImageNet-1k."""
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Path, int | None]]:
+        index = imagenet_classes()
+        folders = sorted(folder for folder in checked_root(self.root).iterdir() if folder.name in index)
+        if not folders:
+            raise DataError(f"{self.root} holds no folder named by a WordNet id of ImageNet-1k (n01440764 ...)")
+        return [(f"{folder.name}/{file.name}", file, index[folder.name]) for folder in folders for file in pictures(folder)]
+
+
+@cache
+def imagenet_classes() -> dict[str, int]:
+    """WordNet id to class index 0..999, in sorted order as in ImageNet-1k; read from timm's data without loading timm."""
+    spec = find_spec("timm")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("timm is not installed; its list of ImageNet's WordNet ids is needed")
+    file = Path(spec.submodule_search_locations[0]) / "data" / "_info" / "imagenet_synsets.txt"
+    return {wnid: number for number, wnid in enumerate(file.read_text(encoding="ascii").split())}
+
+
+@dataset("photos")
+@dataclass(frozen=True, config=_CONFIG)
+class Photos(_OnDisk):
+    """Pictures without labels, in one folder and the folders below it."""
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Path, int | None]]:
+        root = checked_root(self.root)
+        return [(file.relative_to(root).as_posix(), file, None) for file in pictures(root, deep=True)]
+
+
+@dataset("csv")
+@dataclass(frozen=True, config=_CONFIG)
+class CsvLabels(_OnDisk):
+    """A table with a path and a label a row, beside the pictures; `split` keeps the rows of one split."""
+
+    file: str = "labels.csv"
+    split: str | None = None
+    path_column: str = "file"
+    label_column: str = "class_index"
+    split_column: str = "split"
+    name: str | None = Field(default=None)
+
+    @property
+    def label(self) -> str:
+        return self.name or self.root.name
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Path, int | None]]:
+        table = checked_root(self.root) / self.file
+        if not table.is_file():
+            raise DataError(f"{table} does not exist; `file` names the table below the root")
+        with table.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            columns = reader.fieldnames or []
+            wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
+            for column in wanted:
+                if column not in columns:
+                    raise DataError(f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1))
+            rows = [(line, row) for line, row in enumerate(reader, start=2)]
+        splits = {row[self.split_column] for _, row in rows} if self.split else set()
+        if self.split and self.split not in splits:
+            raise DataError(f"{table} has no split {self.split!r}{nearest(self.split, splits)}")
+        return [
+            (row[self.path_column], self.root / row[self.path_column], self._target(table, line, row))
+            for line, row in rows
+            if not self.split or row[self.split_column] == self.split
+        ]
+
+    def _target(self, table: Path, line: int, row: dict[str, str]) -> int:
+        text = row[self.label_column]
+        if text is None or not text.strip().isdigit():
+            raise DataError(f"{self.label_column} must be a class index, not {text!r}", place=Place(table, line, 1))
+        return int(text)
+
+
+def pictures(folder: Path, *, deep: bool = False) -> list[Path]:
+    """The picture files of a folder, sorted by path."""
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(file for file in found if file.suffix.lower() in SUFFIXES)

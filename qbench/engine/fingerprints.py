@@ -1,0 +1,137 @@
+"""Digests of what decides a cell's result: sources, files, library and codec versions."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from PIL import features
+
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
+_NOT_NUMERIC = {"qbench", "qbench.registry", "qbench.errors", "qbench.cards", "qbench.shipped"}
+
+
+def digest(value: Any) -> str:
+    """BLAKE2b of a JSON-able value, 32 hex digits; mappings in any order give the same digest."""
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def file_sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries and codecs that take part in a result, none of them imported."""
+    found = {name: _version(name) for name in LIBRARIES}
+    found["libjpeg_turbo"] = features.version("libjpeg_turbo") or features.version("jpg") or "none"
+    found["python"] = platform.python_version()
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def code_digest(modules: Iterable[str]) -> str:
+    """Digest of the sources of `modules` and of all that they import from their own packages.
+
+    Comments, docstrings and layout do not count. The registry and the errors do not either: they decide no number."""
+    return digest({name: source_digest(name) for name in sorted(closure(frozenset(modules)))})
+
+
+@cache
+def closure(modules: frozenset[str]) -> frozenset[str]:
+    """`modules` and the modules of their own top-level packages that they import, directly or through others."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in _NOT_NUMERIC:
+            continue
+        found.add(name)
+        waiting.extend(_imports(name))
+    return frozenset(found)
+
+
+@cache
+def source_digest(module: str) -> str:
+    file = _file(module)
+    if file is None:
+        return "no source"
+    return hashlib.blake2b(ast.dump(_without_docstrings(_parsed(file))).encode(), digest_size=16).hexdigest()
+
+
+def _imports(module: str) -> list[str]:
+    file = _file(module)
+    if file is None:
+        return []
+    found: list[str] = []
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.Import):
+            found.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            found.append(base)
+            found.extend(f"{base}.{alias.name}" for alias in node.names)
+    top = module.partition(".")[0]
+    return [name for name in found if name.partition(".")[0] in {top, "qbench"} and _file(name) is not None]
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parents = package.split(".")
+    base = ".".join(parents[: len(parents) - node.level + 1])
+    return f"{base}.{node.module}" if node.module else base
+
+
+@cache
+def _file(module: str) -> Path | None:
+    loaded = sys.modules.get(module)
+    name = getattr(loaded, "__file__", None)
+    if loaded is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        name = spec.origin if spec else None
+    return Path(name) if name and name.endswith(".py") else None
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes())
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:]
+    return tree
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON-able data, for a key."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,109 @@
+"""What a suite file may say. Keys are the vocabulary's nouns; anything else is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+TABLES = ("accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Named(_Strict):
+    """Something of the registry with its parameters: `NAME`, `{NAME: {key: value}}` or `{name: NAME, key: value}`."""
+
+    name: str = Field(min_length=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+    label: str | None = Field(default=None, description="Its name in tables, where two would be the same.")
+    inner: bool = Field(default=False, description="Whether the file writes the parameters one level below the name.")
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, Named):
+        return value
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a name, or a name with its parameters, not {value!r}")
+    if "name" in value:
+        params = {key: item for key, item in value.items() if key not in {"name", "label"}}
+        return {"name": value["name"], "params": params, "label": value.get("label")}
+    if len(value) != 1:
+        raise ValueError(f"expected one name with its parameters below it, not the keys {', '.join(map(str, value))}")
+    ((name, params),) = value.items()
+    if params is not None and not isinstance(params, dict):
+        raise ValueError(f"expected parameters below {name!r} as `key: value`, not {params!r}")
+    params = dict(params or {})
+    return {"name": name, "label": params.pop("label", None), "params": params, "inner": True}
+
+
+NamedItem = Annotated[Named, BeforeValidator(_named)]
+
+
+class ViewSpec(_Strict):
+    """The uint8 geometry in which degradation happens: short side to `resize`, then a centre crop of `crop` pixels.
+
+    `model` stands for what the model declares; `resize: null` leaves the picture's size."""
+
+    resize: int | None | Literal["model"] = Field(default="model")
+    crop: int | Literal["model"] = Field(default="model")
+    interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
+
+    @model_validator(mode="after")
+    def _positive(self) -> ViewSpec:
+        for name in ("resize", "crop"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise ValueError(f"{name} must be at least 1 pixel, not {value}")
+        return self
+
+    @property
+    def label(self) -> str:
+        return f"resize {self.resize or 'none'}, crop {self.crop}, {self.interpolation}"
+
+
+class TaskSpec(_Strict):
+    """One task on one dataset: every condition x model x method of it is a cell (x train_seed where trained)."""
+
+    task: str = "classification"
+    dataset: NamedItem
+    view: ViewSpec = ViewSpec()
+    models: list[NamedItem] = Field(min_length=1)
+    conditions: list[NamedItem] = Field(min_length=1)
+    methods: list[NamedItem] = Field(default_factory=lambda: [Named(name="direct")], min_length=1)
+    train_seeds: list[int] = Field(default_factory=lambda: [0], min_length=1)
+
+
+class EngineSpec(_Strict):
+    """What decides the bits of a result besides the cell itself; all of it is part of every cell's key."""
+
+    batch: int = Field(default=16, ge=1, description="Samples that go through a network at once.")
+    threads: int = Field(default=1, ge=1, description="Threads of one unit of work.")
+    shard: int = Field(default=32, ge=1, description="Samples of one unit of work and of one stored file.")
+    max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unreadable samples past which a cell fails.")
+
+
+class Suite(_Strict):
+    """A suite file, validated."""
+
+    suite: str = Field(pattern=r"^[\w.-]+$", description="Its name; also the name of its run directory.")
+    version: int = Field(ge=1)
+    changelog: dict[int, str] = Field(description="What each version changed.")
+    title: str = ""
+    seed: int = Field(default=0, ge=0)
+    plugins: list[str] = Field(default_factory=list)
+    engine: EngineSpec = EngineSpec()
+    tasks: list[TaskSpec] = Field(min_length=1)
+    tables: list[Literal["accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency"]] = Field(
+        default_factory=lambda: ["accuracy-by-condition"]
+    )
+
+    @model_validator(mode="after")
+    def _version_is_told(self) -> Suite:
+        if self.version not in self.changelog:
+            raise ValueError(f"the changelog has no line for version {self.version}")
+        return self

@@ -1,0 +1,13 @@
+"""Classification: top-1, top-5, calibration and paired comparison from one compact record a sample."""
+
+from __future__ import annotations
+
+from qbench.registry import task
+
+
+@task("classification")
+class Classification:
+    """One label a picture; scored by top-1, top-5, negative log likelihood and calibration error."""
+
+    predict = "qbench.tasks.classification.predict"
+    metrics = ("top1", "top5", "nll", "ece")

@@ -1,0 +1,53 @@
+"""Logits to records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qbench.errors import DataError, QbenchError
+
+COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
+
+
+def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
+    """[B, classes] and B targets (None: unlabelled) to columns of B values; see `bad` for their meaning.
+
+    A tie with the target's logit counts against it. Raises QbenchError for logits that are not finite."""
+    if not bool(torch.isfinite(logits).all()):
+        raise QbenchError("the model's outputs are not finite")
+    classes = logits.shape[1]
+    target = torch.tensor([-1 if t is None else t for t in targets])
+    if int(target.max()) >= classes:
+        raise DataError(f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart")
+    values = logits.float().cpu()
+    log_probabilities = values.log_softmax(1)
+    labelled = target >= 0
+    at = target.clamp(min=0).unsqueeze(1)
+    rank = (values >= values.gather(1, at)).sum(1) - 1
+    top = values.topk(min(5, classes), dim=1).indices
+    confidence, prediction = log_probabilities.exp().max(1)
+    nll = -log_probabilities.gather(1, at).squeeze(1)
+    return {
+        "target": target.to(torch.int32).numpy(),
+        "prediction": prediction.to(torch.int32).numpy(),
+        "rank": torch.where(labelled, rank, -1).to(torch.int32).numpy(),
+        "top5": [row.astype(np.int32) for row in top.numpy()],
+        "confidence": confidence.numpy(),
+        "nll": torch.where(labelled, nll, torch.nan).numpy(),
+    }
+
+
+def bad(count: int) -> Mapping[str, Any]:
+    """The columns of `count` samples that could not be read."""
+    nothing = np.full(count, -1, dtype=np.int32)
+    no_number = np.full(count, np.nan, dtype=np.float32)
+    empty = [np.zeros(0, dtype=np.int32)] * count
+    return {
+        "target": nothing, "prediction": nothing, "rank": nothing, "top5": empty,
+        "confidence": no_number, "nll": no_number,
+    }  # fmt: skip
