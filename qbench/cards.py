@@ -1,0 +1,145 @@
+"""Reading method cards and finding trained weights. Light: nothing here loads torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
+from qbench.shipped import shipped
+from qbench.suite.load import load_yaml, validated
+from qbench.train.schema import Card, RecipeSpec, WeightsRef
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of trained weights whose digest was checked."""
+
+    path: Path
+    sha256: str
+    recipe: str
+    card: Path
+    licence: str
+
+
+def load_card(path: Path) -> Card:
+    """The card in `path`. Raises SuiteError that names file:line:col and the nearest valid key."""
+    document = load_yaml(path)
+    card = validated(Card, document)
+    for name in card.recipes:
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise SuiteError(
+                f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name",
+                place=document.place(("recipes", name)),
+            )
+    return card
+
+
+def card_names() -> list[str]:
+    """The names of the cards that ship."""
+    folder = shipped("baselines")
+    return sorted(file.stem for file in folder.glob("*.yaml")) if folder.is_dir() else []
+
+
+def card_path(card: str) -> Path:
+    """A card by path or by the bare name of one that ships. Raises QbenchError with the nearest name."""
+    path = Path(card)
+    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
+        if not path.is_file():
+            raise QbenchError(f"card {card} does not exist; the bare names {' '.join(card_names())} need no path")
+        return path
+    path = shipped("baselines") / f"{card}.yaml"
+    if not path.is_file():
+        raise QbenchError(f"no card {card!r}{nearest(card, card_names())}; shipped: {' '.join(card_names())}")
+    return path
+
+
+def recipe_of(card: Card, name: str | None) -> tuple[str, RecipeSpec]:
+    """The recipe of that name, or the only one. Raises QbenchError with the nearest name."""
+    if name is None and len(card.recipes) == 1:
+        name = next(iter(card.recipes))
+    if name is None:
+        raise QbenchError(f"card {card.card!r} has several recipes, name one: {' '.join(card.recipes)}")
+    if name not in card.recipes:
+        known = " ".join(card.recipes)
+        raise QbenchError(f"card {card.card!r} has no recipe {name!r}{nearest(name, card.recipes)}; it has: {known}")
+    return name, card.recipes[name]
+
+
+def trained_dir() -> Path:
+    """Where `qbench train` writes unless told otherwise: $QBENCH_HOME/weights (~/.cache/qbench/weights)."""
+    home = os.environ.get("QBENCH_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "qbench") / "weights"
+
+
+def trained_name(method: str, recipe: str, train_seed: int) -> str:
+    """The stem of the files that a training writes."""
+    return f"{method}-{recipe}-s{train_seed}"
+
+
+def find_weights(
+    method: str, model_label: str | None, dataset_label: str | None, train_seed: int, recipe: str | None = None
+) -> Weights | None:
+    """The weights of `method` for this model and dataset, or None where none ship and none were trained.
+
+    The first recipe on the card that serves both labels decides (None fits any pattern; `recipe` names one instead).
+    Shipped files come before the user's own. Raises WeightsError for a file that is not what the card or sidecar says,
+    QbenchError for a recipe that the card lacks."""
+    path = shipped("baselines") / f"{method}.yaml"
+    if not path.is_file():
+        return None
+    card = load_card(path)
+    names = [recipe_of(card, recipe)[0]] if recipe else list(card.recipes)
+    for name in names:
+        spec = card.recipes[name]
+        if recipe or (_fits(model_label, spec.serves.model) and _fits(dataset_label, spec.serves.dataset)):
+            found = _shipped_weights(path, name, spec, train_seed)
+            return found or _own_weights(path, name, card.card, train_seed)
+    return None
+
+
+def _fits(label: str | None, pattern: str) -> bool:
+    return label is None or fnmatchcase(label, pattern)
+
+
+def _shipped_weights(card: Path, recipe: str, spec: RecipeSpec, train_seed: int) -> Weights | None:
+    refs = [ref for ref in spec.shipped if ref.train_seed == train_seed]
+    for ref in refs:
+        file = shipped("baselines/weights") / ref.file
+        if file.is_file():
+            return Weights(file, _checked(file, ref, card), recipe, card, ref.data_licence)
+    return None
+
+
+def _checked(file: Path, ref: WeightsRef, card: Path) -> str:
+    return _same(file, ref.sha256, f"the card {card} says", "install qbench again or restore the file")
+
+
+def _own_weights(card: Path, recipe: str, method: str, train_seed: int) -> Weights | None:
+    file = trained_dir() / f"{trained_name(method, recipe, train_seed)}.safetensors"
+    if not file.is_file():
+        return None
+    sidecar = file.with_suffix(".json")
+    again = f"train again: qbench train {method} {recipe} --seed {train_seed} --restart"
+    try:
+        expected = str(json.loads(sidecar.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise WeightsError(f"{file} has no readable sidecar {sidecar.name}; {again}") from None
+    return Weights(file, _same(file, expected, f"{sidecar.name} says", again), recipe, card, "your own training data")
+
+
+def _same(file: Path, expected: str, who: str, advice: str) -> str:
+    actual = digest(file)
+    if actual != expected:
+        raise WeightsError(f"{file} has sha256 {actual[:12]}..., {who} {expected[:12]}...; {advice}")
+    return actual
+
+
+def digest(file: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

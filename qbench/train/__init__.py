@@ -1,0 +1,1 @@
+"""Training: recipes from cards, and one loop."""

@@ -1,0 +1,159 @@
+"""What a card under baselines/ may say. Light: nothing here loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from qbench.errors import nearest
+
+TERMS: Mapping[str, tuple[str, ...]] = {
+    "restorer": ("l1", "mse"),
+    "afd": ("feature", "kl", "deeper"),
+    "finetune": ("ce", "kl"),
+    "classifier": ("ce",),
+}
+"""The loss terms that each kind of recipe knows."""
+Positive: TypeAlias = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Serves(_Part):
+    """Which cells the weights of a recipe are for: shell-style patterns over labels; the first recipe that fits wins."""
+
+    model: str = "*"
+    dataset: str = "*"
+
+
+class Role(_Part):
+    """Where the samples of one data role come from."""
+
+    dataset: dict[str, Any] = Field(description="As in a suite: `name` and its arguments; `photos` is a plain folder.")
+    count: int | None = Field(default=None, ge=1, description="Use the first `count` samples only.")
+
+
+class CropView(_Part):
+    """The geometry of a training sample: a random square, taken before the degradation."""
+
+    size: int = Field(ge=8, description="Pixels of a side.")
+    scale: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="The picture is scaled by a draw from it.")
+    flip: bool = Field(default=True, description="Mirror half of the samples.")
+    rotate: bool = Field(default=False, description="Turn by a drawn multiple of 90 degrees.")
+    aligned: bool = Field(default=True, description="The 8x8 grid of the codec starts at the crop's corner.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CropView:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"`scale` goes from the smaller to the larger factor, not {list(self.scale)}")
+        return self
+
+
+class MixPart(_Part):
+    """One degradation of the mix. `with` holds the condition's arguments; a value `{any: [..]}` or
+    `{between: [low, high]}` is drawn for every sample."""
+
+    condition: str
+    weight: Positive = 1.0
+    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Term(_Part):
+    """One term of the loss."""
+
+    weight: Positive = 1.0
+    temperature: Positive = Field(default=1.0, description="Of `kl`: both distributions are softened by it.")
+    sites: tuple[str, ...] = Field(default=(), description="Of `deeper`: layers by module path.")
+
+
+def _term(value: Any) -> Any:
+    return {"weight": value} if isinstance(value, int | float) else value
+
+
+class StageSpec(_Part):
+    """One stage of a training: a number of steps under one optimiser."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Positive
+    schedule: Literal["constant", "cosine", "step"] = Field(
+        default="constant", description="cosine: to zero over the stage; step: lr / 5 from the middle on."
+    )
+    warmup: int = Field(default=0, ge=0, description="Steps over which the rate rises linearly to `lr`.")
+    lr_factors: dict[str, Positive] = Field(default_factory=dict, description="Parameter name pattern to factor.")
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd.")
+    clip_norm: Positive | None = Field(default=None, description="Gradients are scaled down to this norm.")
+    ema: float | None = Field(default=None, gt=0, lt=1, description="Decay of the averaged weights kept at the end.")
+
+
+class WeightsRef(_Part):
+    """Trained weights that ship: the file under baselines/weights and its digest."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    train_seed: int = 0
+    data_licence: str = Field(description="Licence of what they were trained on.")
+
+
+class Budget(_Part):
+    """What the training costs, measured."""
+
+    minutes: Positive = Field(description="Wall time on one core.")
+    machine: str = ""
+
+
+class RecipeSpec(_Part):
+    """How to train one method for one kind of cell."""
+
+    kind: Literal["restorer", "afd", "finetune", "classifier"]
+    serves: Serves = Serves()
+    model: str | dict[str, Any] | None = Field(default=None, description="As in a suite; None at the image site.")
+    network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
+    data: dict[str, Role] = Field(description="`source`, and `validation` where there is one.")
+    crop: CropView
+    degradation: tuple[MixPart, ...] = Field(min_length=1)
+    loss: dict[str, Annotated[Term, BeforeValidator(_term)]] = Field(min_length=1)
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+    seed: int = 0
+    budget: Budget | None = None
+    weights: WeightsRef | tuple[WeightsRef, ...] | None = Field(default=None, description="None: made by command.")
+    notes: str = ""
+
+    @property
+    def shipped(self) -> tuple[WeightsRef, ...]:
+        return self.weights if isinstance(self.weights, tuple) else (self.weights,) if self.weights else ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RecipeSpec:
+        _known("loss term", self.loss, TERMS[self.kind])
+        _known("data role", self.data, ("source", "validation"))
+        if "source" not in self.data:
+            raise ValueError("`data` needs the role `source`")
+        if (self.model is None) != (self.kind == "restorer"):
+            raise ValueError(f"a {self.kind} recipe {'takes no' if self.kind == 'restorer' else 'needs a'} `model`")
+        return self
+
+
+def _known(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown {what} {name!r}{nearest(name, known)}; known: {' '.join(known)}")
+
+
+class Card(_Part):
+    """One method: what it is, whose, what was published, how it is trained and which weights ship."""
+
+    card: str = Field(description="The method's name.")
+    version: int = Field(ge=1)
+    title: str
+    citation: str
+    licence: str = Field(description="Of the code idea and paper.")
+    notes: str = ""
+    published: tuple[dict[str, Any], ...] = Field(default=(), description="Figures of the literature, with their source.")
+    recipes: dict[str, RecipeSpec] = Field(min_length=1)
