@@ -1,0 +1,291 @@
+"""A suite to a plan: names to objects, lists to cells, everything that decides a result to keys."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from qbench import cards, registry
+from qbench.engine import fingerprints
+from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
+from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.suite.load import Document, KeyPath, explain, load_suite_document, validated
+from qbench.suite.schema import Named, Suite, TaskSpec
+
+ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
+_RESERVED = ("recipe", "weights")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a suite."""
+
+    limit: int | None = None
+    only: tuple[str, ...] = ()
+    device: str = "auto"
+    plugin_files: tuple[Path, ...] = ()
+    live: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One object of the suite with its name, its label and the key path that it stands at."""
+
+    named: Named
+    target: Any
+    entry: registry.Entry
+    label: str
+    path: KeyPath
+
+
+def load_suite(file: Path, options: Options) -> tuple[Suite, Document]:
+    """A suite file, validated as far as its schema goes. Raises SuiteError with the place of the fault."""
+    document = load_suite_document(file)
+    return validated(Suite, document), document
+
+
+def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
+    """Expand a suite into cells with keys. Reads manifests and weights' digests; loads no torch.
+
+    Raises SuiteError (with place) for names, parameters and files that do not hold."""
+    try:
+        registry.load_plugins(suite.plugins, options.plugin_files)
+    except QbenchError as error:
+        raise SuiteError(error.message, place=document.place(("plugins",))) from None
+    only = _only(options.only)
+    settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
+    sources: list[Source] = []
+    cells: list[Cell] = []
+    for number, spec in enumerate(suite.tasks):
+        cells += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
+    cells = [cell for cell in cells if all(fnmatchcase(_facet(cell, key), value) for key, value in only)]
+    if not cells:
+        raise QbenchError(f"--only {' '.join(options.only)} leaves no cell of suite {suite.suite!r}")
+    _check_unique(cells)
+    return Plan(
+        suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
+        options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
+    )  # fmt: skip
+
+
+def resolve_device(device: str) -> str:
+    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out."""
+    if device == "auto":
+        return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
+    if device.split(":")[0] not in {"cpu", "cuda", "mps"}:
+        raise QbenchError(f"--device takes auto, cpu, cuda or mps, not {device!r}")
+    return device
+
+
+def _only(texts: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or key not in ONLY_KEYS:
+            raise QbenchError(f"--only takes KEY=PATTERN with a key of {', '.join(ONLY_KEYS)}, not {text!r}"
+                              f"{nearest(key, ONLY_KEYS)}")  # fmt: skip
+        pairs.append((key, value))
+    return pairs
+
+
+def _facet(cell: Cell, key: str) -> str:
+    return {"task": cell.task, "dataset": cell.dataset, "condition": cell.condition_label,
+            "model": cell.model_label, "method": cell.method_label}[key]  # fmt: skip
+
+
+def _task_cells(
+    spec: TaskSpec, path: KeyPath, document: Document, suite: Suite, settings: Settings, options: Options,
+    sources: list[Source],
+) -> Iterator[Cell]:  # fmt: skip
+    task = _get("task", Named(name=spec.task), (*path, "task"), document)
+    datasets = _fan_out("dataset", spec.dataset, (*path, "dataset"), document)
+    models = _parts("model", spec.models, (*path, "models"), document, options.live)
+    conditions = [
+        part
+        for i, named in enumerate(spec.conditions)
+        for part in _fan_out("condition", named, (*path, "conditions", i), document)
+    ]
+    methods = _parts("method", spec.methods, (*path, "methods"), document, options.live)
+    for dataset in datasets:
+        source = _source(dataset, suite.engine.shard, options.limit, document)
+        sources.append(source)
+        for condition, model, method in itertools.product(conditions, models, methods):
+            seeds = spec.train_seeds if method.entry.facts["trained"] else spec.train_seeds[:1]
+            for train_seed in seeds:
+                yield _cell(
+                    task, dataset, spec, condition, model, method, train_seed, settings, len(sources) - 1, document
+                )
+
+
+def _parts(
+    kind: registry.Kind, items: Sequence[Named], path: KeyPath, document: Document, live: Mapping[str, Any]
+) -> list[_Part]:
+    return [
+        _Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (*path, i))
+        if named.name in live
+        else _part(kind, named, (*path, i), document)
+        for i, named in enumerate(items)
+    ]
+
+
+def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> registry.Entry:
+    return registry.Entry(kind, named.name, type(live[named.name]), {})
+
+
+def _get(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> registry.Entry:
+    try:
+        return registry.get(kind, named.name)
+    except QbenchError as error:
+        raise SuiteError(error.message, place=document.place(path)) from None
+
+
+def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> _Part:
+    entry = _get(kind, named, path, document)
+    target = construct(entry, named, path, document)
+    return _Part(named, target, entry, named.label or getattr(target, "label", named.name), path)
+
+
+def construct(entry: registry.Entry, named: Named, path: KeyPath, document: Document) -> Any:
+    """The object that a name and its parameters stand for. Raises SuiteError at the parameter's place."""
+    at = (*path, named.name) if named.inner else path
+    params = {key: value for key, value in named.params.items() if entry.kind != "method" or key not in _RESERVED}
+    known = list(inspect.signature(entry.target).parameters)
+    first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
+    for key in params:
+        if key not in known[len(first) :]:
+            raise SuiteError(
+                f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}", place=document.place((*at, key))
+            )
+    try:
+        return entry.target(*first, **params)
+    except ValidationError as error:
+        raise explain(error, document, at=at, known=known) from None
+    except (TypeError, ValueError) as error:
+        raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(at)) from None
+
+
+def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
+    """One object for each combination of the parameters that are given as lists."""
+    lists = {key: value for key, value in named.params.items() if isinstance(value, list)}
+    for key, value in lists.items():
+        if not value:
+            at = (*path, named.name, key) if named.inner else (*path, key)
+            raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
+    return [
+        _part(kind, named.model_copy(update={"params": {**named.params, **dict(zip(lists, values, strict=True))}}), path, document)
+        for values in itertools.product(*lists.values())
+    ]
+
+
+def _source(dataset: _Part, size: int, limit: int | None, document: Document) -> Source:
+    try:
+        manifest = dataset.target.manifest()
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(dataset.path)) from None
+    count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
+    rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
+    shards = tuple(
+        Shard(i, min(i + size, count), f"{i:06d}-{fingerprints.digest(rows[i : i + size])[:16]}") for i in range(0, count, size)
+    )
+    return Source(dataset.named, count, shards)
+
+
+def _cell(
+    task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part, train_seed: int,
+    settings: Settings, source: int, document: Document,
+) -> Cell:  # fmt: skip
+    weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
+    label, axis = getattr(dataset.target, "degraded", (condition.label, condition.target.axis))
+    identity = _identity(model, document)
+    key = fingerprints.digest(
+        {
+            "view": spec.view.model_dump(),
+            "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
+            "model": [model.named.name, fingerprints.plain(identity)],
+            "method": [method.named.name, fingerprints.plain(_without(method.named.params, _RESERVED)), sha256],
+            "dataset": [dataset.named.name, label],
+            "settings": settings.__dict__,
+            "libraries": fingerprints.library_versions(),
+            "code": _code(task, dataset, condition, model, method),
+        }
+    )
+    return Cell(
+        key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
+        method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights, sha256,
+        missing,
+    )  # fmt: skip
+
+
+def _without(params: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in keys}
+
+
+def _identity(model: _Part, document: Document) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = model.target.identity()
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(model.path)) from None
+    return found
+
+
+def _code(task: registry.Entry, *parts: _Part) -> str:
+    modules = [part.entry.module for part in parts]
+    return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
+
+
+def _weights(
+    method: _Part, model: _Part, dataset: _Part, train_seed: int, document: Document
+) -> tuple[Path | None, str, str]:
+    """The method's weights for this model and dataset: path, sha256, and why there are none."""
+    if not method.entry.facts["trained"]:
+        return None, "", ""
+    given = method.named.params.get("weights")
+    if given is not None:
+        if not Path(given).is_file():
+            raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
+        return Path(given), fingerprints.file_sha256(Path(given)), ""
+    model_name = None if method.entry.facts["site"] == "image" else model.named.name
+    name, recipe = method.named.name, method.named.params.get("recipe")
+    try:
+        found = cards.find_weights(name, model_name, dataset.named.name, train_seed, recipe)
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(method.path)) from None
+    if found is None:
+        return None, "", cards.missing(name, model_name, dataset.named.name, train_seed, recipe)
+    return found.path, found.sha256, ""
+
+
+def _check_unique(cells: Sequence[Cell]) -> None:
+    """Raise SuiteError where two cells would stand in the same place of a table."""
+    doubles = [
+        names
+        for names, n in Counter(
+            (c.task, c.dataset, c.view.label, c.condition_label, c.model_label, c.method_label, c.train_seed) for c in cells
+        ).items()
+        if n > 1
+    ]
+    if doubles:
+        raise SuiteError(f"two cells are both named {' / '.join(map(str, doubles[0]))}; give one of them its own `label`")
+
+
+def with_live(suite: Suite, models: Sequence[str]) -> Suite:
+    """`suite` with models that were given as objects added to every task."""
+    extra = [Named(name=name, label=name.removeprefix("live:")) for name in models]
+    return suite.model_copy(
+        update={"tasks": [spec.model_copy(update={"models": [*spec.models, *extra]}) for spec in suite.tasks]}
+    )
+
+
+def limited(plan: Plan, cells: Sequence[Cell]) -> Plan:
+    """`plan` with these cells only."""
+    return replace(plan, cells=tuple(cells))
