@@ -261,7 +261,8 @@ def _weights(
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
-        return None, "", cards.missing(name, model_name, dataset.named.name, train_seed, recipe)
+        served = " and ".join(part for part in (model_name, dataset.named.name) if part)
+        return None, "", f"no weights of {name} for {served} with train_seed {train_seed}; see `qbench train {name}`"
     return found.path, found.sha256, ""
 
 

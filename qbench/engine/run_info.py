@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qbench.errors import StoreError
 
 Status = Literal["pending", "done", "n/a", "failed"]
 
@@ -19,6 +21,7 @@ class CellInfo(BaseModel):
     key: str = Field(description="Digest of everything that can change its records.")
     task: str
     dataset: str
+    source: int = Field(description="Which of the run's sources its samples come from.")
     view: str
     condition: str
     axis: tuple[str, float] | None = Field(description="The table axis that the condition is a point of.")
@@ -33,6 +36,15 @@ class CellInfo(BaseModel):
     weights: str = Field(default="", description="sha256 of the method's weights, or empty.")
 
 
+class SourceInfo(BaseModel):
+    """A sliced manifest: the names of its shards, in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: int
+    shards: tuple[str, ...]
+
+
 class RunInfo(BaseModel):
     """A run: everything that a report needs besides the records."""
 
@@ -44,9 +56,17 @@ class RunInfo(BaseModel):
     seed: int
     command: str = Field(description="The command that makes these records again.")
     tables: tuple[str, ...]
+    sources: tuple[SourceInfo, ...]
     cells: tuple[CellInfo, ...]
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
 
 def read(run: Path) -> RunInfo:
-    return RunInfo.model_validate_json((run / "run.json").read_text())
+    """The run's `run.json`. Raises StoreError where there is none or it is damaged."""
+    file = run / "run.json"
+    try:
+        return RunInfo.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise StoreError(f"{run} is no run directory: it holds no run.json") from None
+    except ValidationError as error:
+        raise StoreError(f"{file} is damaged: {error.errors()[0]['msg']}") from None

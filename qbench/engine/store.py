@@ -1,0 +1,111 @@
+"""The store: one Parquet file for each cell key and shard. The set of files is the store; there is no index.
+
+A file is written under a temporary name, fsynced and renamed, so that after a crash it is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qbench.engine.run_info import CellInfo, RunInfo
+from qbench.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def atomic(file: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `file`, then put it in place at once.
+
+    Raises StoreError where the disk refuses (no space left, no permission); nothing half-written stays."""
+    temporary = ""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        os.close(handle)
+        write(Path(temporary))
+        with open(temporary, "rb") as written:  # noqa: PTH123
+            os.fsync(written.fileno())
+        Path(temporary).replace(file)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}; free space or choose another --out") from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(file: Path, text: str) -> None:
+    atomic(file, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
+def cell_folder(run: Path, key: str) -> Path:
+    return run / "records" / key[:2] / key
+
+
+def shard_file(run: Path, key: str, shard: str) -> Path:
+    return cell_folder(run, key) / f"{shard}.parquet"
+
+
+def write_records(file: Path, columns: Mapping[str, Any]) -> None:
+    """One shard of one cell's records; columns of equal length."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(dict(columns))
+    atomic(file, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def read_shard(file: Path) -> pd.DataFrame:
+    """One shard. Raises StoreError for a file that is missing or cut short."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file).read().to_pandas()
+    except FileNotFoundError:
+        raise StoreError(f"records {file} are missing; run the suite again to make them") from None
+    except (OSError, pa.ArrowException) as error:
+        text = str(error).splitlines()[0]
+        raise StoreError(f"records {file} are damaged ({text}); remove the file and run the suite again") from None
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a shard's file is there and ends as a Parquet file must."""
+    try:
+        with file.open("rb") as handle:
+            if handle.read(4) != b"PAR1":
+                return False
+            handle.seek(-4, os.SEEK_END)
+            return handle.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def read_cell(run: Path, info: RunInfo, cell: CellInfo) -> pd.DataFrame:
+    """All records of a cell in manifest order. Raises StoreError for a missing or damaged file."""
+    import pandas as pd
+
+    shards = info.sources[cell.source].shards
+    return pd.concat([read_shard(shard_file(run, cell.key, shard)) for shard in shards], ignore_index=True)
+
+
+def not_applicable(run: Path, key: str) -> str:
+    """Why a cell was found `n/a` by an earlier run, or an empty string."""
+    file = cell_folder(run, key) / "not_applicable.json"
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["reason"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def write_not_applicable(run: Path, key: str, reason: str) -> None:
+    write_text(cell_folder(run, key) / "not_applicable.json", json.dumps({"reason": reason}))
