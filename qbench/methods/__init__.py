@@ -1,0 +1,1 @@
+"""What helps a model against degradation: nothing, restorers, feature enhancers, fine-tuning."""

@@ -1,0 +1,95 @@
+"""The adaptive feature de-drifting module (AFD): FDE-Net, FE-Net and their product, as one network."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qbench.methods.afd.dct import BLOCK, BlockDct
+from qbench.methods.afd.fde import Fde, Gate
+from qbench.methods.afd.fe import Fe, Guide, Plan
+from qbench.methods.afd.repconv import RepConv
+from qbench.models.cut import Geometry
+
+
+@dataclass(frozen=True)
+class AfdShape:
+    """What decides the module's parameters. `channels` is the width of the site's features; `base` the width of
+    FE-Net's first scale; `nonnegative` ends in a ReLU (right where the site itself follows one)."""
+
+    channels: int
+    base: int = 16
+    plan: Plan = "light"
+    guide: Guide = "mul_residual"
+    nonnegative: bool = True
+    gate: bool = False
+
+
+def base_width(channels: int) -> int:
+    """16 up to 128 channels as published, an eighth of the width beyond."""
+    return max(16, channels // 8)
+
+
+class Afd(nn.Module):
+    """`f + scale * r(f / scale) * FDM(x)`, with a final ReLU where the site's features are nonnegative.
+
+    `scale` [C] holds the standard deviations of the clean features, set in training and stored with the weights.
+    The map of a block is given to every feature whose receptive-field centre lies in it, so that stems with odd
+    sizes (227 -> 111) stay aligned with the 8x8 grid. Built in the training form; `deploy()` merges every RepConv."""
+
+    scale: Tensor
+
+    def __init__(self, shape: AfdShape, geometry: Geometry, form: Literal["train", "deployed"] = "train") -> None:
+        super().__init__()
+        self.shape, self.geometry = shape, geometry
+        self.dct = BlockDct()
+        self.fde = Fde(shape.channels)
+        self.fe = Fe(shape.channels, shape.base, shape.plan, shape.guide)
+        self.gate = Gate() if shape.gate else None
+        self.register_buffer("scale", torch.ones(shape.channels))
+        if form == "deployed":
+            _merge(self)
+
+    def forward(self, features: Tensor, images: Tensor) -> Tensor:
+        """Features [B, C, h, w] and the images [B, 3, H, W] in [0, 1] that they come from, to features."""
+        planes = self.dct.planes(images)
+        fdm = self.spread(self.fde(self.dct.coefficients(planes)), features.shape[-2:])
+        scale = self.scale.view(1, -1, 1, 1)
+        change = self.fe(features / scale, fdm) * fdm * scale
+        if self.gate is not None:
+            change = change * self.gate(self.dct, planes[:, :1]).view(-1, 1, 1, 1)
+        return F.relu(features + change) if self.shape.nonnegative else features + change
+
+    def drifting_map(self, images: Tensor) -> Tensor:
+        """[B, C, blocks down, blocks across] in (0, 1)."""
+        fdm: Tensor = self.fde(self.dct(images))
+        return fdm
+
+    def spread(self, fdm: Tensor, size: torch.Size) -> Tensor:
+        """The map of every block, repeated over the features whose centre lies in the block."""
+        rows = self._blocks(size[0], fdm.shape[-2], fdm.device)
+        columns = self._blocks(size[1], fdm.shape[-1], fdm.device)
+        return fdm.index_select(-2, rows).index_select(-1, columns)
+
+    def _blocks(self, count: int, blocks: int, device: torch.device) -> Tensor:
+        centres = self.geometry.offset + self.geometry.stride * torch.arange(count, dtype=torch.float64, device=device)
+        return torch.floor(centres / BLOCK).long().clamp(0, blocks - 1)
+
+    def deploy(self) -> Self:
+        """A copy with every RepConv merged into one convolution; outputs agree to 1e-5."""
+        merged = copy.deepcopy(self)
+        _merge(merged)
+        return merged
+
+
+def _merge(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, RepConv):
+            setattr(module, name, child.deploy())
+        else:
+            _merge(child)
