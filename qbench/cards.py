@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
 from qbench.shipped import shipped
-from qbench.suite.load import load_yaml, validated
+from qbench.suite.load import Document, load_yaml, validated
 from qbench.train.schema import Card, RecipeSpec, WeightsRef
 
 
@@ -28,6 +28,11 @@ class Weights:
 
 def load_card(path: Path) -> Card:
     """The card in `path`. Raises SuiteError that names file:line:col and the nearest valid key."""
+    return read_card(path)[0]
+
+
+def read_card(path: Path) -> tuple[Card, Document]:
+    """A card, and where its keys stand in the file."""
     document = load_yaml(path)
     card = validated(Card, document)
     for name in card.recipes:
@@ -36,7 +41,7 @@ def load_card(path: Path) -> Card:
                 f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name",
                 place=document.place(("recipes", name)),
             )
-    return card
+    return card, document
 
 
 def card_names() -> list[str]:
@@ -90,16 +95,32 @@ def find_weights(
     Shipped files come before the user's own. Raises WeightsError for a file that is not what the card or sidecar says,
     QbenchError for a recipe that the card lacks."""
     path = shipped("baselines") / f"{method}.yaml"
-    if not path.is_file():
+    card = load_card(path) if path.is_file() else None
+    name = _serving(card, model_label, dataset_label, recipe) if card else None
+    if card is None or name is None:
         return None
-    card = load_card(path)
-    names = [recipe_of(card, recipe)[0]] if recipe else list(card.recipes)
-    for name in names:
-        spec = card.recipes[name]
-        if recipe or (_fits(model_label, spec.serves.model) and _fits(dataset_label, spec.serves.dataset)):
-            found = _shipped_weights(path, name, spec, train_seed)
-            return found or _own_weights(path, name, card.card, train_seed)
-    return None
+    found = _shipped_weights(path, name, card.recipes[name], train_seed)
+    return found or _own_weights(path, name, card.card, train_seed)
+
+
+def missing(
+    method: str, model_label: str | None, dataset_label: str | None, train_seed: int, recipe: str | None = None
+) -> str:
+    """Why `find_weights` gave None, and the command that makes the weights where a recipe does."""
+    path = shipped("baselines") / f"{method}.yaml"
+    if not path.is_file():
+        return f"no card for {method!r}: give `weights`, or write a card and train"
+    name = _serving(load_card(path), model_label, dataset_label, recipe)
+    if name is None:
+        return f"no recipe on {method}'s card serves model {model_label or '*'} on dataset {dataset_label or '*'}"
+    return f"no weights yet; make them with: qbench train {method} {name} --seed {train_seed}"
+
+
+def _serving(card: Card, model: str | None, dataset: str | None, recipe: str | None) -> str | None:
+    if recipe:
+        return recipe_of(card, recipe)[0]
+    fitting = (n for n, s in card.recipes.items() if _fits(model, s.serves.model) and _fits(dataset, s.serves.dataset))
+    return next(fitting, None)
 
 
 def _fits(label: str | None, pattern: str) -> bool:
@@ -109,7 +130,7 @@ def _fits(label: str | None, pattern: str) -> bool:
 def _shipped_weights(card: Path, recipe: str, spec: RecipeSpec, train_seed: int) -> Weights | None:
     refs = [ref for ref in spec.shipped if ref.train_seed == train_seed]
     for ref in refs:
-        file = shipped("baselines/weights") / ref.file
+        file = shipped("baselines") / "weights" / ref.file
         if file.is_file():
             return Weights(file, _checked(file, ref, card), recipe, card, ref.data_licence)
     return None

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from qbench.errors import nearest
+from qbench.suite.schema import NamedItem
 
 TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),
-    "afd": ("feature", "kl", "deeper"),
+    "afd": ("feature", "kl", "deeper", "gate"),
     "finetune": ("ce", "kl"),
     "classifier": ("ce",),
 }
@@ -33,7 +34,7 @@ class Serves(_Part):
 class Role(_Part):
     """Where the samples of one data role come from."""
 
-    dataset: dict[str, Any] = Field(description="As in a suite: `name` and its arguments; `photos` is a plain folder.")
+    dataset: NamedItem = Field(description="As in a suite; `photos` is a plain folder of pictures.")
     count: int | None = Field(default=None, ge=1, description="Use the first `count` samples only.")
 
 
@@ -54,12 +55,11 @@ class CropView(_Part):
 
 
 class MixPart(_Part):
-    """One degradation of the mix. `with` holds the condition's arguments; a value `{any: [..]}` or
-    `{between: [low, high]}` is drawn for every sample."""
+    """One degradation of the mix: a condition as in a suite, where a parameter may also be `{any: [..]}` or
+    `{between: [low, high]}` (ends included), drawn for every sample."""
 
-    condition: str
+    condition: NamedItem
     weight: Positive = 1.0
-    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
 class Term(_Part):
@@ -113,7 +113,7 @@ class RecipeSpec(_Part):
 
     kind: Literal["restorer", "afd", "finetune", "classifier"]
     serves: Serves = Serves()
-    model: str | dict[str, Any] | None = Field(default=None, description="As in a suite; None at the image site.")
+    model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
     network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
     data: dict[str, Role] = Field(description="`source`, and `validation` where there is one.")
     crop: CropView
@@ -155,5 +155,7 @@ class Card(_Part):
     citation: str
     licence: str = Field(description="Of the code idea and paper.")
     notes: str = ""
-    published: tuple[dict[str, Any], ...] = Field(default=(), description="Figures of the literature, with their source.")
+    published: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Figures of the literature, with their source."
+    )
     recipes: dict[str, RecipeSpec] = Field(min_length=1)

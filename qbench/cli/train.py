@@ -1,0 +1,59 @@
+"""`qbench train`: weights from a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    card: Annotated[
+        str, typer.Argument(help="A card: the bare name of a shipped one (afd), or the path of a YAML file.")
+    ],
+    recipe: Annotated[
+        str | None, typer.Argument(help="Which of its recipes; needed where the card has several.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for what is written. Default: $QBENCH_HOME/weights, where runs look.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The train_seed. Default: the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; part of what decides the last bits.")] = 1,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, without the checkpoint or the old result.")
+    ] = False,
+) -> None:
+    """Train a method's weights as its card says.
+
+    A card (baselines/NAME.yaml) holds named recipes: data, degradations, loss, stages, seed. The training writes
+    METHOD-RECIPE-sSEED.safetensors, a .json sidecar with its sha256, the losses as .csv and .png. Ctrl-C stops it
+    cleanly and the same command goes on where it was, to the same bits.
+
+    Examples:
+
+        qbench train dncnn-small scenes
+
+        QBENCH_DATA=/data qbench train afd squeezenet --seed 1
+
+        qbench train my-card.yaml --steps 50 --out /tmp/trial
+    """
+    from qbench import cards
+    from qbench.cli.progress import training
+    from qbench.train.run import Order, job, run
+
+    what = job(Order(cards.card_path(card), recipe, out, seed, steps, device, threads, restart))
+    with training(what.stem, what.steps) as report:
+        trained = run(what, report)
+    facts = trained.facts
+    said = "trained" if trained.fresh else "was trained before (--restart trains again)"
+    typer.echo(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")
+    for name, value in {**facts["losses"], **facts["measured"]}.items():
+        typer.echo(f"  {name}: {value:.5g}")
+    typer.echo(
+        f"weights: {{file: {trained.weights.name}, sha256: {trained.sha256}, train_seed: {facts['train_seed']}}}"
+    )

@@ -1,0 +1,154 @@
+"""The loop: order, averages, checkpoints and logs. What is trained, on what and by which losses is the recipe's."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qbench.errors import QbenchError
+from qbench.train.batches import Ahead, Batch
+from qbench.train.checkpoint import State
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """An optimiser, its learning rate by step, and the losses whose sum it follows (None: all)."""
+
+    torch: torch.optim.Optimizer
+    rate: Callable[[int], float]
+    """Factor of each group's `initial_lr`."""
+    losses: tuple[str, ...] | None = None
+    clip_norm: float | None = None
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.torch.param_groups for parameter in group["params"]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. `step(batches by role, i)` gives the weighted losses by name; `prepare` runs when the stage starts or
+    is resumed, and sets what is not stored: modes, frozen parts."""
+
+    name: str
+    steps: int
+    roles: Mapping[str, Callable[[int], Batch]]
+    optimisers: Mapping[str, Optimiser]
+    step: Callable[[Mapping[str, Batch], int], Mapping[str, Tensor]]
+    prepare: Callable[[], None] = lambda: None
+    ema: float | None = None
+    """Decay of the averages of all modules, which take the modules' place at the stage's end."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the loop trains: modules by name, stages in order, and the state that ships at the end."""
+
+    modules: Mapping[str, nn.Module]
+    stages: Sequence[Stage]
+    ship: Callable[[], Mapping[str, Tensor]]
+    measure: Callable[[], Mapping[str, float]]
+
+
+class Stopped(QbenchError):
+    """The user asked to stop; everything so far is in the checkpoint."""
+
+    exit_code = 130
+
+
+Report = Callable[[str, int, Mapping[str, float]], None]
+"""Called after every step with the stage's name, the steps done in all, and the losses."""
+
+
+def train(
+    recipe: Recipe,
+    checkpoint: Path,
+    digest: str,
+    report: Report,
+    *,
+    seconds: float = CHECKPOINT_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> State:
+    """Run all stages, from the checkpoint on where there is one; the result does not depend on where it was stopped.
+
+    Raises Stopped after Ctrl-C, QbenchError for a loss that is not finite or a checkpoint of another recipe."""
+    state = State.load(checkpoint, digest, recipe)
+    done = sum(stage.steps for stage in recipe.stages[: state.stage])
+    with _interrupts() as interrupted:
+        started, saved = clock(), clock()
+        for number in range(state.stage, len(recipe.stages)):
+            stage = recipe.stages[number]
+            state.enter(number, stage)
+            stage.prepare()
+            with ExitStack() as stack:
+                roles = {name: stack.enter_context(Ahead(make, stage.steps)) for name, make in stage.roles.items()}
+                for i in range(state.step, stage.steps):
+                    losses = _step(stage, {name: role(i) for name, role in roles.items()}, i)
+                    state.advance(stage, losses)
+                    report(stage.name, done + i + 1, losses)
+                    if interrupted.is_set() or clock() - saved > seconds:
+                        state.seconds += clock() - started
+                        state.save(checkpoint, stage)
+                        started = saved = clock()
+                    if interrupted.is_set():
+                        raise Stopped(f"stopped after step {done + i + 1}; the same command continues from there")
+            state.finish(stage)
+            done += stage.steps
+        state.seconds += clock() - started
+    return state
+
+
+def _step(stage: Stage, batches: Mapping[str, Batch], i: int) -> dict[str, float]:
+    """One step: all gradients first, then all updates, so that several optimisers may share one forward pass."""
+    losses = stage.step(batches, i)
+    values = {name: float(value.detach()) for name, value in losses.items()}
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise QbenchError(
+            f"loss {bad[0]!r} is not finite at step {i + 1} of {stage.name}; lower `lr` or set `clip_norm`"
+        )
+    chosen = [
+        (optimiser, [losses[name] for name in (optimiser.losses or tuple(losses))])
+        for optimiser in stage.optimisers.values()
+    ]
+    for optimiser, terms in chosen:
+        parameters = optimiser.parameters
+        optimiser.torch.zero_grad(set_to_none=True)
+        torch.stack(terms).sum().backward(inputs=parameters, retain_graph=len(chosen) > 1)
+    for optimiser, _ in chosen:
+        if optimiser.clip_norm is not None:
+            nn.utils.clip_grad_norm_(optimiser.parameters, optimiser.clip_norm)
+        for group in optimiser.torch.param_groups:
+            group["lr"] = group["initial_lr"] * optimiser.rate(i)
+        optimiser.torch.step()
+    return values
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one stops at once. Only the main thread can listen."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def stop(_signal: int, _frame: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)

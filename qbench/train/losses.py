@@ -1,0 +1,23 @@
+"""The terms of the losses, each the mean over a batch."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def feature(predicted: Tensor, target: Tensor, std: Tensor) -> Tensor:
+    """Mean squared error of features [B, C, h, w] divided by the standard deviation [C] of clean ones."""
+    return F.mse_loss(predicted / std.view(1, -1, 1, 1), target / std.view(1, -1, 1, 1))
+
+
+def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher || student) of the softened distributions of logits [B, K] (Hinton et al. 2015, arXiv 1503.02531)."""
+    expected = F.log_softmax(teacher / temperature, dim=1)
+    given = F.log_softmax(student / temperature, dim=1)
+    return F.kl_div(given, expected, reduction="batchmean", log_target=True) * temperature**2
+
+
+def deeper(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error over the mean square of the target: one scale for every layer."""
+    return F.mse_loss(predicted, target) / target.square().mean().clamp_min(1e-12)

@@ -1,0 +1,1 @@
+"""The kinds of recipes: what each trains, and by which losses."""

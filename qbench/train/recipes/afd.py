@@ -1,0 +1,114 @@
+"""Feature enhancers: features of the degraded image to those of its clean twin (AFD, arXiv 2401.01724, section III-D)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qbench.methods.afd.net import Afd, AfdShape
+from qbench.methods.initial import initialise
+from qbench.models.base import Cut, LoadedModel
+from qbench.train import losses as terms
+from qbench.train.batches import Batch
+from qbench.train.loop import Recipe
+from qbench.train.recipes.common import Parts, channels_last, frozen, measure, stages
+from qbench.train.schema import Term
+
+SCALE_BATCHES = 16
+
+
+def recipe(parts: Parts) -> Recipe:
+    """Trains the module at a site of the frozen model; ships its deployed form.
+
+    Terms: `feature`, the published loss on features divided by the clean ones' standard deviation; `kl` and `deeper`
+    compare what the frozen rest of the model makes of them, with the clean image as the teacher; `gate` teaches the
+    image-level gate whether the degradation changed the image."""
+    options = dict(parts.spec.network)
+    site, form = options.pop("site", "D2"), options.pop("form", "train")
+    model = parts.built(fold=True)
+    frozen(model.net)
+    cut = model.cut(site)
+    geometry = cut.geometry()
+    net = Afd(AfdShape(geometry.channels, **options), geometry, form)
+    initialise(net, parts.seed, zero=("fe.outc",))
+    net.scale.copy_(clean_std(parts, cut))
+    channels_last(net, parts.device)
+    loss = _Loss(net, model, cut, parts.spec.loss)
+
+    def ship() -> Mapping[str, Tensor]:
+        return dict((net.deploy() if form == "train" else net).state_dict())
+
+    def logits(images: Tensor) -> Tensor:
+        return cut.back(net(cut.front(images), images), images)
+
+    def prepare() -> None:
+        net.train()
+
+    return Recipe({"net": net}, stages(parts, net, loss, prepare), ship, lambda: measure(parts, net, loss, logits))
+
+
+@torch.no_grad()
+def clean_std(parts: Parts, cut: Cut) -> Tensor:
+    """[C]: standard deviation of each channel of clean features over the first batches, at least 1/1000 of the mean one."""
+    make = parts.batches("source", "scale", 8)
+    features = [cut.front(make(step).clean).double() for step in range(SCALE_BATCHES)]
+    moments = torch.stack([torch.stack((f.mean((0, 2, 3)), f.square().mean((0, 2, 3)))) for f in features]).mean(0)
+    std = (moments[1] - moments[0].square()).clamp_min(0).sqrt()
+    return std.clamp_min(float(std.mean()) * 1e-3 + 1e-12).float()
+
+
+class _Loss:
+    """The weighted terms for one batch."""
+
+    def __init__(self, net: Afd, model: LoadedModel, cut: Cut, wanted: Mapping[str, Term]) -> None:
+        self.net, self.model, self.cut, self.wanted = net, model, cut, wanted
+        self.layers = [model.path(site) for site in wanted["deeper"].sites] if "deeper" in wanted else []
+
+    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
+        with torch.no_grad():
+            degraded, clean = self.cut.front(batch.degraded), self.cut.front(batch.clean)
+        enhanced = self.net(degraded, batch.degraded)
+        found: dict[str, Tensor] = {}
+        if "feature" in self.wanted:
+            found["feature"] = terms.feature(enhanced, clean, self.net.scale)
+        if "kl" in self.wanted or "deeper" in self.wanted:
+            found |= self._through(batch, enhanced, clean)
+        if "gate" in self.wanted and self.net.gate is not None:
+            luma = self.net.dct.planes(batch.degraded)[:, :1]
+            found["gate"] = F.binary_cross_entropy_with_logits(
+                self.net.gate.logits(self.net.dct, luma), batch.compressed.to(luma.dtype)
+            )
+        return {name: self.wanted[name].weight * value for name, value in found.items()}
+
+    def _through(self, batch: Batch, enhanced: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad(), layers(self.model.net, self.layers) as targets:
+            teacher = self.cut.back(clean, batch.clean)
+        with layers(self.model.net, self.layers) as given:
+            student = self.cut.back(enhanced, batch.degraded)
+        found = {}
+        if "kl" in self.wanted:
+            found["kl"] = terms.kl(student, teacher, self.wanted["kl"].temperature)
+        if "deeper" in self.wanted:
+            pairs = [terms.deeper(given[name], targets[name]) for name in self.layers]
+            found["deeper"] = torch.stack(pairs).mean()
+        return found
+
+
+@contextmanager
+def layers(net: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """The outputs of these layers in the forward passes made inside; the halves of a cut share the net's layers."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(path: str) -> object:
+        return net.get_submodule(path).register_forward_hook(lambda _m, _i, output: seen.__setitem__(path, output))
+
+    handles = [keep(path) for path in paths]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()  # type: ignore[attr-defined]

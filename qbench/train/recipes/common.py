@@ -1,0 +1,118 @@
+"""What all kinds of recipes are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qbench.models.base import LoadedModel
+from qbench.train.batches import Batch, Batches, Samples
+from qbench.train.loop import Stage
+from qbench.train.mix import Mix
+from qbench.train.optimisers import optimiser
+from qbench.train.schema import RecipeSpec, StageSpec
+
+MEASURED = 256
+"""Validation samples that a training is measured on at its end."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a kind of recipe builds on."""
+
+    method: str
+    spec: RecipeSpec
+    seed: int
+    device: str
+    samples: Mapping[str, Samples]
+    mix: Mix
+    model: Any
+    """The declared model of the card, not yet built; None at the image site."""
+
+    def batches(self, role: str, name: str, size: int) -> Callable[[int], Batch]:
+        """Batches of a data role, on the device, keyed by `name`."""
+        made = Batches(self.samples[role], self.spec.crop, self.mix, size, self.seed, f"{name}/{role}")
+        if self.device == "cpu":
+            return made
+
+        def moved(step: int) -> Batch:
+            batch = made(step)
+            targets = None if batch.targets is None else batch.targets.to(self.device)
+            return Batch(
+                *(x.to(self.device) for x in (batch.clean, batch.degraded)), targets, batch.compressed.to(self.device)
+            )
+
+        return moved
+
+    def built(self, *, fold: bool) -> LoadedModel:
+        """The model in eval mode on the device; without folded norms where it is itself trained."""
+        import inspect
+
+        foldable = "fold" in inspect.signature(self.model.build).parameters
+        loaded: LoadedModel = self.model.build(fold=fold) if foldable else self.model.build()
+        loaded.net.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        return loaded
+
+
+Losses = Callable[[Batch], Mapping[str, Tensor]]
+
+
+def stages(parts: Parts, net: nn.Module, losses: Losses, prepare: Callable[[], None]) -> tuple[Stage, ...]:
+    """One stage for each on the card, all on the parameters of `net` under the same losses."""
+    return tuple(
+        _stage(parts, f"stage{number}", spec, net, losses, prepare)
+        for number, spec in enumerate(parts.spec.stages, start=1)
+    )
+
+
+def _stage(
+    parts: Parts, name: str, spec: StageSpec, net: nn.Module, losses: Losses, prepare: Callable[[], None]
+) -> Stage:
+    trained = [(key, value) for key, value in net.named_parameters() if value.requires_grad]
+    roles = {"source": parts.batches("source", name, spec.batch)}
+    return Stage(
+        name,
+        spec.steps,
+        roles,
+        {"main": optimiser(spec, trained)},
+        lambda batches, _: losses(batches["source"]),
+        prepare,
+        spec.ema,
+    )
+
+
+@torch.no_grad()
+def measure(
+    parts: Parts, net: nn.Module, losses: Losses, logits: Callable[[Tensor], Tensor] | None = None
+) -> dict[str, float]:
+    """Mean losses on the validation role in eval mode, and accuracy where there are labels; {} without that role."""
+    if "validation" not in parts.samples:
+        return {}
+    net.eval()
+    size = min(16, parts.samples["validation"].count)
+    count = max(1, min(MEASURED, parts.samples["validation"].count) // size)
+    make = parts.batches("validation", "measure", size)
+    sums: dict[str, float] = {}
+    for batch in map(make, range(count)):
+        found = {f"validation {name}": float(value) for name, value in losses(batch).items()}
+        if logits is not None and batch.targets is not None:
+            for name, images in (("clean", batch.clean), ("degraded", batch.degraded)):
+                found[f"top-1 {name}"] = float((logits(images).argmax(1) == batch.targets).float().mean())
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0.0) + value / count
+    return sums
+
+
+def frozen(net: nn.Module) -> nn.Module:
+    """`net` in eval mode, its parameters out of reach of any gradient."""
+    return net.eval().requires_grad_(False)
+
+
+def channels_last(net: nn.Module, device: str) -> nn.Module:
+    """`net` on the device with channels-last weights."""
+    moved: nn.Module = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved

@@ -1,0 +1,35 @@
+"""Image restorers: degraded pictures to clean ones, by l1 or mean squared error (methods ARCNN, DnCNN)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from qbench.methods.restorers_net import build
+from qbench.train.batches import Batch
+from qbench.train.loop import Recipe
+from qbench.train.recipes.common import Parts, channels_last, measure, stages
+
+LOSSES = {"l1": F.l1_loss, "mse": F.mse_loss}
+
+
+def recipe(parts: Parts) -> Recipe:
+    """Trains the method's network from `parts.seed`; ships its deployed form."""
+    net = channels_last(build(parts.method, parts.seed, **parts.spec.network), parts.device)
+
+    def losses(batch: Batch) -> Mapping[str, Tensor]:
+        restored = net(batch.degraded)
+        return {name: term.weight * LOSSES[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
+
+    def ship() -> Mapping[str, Tensor]:
+        merged = net.eval().deploy() if hasattr(net, "deploy") else net
+        return dict(merged.state_dict())
+
+    return Recipe(
+        {"net": net},
+        stages(parts, net, losses, lambda: None if net.train() else None),
+        ship,
+        lambda: measure(parts, net, losses),
+    )
