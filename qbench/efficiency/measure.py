@@ -1,0 +1,116 @@
+"""Measuring parameters, multiply-accumulates and latency with torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from qbench.efficiency.record import EfficiencyRecord
+
+Forward = Callable[[Tensor], Tensor]
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Cost of one picture: parameters and multiply-accumulates in all, latency (median and quartiles) in ms."""
+
+    parameters: int
+    macs: int
+    median_ms: float
+    iqr_ms: tuple[float, float]
+    repeats: int
+    threads: int
+    size: tuple[int, int]
+
+    def record(self, model: str, method: str, direct: Figures, device: str, **facts: object) -> EfficiencyRecord:
+        """As a record of `method` on `model`; `direct` is the cost of the model alone."""
+        return EfficiencyRecord.model_validate(
+            {
+                "model": model,
+                "method": method,
+                "parameters_extra": self.parameters - direct.parameters,
+                "parameters_total": self.parameters,
+                "macs_extra": self.macs - direct.macs,
+                "macs_total": self.macs,
+                "median_ms": self.median_ms,
+                "iqr_ms": self.iqr_ms,
+                "repeats": self.repeats,
+                "threads": self.threads,
+                "device": device,
+                "size": self.size,
+                **facts,
+            }
+        )
+
+
+def measure(
+    run_forward: Forward,
+    networks: Sequence[nn.Module],
+    size: tuple[int, int],
+    device: str,
+    threads: int,
+    repeats: int = 30,
+) -> Figures:
+    """The cost of `run_forward` on one picture [1, 3, *size] in [0, 1]; `networks` are all that it runs through.
+
+    Parameters that several networks share are counted once."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, *size, generator=generator).to(device)
+    with _threads(threads):
+        macs = count_macs(run_forward, image)
+        low, median, high = latency(run_forward, image, repeats)
+    return Figures(count_parameters(networks), macs, median, (low, high), repeats, threads, size)
+
+
+def count_parameters(networks: Sequence[nn.Module]) -> int:
+    """Parameters of all networks, shared ones once."""
+    unique = {id(parameter): parameter.numel() for network in networks for parameter in network.parameters()}
+    return sum(unique.values())
+
+
+def count_macs(run_forward: Forward, image: Tensor) -> int:
+    """Multiply-accumulates of convolutions and matrix products (two floating-point operations each)."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run_forward(image)
+    return int(counter.get_total_flops()) // 2
+
+
+def latency(run_forward: Forward, image: Tensor, repeats: int) -> tuple[float, float, float]:
+    """Quartiles of the time of one run, in ms, after a warm-up and with the device synchronised."""
+    with torch.inference_mode():
+        for _ in range(WARM_UP):
+            run_forward(image)
+        times = [_timed(run_forward, image) for _ in range(repeats)]
+    low, median, high = (float(t) for t in np.quantile(times, [0.25, 0.5, 0.75]))
+    return low, median, high
+
+
+def _timed(run_forward: Forward, image: Tensor) -> float:
+    _synchronise(image)
+    start = time.perf_counter()
+    run_forward(image)
+    _synchronise(image)
+    return (time.perf_counter() - start) * 1000
+
+
+def _synchronise(image: Tensor) -> None:
+    if image.is_cuda:
+        torch.cuda.synchronize(image.device)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,27 @@
+"""What one method costs on one model; kept as `efficiency/*.json` of a run. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EfficiencyRecord(BaseModel):
+    """The cost of one picture through one method and model, in deployed form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    method: str
+    site: str = Field(default="none", description="Where the method touches the model.")
+    oracle: bool = Field(default=False, description="Whether the method reads facts that a real picture lacks.")
+    parameters_extra: int = Field(description="Parameters beyond those of the model itself.")
+    parameters_total: int = Field(ge=0, description="Parameters of the model and the method together.")
+    macs_extra: int = Field(description="Multiply-accumulates beyond those of the model itself, for one picture.")
+    macs_total: int = Field(ge=0, description="Multiply-accumulates of model and method: convolutions and products.")
+    median_ms: float = Field(ge=0, description="Median latency of one picture, milliseconds.")
+    iqr_ms: tuple[float, float] = Field(description="First and third quartile of the latency, milliseconds.")
+    repeats: int = Field(ge=1, description="Timed runs after the warm-up.")
+    batch: int = Field(default=1, ge=1, description="Pictures in one run.")
+    threads: int = Field(ge=1, description="Threads within one operation.")
+    device: str = Field(description="The device in words, such as the name of the processor.")
+    size: tuple[int, int] = Field(description="Height and width of the picture at the model's input.")

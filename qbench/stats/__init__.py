@@ -1,0 +1,1 @@
+"""Intervals and paired comparison, in plain functions of numpy arrays."""

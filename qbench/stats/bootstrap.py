@@ -1,0 +1,53 @@
+"""The bootstrap by sample: one keyed set of resamples that every cell of a dataset shares, so that all is paired.
+
+Arrays of samples are [samples, columns]: a column is a cell, and `counts` marks the samples that count in it.
+Averages over cells give each cell the same weight and resample all of them together (clusters are samples)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.draws import keyed
+from qbench.stats.intervals import LEVEL
+
+RESAMPLES = 2000
+_BLOCK = 4_000_000
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterator[Numbers]:
+    """How often each sample is drawn in each resample, in blocks [some resamples, samples] of bounded size.
+
+    The draws are keyed by (seed, label), so that every table of a dataset sees the same resamples."""
+    generator = keyed(seed, "bootstrap", 0, label)
+    rows = max(1, _BLOCK // max(1, samples))
+    for start in range(0, count, rows):
+        block = min(rows, count - start)
+        drawn = generator.integers(0, samples, size=(block, samples))
+        drawn += np.arange(block)[:, None] * samples
+        yield np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples).astype(np.float64)
+
+
+def column_means(values: Numbers, counts: Flags, weights: Numbers) -> Numbers:
+    """[resamples, columns]: each column's mean under each row of weights [resamples, samples]."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (weights @ np.where(counts, values, 0.0)) / (weights @ counts.astype(np.float64))
+
+
+def means(values: Numbers, counts: Flags, seed: int, label: str, count: int = RESAMPLES) -> Numbers:
+    """[resamples, columns]: the bootstrap distribution of the column means of [samples, columns] values."""
+    blocks = resamples(len(values), seed, label, count)
+    return np.concatenate([column_means(values, counts, weights) for weights in blocks])
+
+
+def percentile(distribution: Numbers, level: float = LEVEL) -> tuple[float, float]:
+    """The percentile interval (Efron & Tibshirani 1993, section 13.3) of [resamples] values; NaN rows are left out."""
+    known = distribution[~np.isnan(distribution)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,119 @@
+"""Scores of classification records, by numpy alone: `statistic(records, weights)`, its direction and its range.
+
+Records are columns by name (a data frame, or a mapping of arrays); see `qbench.tasks.classification.predict` for what
+they hold. `scored` says which samples count: readable ones that have a label."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.registry import metric
+
+Numbers = NDArray[np.float64]
+BINS = 15
+
+
+class Columns(Protocol):
+    """Columns by name, each with one value a sample."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Metric(Protocol):
+    """`statistic` takes weights [..., samples] (how often each sample counts) and gives values [...], so that a
+    bootstrap is one call; metrics that are means also give `per_sample(records) -> [samples]`."""
+
+    higher_is_better: bool
+    range: tuple[float, float]
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers: ...
+
+
+def scored(records: Columns) -> NDArray[np.bool_]:
+    """[samples]: readable and labelled."""
+    return (np.asarray(records["target"]) >= 0) & (np.asarray(records["error"]).astype(str) == "")
+
+
+def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) -> Numbers:
+    """The mean over the samples that count, under weights [..., samples]; NaN where none has weight."""
+    weights = np.asarray(weights, dtype=np.float64)
+    total = weights @ counts.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((weights @ np.where(counts, values, 0.0)) / total, dtype=np.float64)
+
+
+@metric("top1", task="classification")
+class Top1:
+    """Share of samples whose target has the highest logit, alone (a tie counts as a miss)."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+
+    @staticmethod
+    def per_sample(records: Columns) -> Numbers:
+        return (np.asarray(records["rank"]) == 0).astype(np.float64)
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        return weighted_mean(Top1.per_sample(records), scored(records), weights)
+
+
+@metric("top5", task="classification")
+class Top5:
+    """Share of samples whose target has one of the five highest logits (ties count against it)."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+
+    @staticmethod
+    def per_sample(records: Columns) -> Numbers:
+        rank = np.asarray(records["rank"])
+        return ((rank >= 0) & (rank < 5)).astype(np.float64)
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        return weighted_mean(Top5.per_sample(records), scored(records), weights)
+
+
+@metric("nll", task="classification", higher_is_better=False)
+class NegativeLogLikelihood:
+    """Mean of minus the logarithm (base e) of the softmax at the target."""
+
+    higher_is_better = False
+    range = (0.0, float("inf"))
+
+    @staticmethod
+    def per_sample(records: Columns) -> Numbers:
+        return np.asarray(records["nll"], dtype=np.float64)
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        return weighted_mean(NegativeLogLikelihood.per_sample(records), scored(records), weights)
+
+
+@metric("ece", task="classification", higher_is_better=False)
+class CalibrationError:
+    """Expected calibration error of the predicted label in 15 equal bins of confidence.
+
+    Guo et al., On Calibration of Modern Neural Networks (ICML 2017), equation 3; bin m is ((m-1)/15, m/15]."""
+
+    higher_is_better = False
+    range = (0.0, 1.0)
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        counts = scored(records)
+        confidence = np.where(counts, np.asarray(records["confidence"], dtype=np.float64), 0.0)
+        correct = np.asarray(records["prediction"]) == np.asarray(records["target"])
+        number = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        gap = np.where(counts, correct - confidence, 0.0)
+        gaps = np.zeros((len(gap), BINS))
+        gaps[np.arange(len(gap)), number] = gap
+        weights = np.asarray(weights, dtype=np.float64)
+        total = weights @ counts.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.abs(weights @ gaps).sum(axis=-1) / total, dtype=np.float64)
