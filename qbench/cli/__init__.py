@@ -1,0 +1,24 @@
+"""The command line: one small file a verb."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. Errors a user can cause are one line, without a traceback unless `--debug` is given."""
+    from qbench.cli.app import app
+    from qbench.errors import QbenchError
+
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("stopped; the same command continues where it was", file=sys.stderr)
+        raise SystemExit(130) from None
+    except QbenchError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,35 @@
+"""The verbs of `qbench`."""
+
+from __future__ import annotations
+
+import typer
+
+from qbench.cli.listing import list_names
+from qbench.cli.plan import plan
+from qbench.cli.report import report
+from qbench.cli.run import run
+from qbench.cli.train import train
+from qbench.cli.validate import validate
+
+EXIT_CODES = """
+Exit codes: 0 all cells have records or are n/a with a reason; 1 some cells failed, or a check found a difference;
+2 bad input (the message names file:line:col, what was expected and the nearest name); 3 the store cannot be read or
+written (no space left, a damaged file); 130 stopped by Ctrl-C, the same command continues.
+Any verb takes --debug, which shows the traceback behind an error.
+"""
+
+app = typer.Typer(
+    name="qbench",
+    help="What happens to a vision model when its pictures are degraded, and what helps: suites in, leaderboards out.\n\n"
+    "Start with: qbench run suites/jpeg.yaml",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(plan)
+app.command()(validate)
+app.command("list")(list_names)
+app.command()(report)
+app.command()(train)

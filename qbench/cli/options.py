@@ -1,0 +1,32 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+SuiteFile: TypeAlias = Annotated[Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)]
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Run directory: records, run.json and tables. Default: $QBENCH_HOME/runs/SUITE (~/.cache/qbench)."),
+]
+Limit: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Only the first N samples of every dataset.")]
+Only: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="Only cells that match KEY=PATTERN; keys: task, dataset, condition, model, method. Repeatable."),
+]
+Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Plugin: TypeAlias = Annotated[
+    list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
+]
+
+
+def run_directory(out: Path | None, suite: str) -> Path:
+    """Where a run of `suite` is kept: never relative to the current directory unless the user says so."""
+    if out is not None:
+        return out.resolve()
+    home = os.environ.get("QBENCH_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "qbench") / "runs" / suite
