@@ -103,15 +103,19 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 @cache
 def _file(module: str) -> Path | None:
-    loaded = sys.modules.get(module)
-    name = getattr(loaded, "__file__", None)
-    if loaded is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            return None
-        name = spec.origin if spec else None
-    return Path(name) if name and name.endswith(".py") else None
+    """The source file of a module, found without importing it."""
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded is not None:
+        return Path(loaded) if loaded.endswith(".py") else None
+    parent, _, name = module.rpartition(".")
+    if not parent:
+        spec = importlib.util.find_spec(name)
+        return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    package = _file(parent)
+    if package is None or package.name != "__init__.py":
+        return None
+    choices = (package.parent / f"{name}.py", package.parent / name / "__init__.py")
+    return next((choice for choice in choices if choice.is_file()), None)
 
 
 @cache

@@ -6,7 +6,7 @@ import inspect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class _Part:
     path: KeyPath
 
 
-def load_suite(file: Path, options: Options) -> tuple[Suite, Document]:
+def load_suite(file: Path) -> tuple[Suite, Document]:
     """A suite file, validated as far as its schema goes. Raises SuiteError with the place of the fault."""
     document = load_suite_document(file)
     return validated(Suite, document), document
@@ -285,8 +285,3 @@ def with_live(suite: Suite, models: Sequence[str]) -> Suite:
     return suite.model_copy(
         update={"tasks": [spec.model_copy(update={"models": [*spec.models, *extra]}) for spec in suite.tasks]}
     )
-
-
-def limited(plan: Plan, cells: Sequence[Cell]) -> Plan:
-    """`plan` with these cells only."""
-    return replace(plan, cells=tuple(cells))

@@ -1,0 +1,108 @@
+"""`qbench.run`: suites from Python, with a live network and your own method, to pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qbench.engine.plan import Options, load_suite, make_plan, with_live
+from qbench.engine.run import run_plan
+from qbench.engine.run_info import RunInfo
+from qbench.suite.load import Document, validated
+from qbench.suite.schema import Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from qbench.vocabulary import InputConvention
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run left behind; everything can be read again from `folder`."""
+
+    folder: Path
+    info: RunInfo
+
+    def records(self) -> pd.DataFrame:
+        """One row a sample and cell, with the cell's dataset, condition, model, method and train_seed."""
+        import pandas as pd
+
+        from qbench.engine.store import read_cell
+
+        frames = [
+            read_cell(self.folder, self.info, cell).assign(
+                dataset=cell.dataset, condition=cell.condition, model=cell.model, method=cell.method,
+                train_seed=cell.train_seed,
+            )
+            for cell in self.info.cells
+            if cell.status == "done"
+        ]  # fmt: skip
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def cells(self) -> pd.DataFrame:
+        """One row a cell: what it is, its status, and why where it is not `done`."""
+        import pandas as pd
+
+        return pd.DataFrame([cell.model_dump() for cell in self.info.cells])
+
+    def table(self) -> pd.DataFrame:
+        """One row a cell with top-1 in [0, 1], its 95% interval (Wilson) and its denominator."""
+        from qbench.stats.intervals import wilson
+
+        records = self.records()
+        good = records[(records["error"] == "") & (records["target"] >= 0)]
+        keys = ["dataset", "model", "method", "train_seed", "condition"]
+        counts = (good["rank"] == 0).groupby([good[k] for k in keys], sort=False).agg(["sum", "count"])
+        low_high = [wilson(int(hits), int(n)) for hits, n in counts.itertuples(index=False)]
+        return counts.assign(
+            top1=counts["sum"] / counts["count"], low=[low for low, _ in low_high], high=[high for _, high in low_high]
+        ).rename(columns={"count": "n"})[["top1", "low", "high", "n"]].reset_index()  # fmt: skip
+
+
+def run(
+    suite: str | Path | Mapping[str, Any],
+    *,
+    models: Mapping[str, nn.Module] | None = None,
+    input: InputConvention | Mapping[str, InputConvention] | None = None,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    only: Sequence[str] = (),
+    device: str = "auto",
+    workers: int = 1,
+) -> Results:
+    """Run a suite (a file, or the same keys as a mapping) and return its results.
+
+    `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name). Methods,
+    datasets and conditions of your own are named in the suite after their decorators ran. Live networks run in this
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Raises SuiteError, DataError, StoreError."""
+    from qbench.cli.options import run_directory
+
+    loaded, document = _suite(suite)
+    live = _live(models or {}, input)
+    if live:
+        loaded = with_live(loaded, list(live))
+    plan = make_plan(loaded, document, Options(limit=limit, only=tuple(only), device=device, live=live))
+    folder = run_directory(Path(out) if out is not None else None, plan.suite)
+    return Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
+
+
+def _suite(suite: str | Path | Mapping[str, Any]) -> tuple[Suite, Document]:
+    if isinstance(suite, Mapping):
+        document = Document({"version": 1, "changelog": {1: "from Python"}, **suite}, {})
+        return validated(Suite, document), document
+    return load_suite(Path(suite))
+
+
+def _live(models: Mapping[str, nn.Module], input: InputConvention | Mapping[str, InputConvention] | None) -> dict[str, Any]:
+    if not models:
+        return {}
+    from qbench.models.live import LiveModel
+    from qbench.vocabulary import InputConvention
+
+    default = input if isinstance(input, InputConvention) else InputConvention(size=224, resize=256)
+    by_name = input if isinstance(input, Mapping) else {}
+    return {f"live:{name}": LiveModel(name, net, by_name.get(name, default)) for name, net in models.items()}

@@ -1,0 +1,116 @@
+"""`qbench run`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, run_directory
+
+
+def run(
+    suite: SuiteFile,
+    out: Out = None,
+    limit: Limit = None,
+    only: Only = None,
+    device: Device = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Records do not depend on it. Default: one a core.")
+    ] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Run a suite and print its leaderboards.
+
+    Only what the run directory lacks is computed: a run that was stopped continues, and a method that was added
+    computes its own cells. Tables are also written as Markdown, LaTeX, CSV and JSON.
+
+    Examples:
+
+        qbench run suites/jpeg.yaml
+
+        qbench run suites/jpeg.yaml --limit 64 --only method=direct --only "condition=jpeg@*"
+
+        qbench run my-suite.yaml --plugin my_method.py --out results/mine
+    """
+    from qbench.engine.plan import Options, load_suite, make_plan
+    from qbench.engine.run import run_plan
+
+    options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
+    loaded, document = load_suite(suite)
+    planned = make_plan(loaded, document, options)
+    folder = run_directory(out, planned.suite)
+    count = workers or default_workers(planned.settings.threads, planned.settings.device)
+    info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
+    from qbench.report.publish import publish
+
+    publish(folder)
+    failed = [cell for cell in info.cells if cell.status == "failed"]
+    for cell in failed[:10]:
+        where = f"{cell.condition} / {cell.model} / {cell.method}"
+        typer.echo(f"failed: {where}: {cell.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
+    if failed:
+        typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
+        raise typer.Exit(1)
+
+
+def default_workers(threads: int, device: str) -> int:
+    """As many processes as fit on the cores that this process may use; one on an accelerator."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // threads) if device == "cpu" else 1
+
+
+def command_line(suite: Path, limit: int | None, only: Sequence[str] | None) -> str:
+    """The command that makes the same records; where they are kept and how many workers share the work is left out."""
+    words = ["qbench", "run", "/".join(suite.parts[-2:])]
+    words += ["--limit", str(limit)] if limit is not None else []
+    words += [word for pattern in only or () for word in ("--only", pattern)]
+    return shlex.join(words)
+
+
+@contextmanager
+def watched(files: Sequence[Path]) -> Iterator[None]:
+    """A progress bar over the files that a run will write, whoever writes them; a line now and then without a terminal."""
+    if not files:
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    stop = threading.Event()
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=120) as progress:
+        bar = progress.add_task("records", total=len(files))
+
+        def look() -> None:
+            left, rounds = list(files), 0
+            while left and not stop.wait(0.5):
+                left = [file for file in left if not file.exists()]
+                progress.update(bar, completed=len(files) - len(left))
+                rounds += 1
+                if not console.is_terminal and rounds % 60 == 0:
+                    print(f"records: {len(files) - len(left)} of {len(files)} files", file=sys.stderr)
+
+        watcher = threading.Thread(target=look, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            progress.update(bar, completed=sum(file.exists() for file in files))
