@@ -1,4 +1,4 @@
-"""Progress of a training on the terminal: a bar with the time left, or a line now and then where there is no terminal."""
+"""Progress of a training: a bar with the time left, or a line now and then where there is no terminal."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         pairs = [self._pair(step, slot) for slot in range(self.size)]
-        clean, degraded = (_tensor([pair[i] for pair in pairs]) for i in (0, 1))
+        clean, degraded = _tensor([pair[0] for pair in pairs]), _tensor([pair[1] for pair in pairs])
         targets = [pair[2] for pair in pairs]
         labels = None if None in targets else torch.tensor(targets, dtype=torch.int64)
         changed = torch.tensor([not np.array_equal(pair[0], pair[1]) for pair in pairs])
@@ -98,7 +98,7 @@ def _order(seed: int, name: str, epoch: int, count: int) -> NDArray[np.int64]:
 
 
 def crop(image: Image, view: CropView, rng: np.random.Generator, size: int) -> Image:
-    """A random square of `size` pixels: scaled by a draw (at least so much that the square fits), cut, mirrored, turned."""
+    """A random square of `size` pixels: scaled (at least so much that the square fits), cut, mirrored, turned."""
     height, width = image.shape[:2]
     scale = max(float(rng.uniform(*view.scale)), size / min(height, width))
     side = size / scale

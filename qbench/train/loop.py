@@ -116,7 +116,7 @@ def _step(stage: Stage, batches: Mapping[str, Batch], i: int) -> dict[str, float
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise QbenchError(
-            f"loss {bad[0]!r} is not finite at step {i + 1} of {stage.name}; lower `lr` or set `clip_norm`"
+            f"loss {bad[0]!r} is not finite in step {i + 1} of {stage.name}: lower `lr` or set `clip_norm`"
         )
     chosen = [
         (optimiser, [losses[name] for name in (optimiser.losses or tuple(losses))])
@@ -125,7 +125,9 @@ def _step(stage: Stage, batches: Mapping[str, Batch], i: int) -> dict[str, float
     for optimiser, terms in chosen:
         parameters = optimiser.parameters
         optimiser.torch.zero_grad(set_to_none=True)
-        torch.stack(terms).sum().backward(inputs=parameters, retain_graph=len(chosen) > 1)
+        torch.stack(terms).sum().backward(  # type: ignore[no-untyped-call]
+            inputs=parameters, retain_graph=len(chosen) > 1
+        )
     for optimiser, _ in chosen:
         if optimiser.clip_norm is not None:
             nn.utils.clip_grad_norm_(optimiser.parameters, optimiser.clip_norm)

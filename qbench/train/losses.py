@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 def feature(predicted: Tensor, target: Tensor, std: Tensor) -> Tensor:
     """Mean squared error of features [B, C, h, w] divided by the standard deviation [C] of clean ones."""
-    return F.mse_loss(predicted / std.view(1, -1, 1, 1), target / std.view(1, -1, 1, 1))
+    return ((predicted - target) / std.view(1, -1, 1, 1)).square().mean()
 
 
 def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(teacher || student) of the softened distributions of logits [B, K] (Hinton et al. 2015, arXiv 1503.02531)."""
+    """T^2 KL(teacher || student) of softened distributions of logits [B, K] (Hinton et al. 2015, arXiv 1503.02531)."""
     expected = F.log_softmax(teacher / temperature, dim=1)
     given = F.log_softmax(student / temperature, dim=1)
     return F.kl_div(given, expected, reduction="batchmean", log_target=True) * temperature**2

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from qbench import cards, registry
 from qbench.engine.plan import construct
-from qbench.errors import SuiteError
+from qbench.errors import QbenchError, SuiteError
 from qbench.suite.load import Document, KeyPath
 from qbench.suite.schema import Named
 from qbench.train import files
@@ -27,7 +27,7 @@ from qbench.train.checkpoint import State
 from qbench.train.loop import Recipe, Report, train
 from qbench.train.mix import mix
 from qbench.train.recipes.common import Parts
-from qbench.train.schema import Card, RecipeSpec
+from qbench.train.schema import Card, RecipeSpec, Role
 
 UNTRAINED = {"serves", "budget", "weights", "notes", "seed"}
 """Keys of a recipe that do not change what is trained; the seed stands in the file's name."""
@@ -101,10 +101,8 @@ def job(order: Order) -> Job:
 def run(what: Job, report: Report) -> Trained:
     """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError."""
     path: KeyPath = ("recipes", what.name)
-    samples = {
-        role: _samples(what, given.dataset, given.count, (*path, "data", role, "dataset"))
-        for role, given in what.spec.data.items()
-    }
+    roles = what.spec.data.items()
+    samples = {name: _samples(what, role, (*path, "data", name, "dataset")) for name, role in roles}
     digest = _digest(what, samples)
     if what.order.restart:
         for file in (what.weights, what.checkpoint):
@@ -120,17 +118,15 @@ def run(what: Job, report: Report) -> Trained:
 def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
     try:
         entry = registry.get(kind, named.name)
-    except SuiteError:
-        raise
-    except Exception as error:
-        raise SuiteError(getattr(error, "message", str(error)), place=what.document.place(path)) from None
+    except QbenchError as error:
+        raise SuiteError(error.message, place=what.document.place(path)) from None
     return construct(entry, named, path, what.document)
 
 
-def _samples(what: Job, named: Named, count: int | None, path: KeyPath) -> Samples:
-    dataset = _part(what, "dataset", named, path)
+def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
+    dataset = _part(what, "dataset", role.dataset, path)
     there = len(dataset.manifest().ids)
-    return Samples(dataset, min(count or there, there))
+    return Samples(dataset, min(role.count or there, there))
 
 
 def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
@@ -191,7 +187,7 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
     shipped = {key: value.detach().cpu().contiguous().clone() for key, value in recipe.ship().items()}
     content = save(shipped)
     tail = max(1, state.steps // 50)
-    facts = {
+    facts: dict[str, Any] = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "method": what.card.card,
         "card_version": what.card.version,
@@ -221,15 +217,12 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
 @contextmanager
 def _settings(threads: int) -> Iterator[None]:
     """Fixed threads and deterministic algorithms while training; the caller's settings come back."""
-    before = (
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    before, determined = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1], warn_only=before[2])
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(determined, warn_only=warn_only)

@@ -25,7 +25,7 @@ class _Part(BaseModel):
 
 
 class Serves(_Part):
-    """Which cells the weights of a recipe are for: shell-style patterns over labels; the first recipe that fits wins."""
+    """Which cells the weights are for: shell-style patterns over labels; the first recipe that fits wins."""
 
     model: str = "*"
     dataset: str = "*"
@@ -155,7 +155,5 @@ class Card(_Part):
     citation: str
     licence: str = Field(description="Of the code idea and paper.")
     notes: str = ""
-    published: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Figures of the literature, with their source."
-    )
+    published: tuple[dict[str, Any], ...] = Field(default=(), description="Figures, with their source.")
     recipes: dict[str, RecipeSpec] = Field(min_length=1)

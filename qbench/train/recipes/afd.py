@@ -1,4 +1,4 @@
-"""Feature enhancers: features of the degraded image to those of its clean twin (AFD, arXiv 2401.01724, section III-D)."""
+"""Feature enhancers: features of a degraded image to those of its clean twin (AFD, arXiv 2401.01724, section III)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def recipe(parts: Parts) -> Recipe:
 
 @torch.no_grad()
 def clean_std(parts: Parts, cut: Cut) -> Tensor:
-    """[C]: standard deviation of each channel of clean features over the first batches, at least 1/1000 of the mean one."""
+    """[C]: standard deviation of each channel of clean features, over the first batches."""
     make = parts.batches("source", "scale", 8)
     features = [cut.front(make(step).clean).double() for step in range(SCALE_BATCHES)]
     moments = torch.stack([torch.stack((f.mean((0, 2, 3)), f.square().mean((0, 2, 3)))) for f in features]).mean(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,17 +42,14 @@ class Parts:
 
         def moved(step: int) -> Batch:
             batch = made(step)
+            clean, degraded, compressed = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.compressed))
             targets = None if batch.targets is None else batch.targets.to(self.device)
-            return Batch(
-                *(x.to(self.device) for x in (batch.clean, batch.degraded)), targets, batch.compressed.to(self.device)
-            )
+            return Batch(clean, degraded, targets, compressed)
 
         return moved
 
     def built(self, *, fold: bool) -> LoadedModel:
         """The model in eval mode on the device; without folded norms where it is itself trained."""
-        import inspect
-
         foldable = "fold" in inspect.signature(self.model.build).parameters
         loaded: LoadedModel = self.model.build(fold=fold) if foldable else self.model.build()
         loaded.net.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -63,26 +61,20 @@ Losses = Callable[[Batch], Mapping[str, Tensor]]
 
 def stages(parts: Parts, net: nn.Module, losses: Losses, prepare: Callable[[], None]) -> tuple[Stage, ...]:
     """One stage for each on the card, all on the parameters of `net` under the same losses."""
-    return tuple(
-        _stage(parts, f"stage{number}", spec, net, losses, prepare)
-        for number, spec in enumerate(parts.spec.stages, start=1)
-    )
+    numbered = enumerate(parts.spec.stages, start=1)
+    return tuple(_stage(parts, f"stage{number}", spec, net, losses, prepare) for number, spec in numbered)
 
 
 def _stage(
     parts: Parts, name: str, spec: StageSpec, net: nn.Module, losses: Losses, prepare: Callable[[], None]
 ) -> Stage:
     trained = [(key, value) for key, value in net.named_parameters() if value.requires_grad]
+
+    def step(batches: Mapping[str, Batch], _step: int) -> Mapping[str, Tensor]:
+        return losses(batches["source"])
+
     roles = {"source": parts.batches("source", name, spec.batch)}
-    return Stage(
-        name,
-        spec.steps,
-        roles,
-        {"main": optimiser(spec, trained)},
-        lambda batches, _: losses(batches["source"]),
-        prepare,
-        spec.ema,
-    )
+    return Stage(name, spec.steps, roles, {"main": optimiser(spec, trained)}, step, prepare, spec.ema)
 
 
 @torch.no_grad()

@@ -23,13 +23,10 @@ def recipe(parts: Parts) -> Recipe:
         restored = net(batch.degraded)
         return {name: term.weight * LOSSES[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
 
-    def ship() -> Mapping[str, Tensor]:
-        merged = net.eval().deploy() if hasattr(net, "deploy") else net
-        return dict(merged.state_dict())
+    def prepare() -> None:
+        net.train()
 
-    return Recipe(
-        {"net": net},
-        stages(parts, net, losses, lambda: None if net.train() else None),
-        ship,
-        lambda: measure(parts, net, losses),
-    )
+    def ship() -> Mapping[str, Tensor]:
+        return dict((net.deploy() if isinstance(net, Deployable) else net).state_dict())
+
+    return Recipe({"net": net}, stages(parts, net, losses, prepare), ship, lambda: measure(parts, net, losses))

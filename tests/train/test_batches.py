@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qbench.degrade.jpeg import jpeg
+from qbench.draws import keyed
+from qbench.errors import SuiteError
+from qbench.suite.load import load_yaml
+from qbench.suite.schema import Named
+from qbench.train.batches import Ahead, crop
+from qbench.train.mix import mix
+from qbench.train.schema import CropView, MixPart
+
+from .pictures import batches, jpeg_mix
+
+
+def test_a_batch_depends_on_its_keys_only(tmp_path: Path) -> None:
+    make = batches(tmp_path)
+    forward = [make(step) for step in range(5)]
+    for step in (4, 1, 3, 0, 2):
+        again = batches(tmp_path)(step)
+        assert torch.equal(again.degraded, forward[step].degraded)
+        assert torch.equal(again.clean, forward[step].clean)
+    for other in (batches(tmp_path, seed=1), batches(tmp_path, name="stage1/source")):
+        assert not torch.equal(other(0).clean, forward[0].clean)
+    with Ahead(make, 5) as ahead:
+        assert all(torch.equal(ahead(step).degraded, forward[step].degraded) for step in range(5))
+
+
+def test_every_sample_comes_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:
+    make = batches(tmp_path, size=7)
+    first, second = ([make.index(step, slot) for slot in range(7)] for step in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(7))
+    assert first != second
+
+
+def test_values_layout_and_labels(tmp_path: Path) -> None:
+    make = batches(tmp_path, size=7)
+    batch = make(0)
+    assert batch.clean.shape == batch.degraded.shape == (7, 3, 16, 16)
+    assert batch.clean.is_contiguous(memory_format=torch.channels_last)
+    assert float(batch.clean.min()) >= 0
+    assert float(batch.clean.max()) <= 1
+    assert batch.targets is not None
+    assert batch.targets.tolist() == [make.index(0, slot) % 3 for slot in range(7)]
+    same = [bool(torch.equal(a, b)) for a, b in zip(batch.clean, batch.degraded, strict=True)]
+    assert same == [not changed for changed in batch.compressed.tolist()]
+    assert 0 < sum(same) < 7
+
+
+def test_the_shares_of_the_mix(tmp_path: Path) -> None:
+    make = batches(tmp_path, size=300)
+    clean = 1 - make(0).compressed.double().mean().item()
+    assert abs(clean - 1 / 3) < 4 * (2 / 9 / 300) ** 0.5
+
+
+def test_an_aligned_degradation_is_that_of_the_crop_itself(tmp_path: Path) -> None:
+    """Compressing the clean crop again must give the degraded crop; a shifted grid must not."""
+    fixed = Named(name="jpeg", params={"quality": 7})
+    card = tmp_path / "mix.yaml"
+    card.write_text("any: thing\n")
+    only = mix([MixPart(condition=fixed)], load_yaml(card), ())
+    for aligned in (True, False):
+        made = replace(batches(tmp_path, view=CropView(size=16, aligned=aligned)), mix=only)(0)
+        clean = (made.clean * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        again = np.stack([jpeg(np.ascontiguousarray(picture), 7)[0] for picture in clean])
+        degraded = (made.degraded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        assert np.array_equal(again, degraded) == aligned
+
+
+def test_crops_at_scale_one_are_parts_of_the_picture() -> None:
+    image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    for step in range(20):
+        cut = crop(image, CropView(size=8, flip=False), keyed(0, "crop", step, ""), 8)
+        assert any(np.array_equal(cut, image[y : y + 8, x : x + 8]) for y in range(13) for x in range(23))
+
+
+def test_small_pictures_are_enlarged_and_scales_stay_in_range() -> None:
+    ramp = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 100, 0).repeat(3, 2)
+    for step in range(30):
+        cut = crop(ramp, CropView(size=50, scale=(0.5, 0.8), flip=False), keyed(0, "crop", step, ""), 50)
+        slope = (float(cut[25, 40, 0]) - float(cut[25, 10, 0])) / 30
+        assert 1 / 0.8 - 0.1 <= slope <= 1 / 0.5 + 0.1
+    small = crop(ramp[:10, :10], CropView(size=32), keyed(0, "crop", 0, ""), 32)
+    assert small.shape == (32, 32, 3)
+
+
+def test_draws_that_a_condition_makes_itself_are_left_to_it(tmp_path: Path) -> None:
+    card = tmp_path / "mix.yaml"
+    card.write_text("any: thing\n")
+    many = Named(name="rejpeg", params={"times": {"between": [2, 3]}, "quality": {"any": [25, 7]}})
+    part = mix([MixPart(condition=many)], load_yaml(card), ()).parts[0]
+    assert part.drawn == {"times": [2, 3]}
+    assert part.fixed == {"quality": {"any": [25, 7]}}
+
+
+def test_all_qualities_of_a_range_are_drawn(tmp_path: Path) -> None:
+    from qbench.draws import Draw
+
+    drawn = jpeg_mix(tmp_path).parts[1]
+    labels = {drawn.condition(Draw(0, str(i))).label for i in range(200)}
+    assert labels == {f"jpeg@{quality}" for quality in range(5, 10)}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("jpeg: {quality: {between: [0, 9]}}", "1..100, not 0"),
+        ("jpeg: {quality: {betwen: [5, 9]}}", "between: [low, high]"),
+        ("jpg: {quality: 9}", "did you mean 'jpeg'"),
+        ("jpeg: {qualty: 9}", "did you mean 'quality'"),
+    ],
+)
+def test_errors_name_the_place_in_the_card(tmp_path: Path, line: str, said: str) -> None:
+    card = tmp_path / "mix.yaml"
+    card.write_text(f"degradation:\n  - condition: {{{line}}}\n")
+    document = load_yaml(card)
+    parts = [MixPart.model_validate(item) for item in document.data["degradation"]]
+    with pytest.raises(SuiteError) as caught:
+        mix(parts, document, ("degradation",))
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"{card}:2:")
