@@ -40,8 +40,8 @@ class Fe(nn.Module):
 
     def forward(self, features: Tensor, fdm: Tensor) -> Tensor:
         height, width = features.shape[-2:]
-        pad = (0, -width % 4, 0, -height % 4)
-        x, fdm = F.pad(features, pad, mode="replicate"), F.pad(fdm, pad, mode="replicate")
+        x = _padded(features)
+        fdm = fdm if self.guide == "mul_residual" else _padded(fdm)
         residual = self._light(x, fdm) if self.plan == "light" else self._release(x, fdm)
         return residual[:, :, :height, :width]
 
@@ -68,6 +68,12 @@ class Fe(nn.Module):
             return x
         head = torch.sigmoid(self.heads[place](F.adaptive_avg_pool2d(fdm, x.shape[-2:])))
         return x * 2 * head if self.guide == "mul_each_scale" else torch.cat((x, head), 1)
+
+
+def _padded(x: Tensor) -> Tensor:
+    right, bottom = -x.shape[-1] % 4, -x.shape[-2] % 4
+    x = torch.cat((x, x[..., -1:].expand(-1, -1, -1, right)), -1) if right else x
+    return torch.cat((x, x[..., -1:, :].expand(-1, -1, bottom, -1)), -2) if bottom else x
 
 
 def _double(x: Tensor, aligned: bool) -> Tensor:

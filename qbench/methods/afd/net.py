@@ -74,7 +74,9 @@ class Afd(nn.Module):
         """The map of every block, repeated over the features whose centre lies in the block."""
         rows = self._blocks(size[0], fdm.shape[-2], fdm.device)
         columns = self._blocks(size[1], fdm.shape[-1], fdm.device)
-        return fdm.index_select(-2, rows).index_select(-1, columns)
+        # Channels last, so that one contiguous run of channels is copied for each feature.
+        last = fdm.permute(0, 2, 3, 1).index_select(1, rows).index_select(2, columns)
+        return last.permute(0, 3, 1, 2)
 
     def _blocks(self, count: int, blocks: int, device: torch.device) -> Tensor:
         centres = self.geometry.offset + self.geometry.stride * torch.arange(count, dtype=torch.float64, device=device)

@@ -1,0 +1,31 @@
+"""Fine-tuning: the same model with weights that have seen degraded pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from qbench.methods.weights import given_weights
+from qbench.registry import method
+from qbench.vocabulary import Setup
+
+if TYPE_CHECKING:
+    from qbench.models.base import LoadedModel
+
+
+@method("finetune", site="model", trained=True)
+@dataclass(config=ConfigDict(extra="forbid"))
+class Finetune:
+    """The model fine-tuned on degraded pictures, from labels or from its own answers to the clean ones."""
+
+    weights: Path | None = None
+
+    def setup(self, setup: Setup) -> None:
+        self._file = given_weights("finetune", self.weights, setup)
+
+    def adapt(self, model: LoadedModel) -> LoadedModel:
+        """The same architecture with the fine-tuned state. Raises WeightsError for a file that does not fit."""
+        return model.with_state(self._file)

@@ -1,0 +1,64 @@
+"""Image restorers: the picture is cleaned before any model sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from qbench.methods.weights import given_weights
+from qbench.registry import method
+from qbench.vocabulary import Context, Setup
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_CONFIG = ConfigDict(extra="forbid")
+
+
+@dataclass(config=_CONFIG)
+class _Restorer:
+    weights: Path | None = None
+    name: ClassVar[str]
+
+    def setup(self, setup: Setup) -> None:
+        """Raises NotApplicable without weights, WeightsError for a file that does not fit."""
+        import torch
+
+        from qbench.methods.restorers_net import empty
+        from qbench.models.base import load_weights
+
+        network = empty(self.name, deployed=True)
+        load_weights(network, given_weights(self.name, self.weights, setup))
+        self.network: nn.Module = network.eval().to(setup.device, memory_format=torch.channels_last)
+
+    def restore(self, images: Tensor, context: Context) -> Tensor:
+        from qbench.methods.restorers_net import clamped
+
+        return clamped(self.network, images)
+
+
+@method("arcnn", site="image", trained=True)
+@dataclass(config=_CONFIG)
+class ArcnnMethod(_Restorer):
+    """ARCNN, four convolutions, 0.12 M parameters (Dong et al., ICCV 2015)."""
+
+    name: ClassVar[str] = "arcnn"
+
+
+@method("dncnn", site="image", trained=True)
+@dataclass(config=_CONFIG)
+class DncnnMethod(_Restorer):
+    """DnCNN, 17 convolutions of 64 channels, 0.56 M parameters (Zhang et al., TIP 2017)."""
+
+    name: ClassVar[str] = "dncnn"
+
+
+@method("dncnn-small", site="image", trained=True)
+@dataclass(config=_CONFIG)
+class DncnnSmallMethod(_Restorer):
+    """DnCNN cut down to 8 convolutions of 24 channels, 0.03 M parameters: not the published network."""
+
+    name: ClassVar[str] = "dncnn-small"
