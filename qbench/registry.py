@@ -24,6 +24,7 @@ Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
 KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
 BUILTIN = (
     "qbench.tasks.classification",
+    "qbench.tasks.classification.metrics",
     "qbench.data.readers",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",

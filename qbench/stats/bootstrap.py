@@ -5,7 +5,8 @@ Averages over cells give each cell the same weight and resample all of them toge
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +20,34 @@ Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterator[Numbers]:
+def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterable[Numbers]:
     """How often each sample is drawn in each resample, in blocks [some resamples, samples] of bounded size.
 
     The draws are keyed by (seed, label), so that every table of a dataset sees the same resamples."""
+    return _kept(samples, seed, label, count) if samples * count <= _BLOCK else _drawn(samples, seed, label, count)
+
+
+@lru_cache(maxsize=4)
+def _kept(samples: int, seed: int, label: str, count: int) -> tuple[Numbers, ...]:
+    return tuple(_drawn(samples, seed, label, count))
+
+
+def _drawn(samples: int, seed: int, label: str, count: int) -> Iterator[Numbers]:
     generator = keyed(seed, "bootstrap", 0, label)
     rows = max(1, _BLOCK // max(1, samples))
     for start in range(0, count, rows):
         block = min(rows, count - start)
         drawn = generator.integers(0, samples, size=(block, samples))
         drawn += np.arange(block)[:, None] * samples
-        yield np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples).astype(np.float64)
+        weights = np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples).astype(np.float64)
+        weights.flags.writeable = False
+        yield weights
 
 
 def column_means(values: Numbers, counts: Flags, weights: Numbers) -> Numbers:
     """[resamples, columns]: each column's mean under each row of weights [resamples, samples]."""
+    if counts.all():
+        return np.asarray((weights @ values) / weights.sum(axis=1, keepdims=True))
     with np.errstate(invalid="ignore", divide="ignore"):
         return (weights @ np.where(counts, values, 0.0)) / (weights @ counts.astype(np.float64))
 

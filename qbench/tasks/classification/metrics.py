@@ -35,7 +35,8 @@ class Metric(Protocol):
 
 def scored(records: Columns) -> NDArray[np.bool_]:
     """[samples]: readable and labelled."""
-    return (np.asarray(records["target"]) >= 0) & (np.asarray(records["error"]).astype(str) == "")
+    labelled = np.asarray(records["target"], dtype=np.int64) >= 0
+    return np.asarray(labelled & (np.asarray(records["error"], dtype=np.str_) == ""))
 
 
 def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) -> Numbers:
@@ -55,7 +56,7 @@ class Top1:
 
     @staticmethod
     def per_sample(records: Columns) -> Numbers:
-        return (np.asarray(records["rank"]) == 0).astype(np.float64)
+        return np.asarray(np.asarray(records["rank"]) == 0, dtype=np.float64)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -71,7 +72,7 @@ class Top5:
 
     @staticmethod
     def per_sample(records: Columns) -> Numbers:
-        rank = np.asarray(records["rank"])
+        rank = np.asarray(records["rank"], dtype=np.int64)
         return ((rank >= 0) & (rank < 5)).astype(np.float64)
 
     @staticmethod

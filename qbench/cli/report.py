@@ -1,0 +1,68 @@
+"""`qbench report`: leaderboards from stored records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a report is rendered."""
+
+    terminal = "terminal"
+    md = "md"
+    tex = "tex"
+    csv = "csv"
+    json = "json"
+    png = "png"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an export made with --export.")],
+    format: Annotated[
+        list[Format] | None,
+        typer.Option("--format", "-f", help="May be given several times. Default: terminal, or all files with --out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write files into this folder instead of printing.")] = None,
+    name: Annotated[str, typer.Option(help="Stem of the files in --out.")] = "report",
+    check: Annotated[Path | None, typer.Option(help="Compare the Markdown page with this file; print a diff.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write compact records of all cells into this folder.")] = None,
+) -> None:
+    """Tables of accuracy and efficiency from a run's records; nothing is computed again.
+
+    Exit codes: 0 done; 1 --check found a difference; 2 bad input; 3 a file of the run is missing or damaged.
+
+    Examples:
+
+        qbench report runs/jpeg
+
+        qbench report runs/jpeg --format md --format tex --out tables
+
+        qbench report runs/jpeg --export reports/jpeg
+
+        qbench report reports/jpeg --check reports/jpeg.md
+    """
+    from qbench.report.build import report as tables
+    from qbench.report.source import COLUMNS, SCORED, load
+
+    loaded = load(run, SCORED if export is None else COLUMNS)
+    if export is not None:
+        from qbench.report.export import export as write_export
+
+        write_export(loaded, export)
+        typer.echo(f"{export}: records of {len(loaded.records)} cells")
+    made = tables(loaded)
+    chosen = [each.value for each in format or ()]
+    if check is not None:
+        from qbench.report.check import difference
+
+        diff = difference(made, check)
+        typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
+        raise typer.Exit(1 if diff else 0)
+    if out is not None or chosen or export is None:
+        from qbench.report.emit import emit
+
+        emit(made, chosen, out, name)

@@ -1,0 +1,102 @@
+"""From a run to a report, and from a report to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from qbench.engine.run_info import CellInfo, RunInfo
+from qbench.engine.store import atomic, write_text
+from qbench.report import latex, markdown, picture, tidy
+from qbench.report.costs import NAME as EFFICIENCY
+from qbench.report.costs import efficiency
+from qbench.report.model import Report, Table
+from qbench.report.source import Loaded, load
+from qbench.report.tables import LAYOUTS, accuracy
+
+Format = Literal["md", "tex", "csv", "json", "png"]
+FORMATS: tuple[Format, ...] = ("md", "tex", "csv", "json", "png")
+BY_CONDITION = "accuracy-by-condition"
+
+
+def build(run: Path) -> Report:
+    """The report of a run directory or an export. Raises StoreError that names the damaged file."""
+    return report(load(run))
+
+
+def report(loaded: Loaded) -> Report:
+    """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
+    info = loaded.info
+    names = [name for name in info.tables if name in LAYOUTS or name == EFFICIENCY]
+    if BY_CONDITION not in names and any(LAYOUTS[BY_CONDITION].shows(cell) for cell in info.cells):
+        names.insert(names.index(EFFICIENCY) if EFFICIENCY in names else len(names), BY_CONDITION)
+    tables = tuple(_table(name, loaded) for name in names)
+    return Report(info.suite, info.title, info.version, info.command, _provenance(info), tables, dict(info.environment))
+
+
+def _table(name: str, loaded: Loaded) -> Table:
+    if name == EFFICIENCY:
+        return efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in loaded.info.cells)))
+    return accuracy(LAYOUTS[name], loaded)
+
+
+def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:
+    """Datasets with their denominators, cells by status, weights, and the environment, in a fixed order."""
+    sizes = dict.fromkeys((cell.dataset, cell.view, cell.samples) for cell in info.cells)
+    lines = [("data", f"{dataset}, {view}: {samples} samples") for dataset, view, samples in sizes]
+    status = ", ".join(f"{count} {name}" for name, count in _count(info.cells).items())
+    lines += [("cells", f"{len(info.cells)} ({status})"), ("seed", str(info.seed))]
+    weights = dict.fromkeys((c.method, c.model, c.train_seed, c.weights) for c in info.cells if c.weights)
+    lines += [
+        ("weights", f"{method} on {model}, train_seed {seed}: sha256 {digest[:16]}")
+        for method, model, seed, digest in weights
+    ]
+    return (*lines, *((name, _plain(value)) for name, value in sorted(info.environment.items())))
+
+
+def _count(cells: Iterable[CellInfo]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for cell in cells:
+        counts[cell.status] = counts.get(cell.status, 0) + 1
+    return counts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in sorted(value.items()))
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def picture_name(stem: str) -> str:
+    """The picture's file beside `STEM.md`: accuracy.png, or STEM-accuracy.png for a named report."""
+    return "accuracy.png" if stem == "report" else f"{stem}-accuracy.png"
+
+
+def render(made: Report, form: Format, picture_file: str | None = None) -> str:
+    """The report's text in a format; `picture_file` is what a Markdown page links to."""
+    if form == "md":
+        return markdown.page(made, picture_file)
+    renderers = {"tex": latex.page, "csv": tidy.csv_text, "json": tidy.json_text}
+    return renderers[form](made)
+
+
+def write(made: Report, folder: Path, formats: Iterable[Format] = FORMATS, stem: str = "report") -> list[Path]:
+    """Write `STEM.md`, `.tex`, `.csv`, `.json` and the picture into `folder`; returns the files written.
+
+    A report without a table over quality or times has no picture. Raises StoreError where the disk refuses."""
+    formats = [form for form in FORMATS if form in set(formats)]
+    drawn = "png" in formats and bool(picture.panels(made))
+    written = []
+    for form in formats:
+        if form == "png":
+            continue
+        file = folder / f"{stem}.{form}"
+        write_text(file, render(made, form, picture_name(stem) if drawn else None))
+        written.append(file)
+    if drawn:
+        file = folder / picture_name(stem)
+        atomic(file, lambda temporary: picture.draw(made, temporary))
+        written.append(file)
+    return written

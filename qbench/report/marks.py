@@ -1,0 +1,47 @@
+"""Which numbers of a column are best and second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from qbench.report.model import Column, Row, Unit, Value
+
+DECIMALS: dict[Unit, int] = {"percent": 3, "points": 3, "ms": 2, "ratio": 2}
+"""At what decimal numbers count as a tie: the one that tables show (accuracies are fractions, shown in percent)."""
+
+
+def marked(rows: Sequence[Row], columns: Sequence[Column], unranked: Sequence[str] = ()) -> tuple[Row, ...]:
+    """The rows with best and second marked in each column that has a direction.
+
+    Ties share a mark. Oracle rows and methods in `unranked` take no part; nor does a column with fewer than two."""
+    for index, column in enumerate(columns):
+        if column.higher_is_better is not None:
+            rows = _column(rows, index, column, column.higher_is_better, unranked)
+    return tuple(rows)
+
+
+def _column(rows: Sequence[Row], index: int, column: Column, higher: bool, unranked: Sequence[str]) -> list[Row]:
+    shown = [
+        None if row.oracle or row.method in unranked else _shown(row.values[index], DECIMALS.get(column.unit))
+        for row in rows
+    ]
+    ranked = [value for value in shown if value is not None]
+    order = sorted(set(ranked), reverse=higher)
+    if len(ranked) < 2:
+        return list(rows)
+    found = []
+    for row, value in zip(rows, shown, strict=True):
+        values = list(row.values)
+        if value == order[0]:
+            values[index] = replace(values[index], mark="best")
+        elif len(order) > 1 and value == order[1]:
+            values[index] = replace(values[index], mark="second")
+        found.append(replace(row, values=tuple(values)))
+    return found
+
+
+def _shown(value: Value, decimals: int | None) -> float | None:
+    if value.value is None or decimals is None:
+        return value.value
+    return round(value.value, decimals)

@@ -1,0 +1,89 @@
+"""Tables as plain data: what every renderer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Unit = Literal["percent", "points", "count", "parameters", "macs", "ms", "ratio"]
+Mark = Literal["", "best", "second"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a table with its 95% interval and denominators, or the reason why there is none.
+
+    Accuracies and gains are fractions (0..1), latencies milliseconds; for a latency `low` and `high` are quartiles."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    """Samples that count in every cell behind the value (the fewest, where it averages several cells)."""
+    bad: int = 0
+    """Samples that could not be read."""
+    seeds: int = 1
+    spread: float | None = None
+    """Standard deviation over train_seeds, where there are several."""
+    missing: str = ""
+    """In place of a number: `n/a`, `failed`, `pending`, or a dash where nothing was asked for."""
+    note: int | None = None
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in CSV, its heading, its unit, and which direction is better (None: not ranked)."""
+
+    name: str
+    heading: str
+    unit: Unit
+    higher_is_better: bool | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's line."""
+
+    method: str
+    oracle: bool
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Methods that are compared with each other; `of` says on what (task, dataset, view, model)."""
+
+    of: Mapping[str, str]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def heading(self) -> str:
+        return " · ".join(text for text in self.of.values() if text)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table; `empty` says in one line why it has no groups, `notes` are numbered from 1 by `Value.note`."""
+
+    name: str
+    title: str
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    empty: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a page shows."""
+
+    suite: str
+    title: str
+    version: int
+    command: str
+    provenance: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+    environment: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,199 @@
+"""The accuracy tables: which cells stand in which row and column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from qbench.engine.run_info import CellInfo
+from qbench.report.marks import marked
+from qbench.report.model import Column, Group, Row, Table, Value
+from qbench.report.score import Draws, Point, average, gain, point, single
+from qbench.report.source import Loaded, Records
+from qbench.stats.bootstrap import RESAMPLES
+
+CLEAN, DIRECT = "clean", "direct"
+STATUS_SHOWN = ("failed", "n/a", "pending")
+DASH = Value(None, missing="–")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table over conditions: its title, the conditions that it shows, and the heading of each."""
+
+    name: str
+    title: str
+    shows: Callable[[CellInfo], bool]
+    heading: Callable[[CellInfo], str]
+    descending: bool = False
+
+
+def _on(axis: str) -> Callable[[CellInfo], bool]:
+    return lambda cell: cell.axis is not None and cell.axis[0] == axis
+
+
+def _elsewhere(cell: CellInfo) -> bool:
+    return cell.condition != CLEAN and (cell.axis is None or cell.axis[0] not in ("quality", "times"))
+
+
+def _number(cell: CellInfo) -> str:
+    return f"{cell.axis[1]:g}" if cell.axis else cell.condition
+
+
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            "accuracy-by-quality",
+            "Top-1 accuracy (%) by quality factor",
+            _on("quality"),
+            lambda c: f"Q{_number(c)}",
+            True,
+        ),
+        Layout(
+            "accuracy-by-times",
+            "Top-1 accuracy (%) by number of compressions",
+            _on("times"),
+            lambda c: f"{_number(c)}×",
+        ),
+        Layout("accuracy-by-condition", "Top-1 accuracy (%) by condition", _elsewhere, lambda c: c.condition),
+    )
+}
+
+
+@dataclass
+class Notes:
+    """Footnotes of one table, numbered from 1; the same text keeps its number."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def number(self, text: str) -> int:
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+def accuracy(layout: Layout, loaded: Loaded) -> Table:
+    """The table of one layout; without any cell it says so."""
+    cells = [cell for cell in loaded.info.cells if cell.task == "classification"]
+    keys = dict.fromkeys(_key(cell) for cell in cells if layout.shows(cell))
+    if not keys:
+        return Table(layout.name, layout.title, (), empty=f"No cell of this run belongs in {layout.name}.")
+    notes = Notes()
+    groups = []
+    for key in keys:
+        here = [cell for cell in cells if _key(cell) == key]
+        families = dict.fromkeys(_family(cell.condition) for cell in here if layout.shows(cell))
+        split = families if layout.name != "accuracy-by-condition" else [""]
+        for family in split:
+            shown = [c for c in here if layout.shows(c) and (not family or _family(c.condition) == family)]
+            clean = [c for c in here if c.condition == CLEAN]
+            of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
+            of["family"] = family if len(split) > 1 else ""
+            draws = Draws(loaded.info.seed, shown[0].dataset)
+            groups.append(_group(of, layout, [*clean, *shown], loaded.records, draws, notes))
+    return Table(layout.name, layout.title, tuple(groups), tuple(notes.texts), _remarks(groups))
+
+
+def _key(cell: CellInfo) -> tuple[str, str, str, str, int]:
+    return cell.task, cell.dataset, cell.view, cell.model, cell.source
+
+
+def _family(condition: str) -> str:
+    """`jpeg` of `jpeg@10`: conditions that belong on one axis."""
+    return re.split(r"[@×]|\d", condition, maxsplit=1)[0] or condition
+
+
+def _group(
+    of: Mapping[str, str],
+    layout: Layout,
+    cells: Sequence[CellInfo],
+    records: Mapping[str, Records],
+    draws: Draws,
+    notes: Notes,
+) -> Group:
+    degraded = {cell.condition: cell for cell in cells if cell.condition != CLEAN}
+    if layout.name != "accuracy-by-condition":
+        sign = -1 if layout.descending else 1
+        degraded = dict(sorted(degraded.items(), key=lambda item: sign * (item[1].axis[1] if item[1].axis else 0)))
+    columns = (
+        Column(CLEAN, CLEAN, "percent", True),
+        *(Column(name, layout.heading(cell), "percent", True) for name, cell in degraded.items()),
+        Column("average", "average", "percent", True),
+        Column("gain", "gain", "points", True),
+        Column("n", "n", "count"),
+    )
+    methods = list(dict.fromkeys(cell.method for cell in cells))
+    rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
+    reference = _points(rows_of.get(DIRECT, []), list(degraded), records)
+    rows = [_row(method, rows_of[method], list(degraded), records, reference, draws, notes) for method in methods]
+    return Group(of, columns, marked(rows, columns))
+
+
+def _points(cells: Sequence[CellInfo], conditions: Sequence[str], records: Mapping[str, Records]) -> dict[str, Point]:
+    found = {}
+    for condition in conditions:
+        here = [cell for cell in cells if cell.condition == condition]
+        if here and all(cell.status == "done" for cell in here):
+            found[condition] = point(here, records)
+    return found
+
+
+def _row(
+    method: str,
+    cells: Sequence[CellInfo],
+    degraded: Sequence[str],
+    records: Mapping[str, Records],
+    direct: Mapping[str, Point],
+    draws: Draws,
+    notes: Notes,
+) -> Row:
+    points = _points(cells, [CLEAN, *degraded], records)
+    values = [
+        single(points[name], draws) if name in points else _missing(cells, name, notes) for name in (CLEAN, *degraded)
+    ]
+    whole = [points[name] for name in degraded if name in points]
+    complete = len(whole) == len(degraded)
+    values.append(average(whole, draws) if complete else DASH)
+    compared = complete and method != DIRECT and len(direct) == len(degraded)
+    values.append(gain(whole, [direct[name] for name in degraded], draws) if compared else DASH)
+    values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
+    return Row(method, cells[0].oracle, tuple(values))
+
+
+def _missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:
+    here = [cell for cell in cells if cell.condition == condition and cell.status != "done"]
+    if not here:
+        return DASH
+    worst = min(here, key=lambda cell: STATUS_SHOWN.index(cell.status))
+    text = f"{worst.method} on {worst.model}: {worst.reason}"
+    return Value(None, missing=worst.status, note=notes.number(text) if worst.reason else None)
+
+
+def _denominator(points: Sequence[Point], samples: int) -> Value:
+    """The fewest samples that count in a cell of the row, out of those asked for (`high`)."""
+    if not points:
+        return DASH
+    n = min(one.n for one in points)
+    return Value(float(n), high=float(samples), n=n, bad=max(one.bad for one in points))
+
+
+def _remarks(groups: Sequence[Group]) -> tuple[str, ...]:
+    rows = [row for group in groups for row in group.rows]
+    values = [value for row in rows for value in row.values]
+    bad = max((value.bad for value in values), default=0)
+    remarks = [
+        f"In brackets: 95% intervals; Wilson's score interval for one condition, the percentile bootstrap by sample "
+        f"({RESAMPLES:,} resamples, the same for all methods) for averages and gains.",
+        "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
+        "samples, in points, with its paired interval. n: samples scored in every cell of the row, of those asked for.",
+        "Best in bold, second underlined, by column; numbers that are equal as shown share a mark.",
+    ]
+    if any(row.oracle for row in rows):
+        remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
+    if any(value.seeds > 1 for value in values):
+        remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
+    if bad:
+        remarks.append(f"Up to {bad} samples of a cell could not be read; they count in no cell's accuracy.")
+    return tuple(remarks)

@@ -1,0 +1,61 @@
+"""A report on the terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from qbench.report.model import Column, Group, Report, Table, Value
+from qbench.report.text import headings, interval, method, number
+
+_STYLES = {"": "", "best": "bold", "second": "underline"}
+
+ROOMY = 112
+"""Columns of a terminal above which a table's columns stand two apart."""
+
+
+def show(report: Report, console: Console) -> None:
+    """Print all tables; intervals stand below their numbers, so that a table fits 100 columns."""
+    console.print(Text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
+    for table in report.tables:
+        console.print()
+        _show_table(table, console)
+    console.print()
+    for name, text in report.provenance:
+        console.print(Text(f"{name}: {text}", "dim"))
+
+
+def _show_table(table: Table, console: Console) -> None:
+    console.print(Text(table.title, "bold cyan"))
+    if table.empty:
+        console.print(Text(table.empty))
+        return
+    for group in table.groups:
+        console.print(_grid(group, gap=int(console.width >= ROOMY)))
+    for index, text in enumerate(table.notes, start=1):
+        console.print(Text(f"({index}) {text}"))
+    console.print(Text(" ".join(table.remarks), "dim"))
+
+
+def _grid(group: Group, gap: int) -> Grid:
+    grid = Grid(
+        title=Text(group.heading), title_justify="left", box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False
+    )
+    for index, heading in enumerate(headings(group)):
+        grid.add_column(
+            Text(heading), justify="right" if index else "left", no_wrap=index > 0, min_width=6, overflow="fold"
+        )
+    for row in group.rows:
+        cells = [_cell(value, column) for value, column in zip(row.values, group.columns, strict=True)]
+        grid.add_row(Text(method(row)), *cells)
+    return grid
+
+
+def _cell(value: Value, column: Column) -> Text:
+    text = Text(number(value, column).replace(" (", "\n("), _STYLES[value.mark])
+    if value.note:
+        text.append(f" ({value.note})", "not bold not underline")
+    between = interval(value, column).strip("[]").replace(", ", "…")
+    return text.append(f"\n{between}", "dim not bold not underline") if between else text

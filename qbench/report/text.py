@@ -1,0 +1,50 @@
+"""Numbers as text, the same in every renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qbench.report.model import Column, Group, Row, Unit, Value
+
+DAGGER = "†"
+_FORMATS: dict[Unit, Callable[[float], str]] = {
+    "percent": lambda v: f"{100 * v:.1f}",
+    "points": lambda v: _unsigned_zero(f"{100 * v:+.1f}"),
+    "count": lambda v: f"{v:.0f}",
+    "parameters": lambda v: f"{v / 1e6:.3f}",
+    "macs": lambda v: f"{v / 1e9:.3f}",
+    "ms": lambda v: f"{v:.2f}",
+    "ratio": lambda v: f"{v:.2f}",
+}
+
+
+def _unsigned_zero(text: str) -> str:
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def number(value: Value, column: Column) -> str:
+    """The number alone, with its spread; `398/400` for a denominator short of what was asked; or why there is none."""
+    if value.value is None:
+        return value.missing
+    text = _FORMATS[column.unit](value.value)
+    if column.unit == "count" and value.high is not None and value.high != value.value:
+        text += f"/{value.high:.0f}"
+    if column.unit == "count" and value.bad:
+        text += f" ({value.bad} bad)"
+    return f"{text} ± {_FORMATS['percent'](value.spread)}" if value.spread is not None else text
+
+
+def interval(value: Value, column: Column) -> str:
+    """`[72.6, 80.8]`, or an empty string."""
+    if value.value is None or value.low is None or value.high is None:
+        return ""
+    show = _FORMATS[column.unit]
+    return f"[{show(value.low)}, {show(value.high)}]"
+
+
+def method(row: Row) -> str:
+    return row.method + (DAGGER if row.oracle else "")
+
+
+def headings(group: Group) -> list[str]:
+    return ["method", *(column.heading for column in group.columns)]
