@@ -76,9 +76,10 @@ def run(
 ) -> Results:
     """Run a suite (a file, or the same keys as a mapping) and return its results.
 
-    `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name). Methods,
-    datasets and conditions of your own are named in the suite after their decorators ran. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Raises SuiteError, DataError, StoreError."""
+    `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name).
+    Methods, datasets and conditions of your own are named in the suite after their decorators ran. Live networks run
+    in this process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`.
+    Raises SuiteError, DataError, StoreError."""
     from qbench.cli.options import run_directory
 
     loaded, document = _suite(suite)
@@ -97,7 +98,9 @@ def _suite(suite: str | Path | Mapping[str, Any]) -> tuple[Suite, Document]:
     return load_suite(Path(suite))
 
 
-def _live(models: Mapping[str, nn.Module], input: InputConvention | Mapping[str, InputConvention] | None) -> dict[str, Any]:
+def _live(
+    models: Mapping[str, nn.Module], input: InputConvention | Mapping[str, InputConvention] | None
+) -> dict[str, Any]:
     if not models:
         return {}
     from qbench.models.live import LiveModel

@@ -142,7 +142,9 @@ def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise QbenchError(f"plugin {name!r} cannot be imported: {error}; install it or use --plugin FILE") from error
+            raise QbenchError(
+                f"plugin {name!r} cannot be imported: {error}; install it or use --plugin FILE"
+            ) from error
     for file in files:
         load_file(Path(file))
 

@@ -113,7 +113,7 @@ class FeatureMethod(Protocol):
 
 class ModelMethod(Protocol):
     def adapt(self, model: LoadedModel) -> LoadedModel:
-        """The model, changed or retrained. The one that is passed stays as it is."""
+        """The model, changed or retrained; what is passed is a copy that it may change."""
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ Any verb takes --debug, which shows the traceback behind an error.
 
 app = typer.Typer(
     name="qbench",
-    help="What happens to a vision model when its pictures are degraded, and what helps: suites in, leaderboards out.\n\n"
+    help="What happens to a vision model when its pictures are degraded, and what helps.\n\n"
     "Start with: qbench run suites/jpeg.yaml",
     epilog=EXIT_CODES,
     no_args_is_help=True,

@@ -9,7 +9,16 @@ import typer
 
 from qbench.cli.options import Plugin
 
-Plural = StrEnum("Plural", {f"{kind}s": f"{kind}s" for kind in ("method", "model", "dataset", "condition", "metric", "task")})
+
+class Plural(StrEnum):
+    """The kinds of things that a suite names."""
+
+    methods = "methods"
+    models = "models"
+    datasets = "datasets"
+    conditions = "conditions"
+    metrics = "metrics"
+    tasks = "tasks"
 
 
 def list_names(

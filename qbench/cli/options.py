@@ -8,10 +8,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-SuiteFile: TypeAlias = Annotated[Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)]
+SuiteFile: TypeAlias = Annotated[
+    Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)
+]
 Out: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Run directory: records, run.json and tables. Default: $QBENCH_HOME/runs/SUITE (~/.cache/qbench)."),
+    typer.Option(
+        help="Run directory: records, run.json and tables. Default: $QBENCH_HOME/runs/SUITE (~/.cache/qbench)."
+    ),
 ]
 Limit: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Only the first N samples of every dataset.")]
 Only: TypeAlias = Annotated[

@@ -22,42 +22,37 @@ def plan(
     from qbench.engine.plan import Options, load_suite, make_plan
 
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
-    loaded, document = load_suite(suite, options)
+    loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
     run = run_directory(out, planned.suite)
     units = execute.missing_units(planned, run)
     verdicts = execute.known_verdicts(planned, run)
-    files, lacking = sum(len(planned.sources[c.source].shards) for c in planned.cells), sum(len(u.cells) for u in units)
     typer.echo(f"suite {planned.suite} version {planned.version}, run directory {run}")
     for number, source in enumerate(planned.sources):
         own = [cell for cell in planned.cells if cell.source == number]
-        typer.echo(f"  {own[0].dataset if own else source.dataset.name}: {source.samples} samples in {len(source.shards)} shards")
+        name = own[0].dataset if own else source.dataset.name
+        typer.echo(f"  {name}: {source.samples} samples in {len(source.shards)} shards")
     for facet in ("model", "condition", "method"):
         counts = Counter(getattr(cell, f"{facet}_label") for cell in planned.cells)
         typer.echo(f"  {facet}s: {', '.join(counts)}")
     typer.echo(f"cells: {len(planned.cells)}, of which {len(verdicts)} n/a")
     for reason, count in Counter(verdict.reason for verdict in verdicts).items():
         typer.echo(f"  n/a in {count}: {reason}")
-    typer.echo(f"stored: {files - lacking - _never(planned, verdicts)} of {files - _never(planned, verdicts)} files")
-    from qbench.engine.estimate import shared_work
+    without = {verdict.cell for verdict in verdicts}
+    files = sum(len(planned.sources[c.source].shards) for i, c in enumerate(planned.cells) if i not in without)
+    typer.echo(f"stored: {files - sum(len(unit.cells) for unit in units)} of {files} files")
+    if not units:
+        return
+    from qbench.engine.estimate import seconds, shared_work
 
     work = shared_work(planned, units)
     typer.echo(
-        f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations, "
-        f"{work.fronts} stems for {work.forwards} predictions"
+        f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations and "
+        f"{work.fronts} stems for {work.predictions} predictions"
     )
-    if units:
-        from qbench.engine.estimate import seconds
-
-        typer.echo(f"estimated time: {_duration(seconds(planned, units))} on one worker, from one timed batch of each kind")
-
-
-def _never(planned: object, verdicts: object) -> int:
-    from qbench.engine.cells import Plan
-
-    assert isinstance(planned, Plan)
-    assert isinstance(verdicts, list)
-    return sum(len(planned.sources[planned.cells[v.cell].source].shards) for v in verdicts)
+    typer.echo(
+        f"estimated time: {_duration(seconds(planned, units))} on one worker, from one timed batch of each kind here"
+    )
 
 
 def _duration(value: float) -> str:

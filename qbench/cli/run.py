@@ -49,9 +49,7 @@ def run(
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
     info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
-    from qbench.report.publish import publish
-
-    publish(folder)
+    _publish(folder)
     failed = [cell for cell in info.cells if cell.status == "failed"]
     for cell in failed[:10]:
         where = f"{cell.condition} / {cell.model} / {cell.method}"
@@ -59,6 +57,20 @@ def run(
     if failed:
         typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
         raise typer.Exit(1)
+
+
+def _publish(folder: Path) -> None:
+    """The leaderboards on the terminal and, beside the records, as files."""
+    from rich.console import Console
+
+    from qbench.report.build import build, write
+    from qbench.report.terminal import show
+
+    made = build(folder)
+    text = write(made, folder / "report", ("md", "tex", "csv", "json"))
+    show(made, Console())
+    typer.echo(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
+    typer.echo(f"with a picture: qbench report {folder} --out FOLDER")
 
 
 def default_workers(threads: int, device: str) -> int:
@@ -77,7 +89,7 @@ def command_line(suite: Path, limit: int | None, only: Sequence[str] | None) -> 
 
 @contextmanager
 def watched(files: Sequence[Path]) -> Iterator[None]:
-    """A progress bar over the files that a run will write, whoever writes them; a line now and then without a terminal."""
+    """A progress bar over the files that a run will write, whoever writes them; without a terminal, a line at times."""
     if not files:
         yield
         return

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from qbench.cli.options import Plugin, SuiteFile
 
 
-def validate(
-    suite: SuiteFile,
-    plugin: Plugin = None,
-    data: Annotated[bool, typer.Option(help="Look at the datasets and weights too, not only at the file.")] = True,
-) -> None:
+def validate(suite: SuiteFile, plugin: Plugin = None) -> None:
     """Check a suite: keys, names, parameters, and that its data and weights are there."""
-    from qbench.engine.plan import Options, check_names, load_suite, make_plan
+    from qbench.engine.plan import Options, load_suite, make_plan
 
     options = Options(plugin_files=tuple(plugin or ()))
-    loaded, document = load_suite(suite, options)
-    if not data:
-        check_names(loaded, document, options)
-        typer.echo(f"{suite}: suite {loaded.suite!r} version {loaded.version} is valid (data not looked at)")
-        return
+    loaded, document = load_suite(suite)
     plan = make_plan(loaded, document, options)
     unable = sum(1 for cell in plan.cells if cell.not_applicable)
     typer.echo(

@@ -37,7 +37,9 @@ def decode(file: Path) -> Image:
 def checked_root(root: Path) -> Path:
     """`root`, if it is a folder. Raises DataError otherwise."""
     if not root.is_dir():
-        raise DataError(f"the dataset's root {root} is not a folder; check the path, or the variable that it comes from")
+        raise DataError(
+            f"the dataset's root {root} is not a folder; check the path, or the variable that it comes from"
+        )
     return root
 
 
@@ -50,7 +52,9 @@ def manifest_of(files: Iterable[tuple[str, Path, Any]], source: str) -> Manifest
         raise DataError(f"{source} holds no samples")
     doubles = [sample_id for sample_id, n in Counter(row[0] for row in rows).items() if n > 1]
     if doubles:
-        raise DataError(f"{source} names sample {doubles[0]!r} twice ({len(doubles)} duplicate ids); ids must be unique")
+        raise DataError(
+            f"{source} names sample {doubles[0]!r} twice ({len(doubles)} duplicate ids); ids must be unique"
+        )
     return Manifest(tuple(r[0] for r in rows), tuple(_digest(file, target) for _, file, target in rows))
 
 
@@ -114,12 +118,14 @@ class ImageNet(_OnDisk):
         folders = sorted(folder for folder in checked_root(self.root).iterdir() if folder.name in index)
         if not folders:
             raise DataError(f"{self.root} holds no folder named by a WordNet id of ImageNet-1k (n01440764 ...)")
-        return [(f"{folder.name}/{file.name}", file, index[folder.name]) for folder in folders for file in pictures(folder)]
+        return [
+            (f"{folder.name}/{file.name}", file, index[folder.name]) for folder in folders for file in pictures(folder)
+        ]
 
 
 @cache
 def imagenet_classes() -> dict[str, int]:
-    """WordNet id to class index 0..999, in sorted order as in ImageNet-1k; read from timm's data without loading timm."""
+    """WordNet id to class index 0..999, in sorted order as in ImageNet-1k; from timm's data, without loading timm."""
     spec = find_spec("timm")
     if spec is None or not spec.submodule_search_locations:
         raise DataError("timm is not installed; its list of ImageNet's WordNet ids is needed")
@@ -165,7 +171,9 @@ class CsvLabels(_OnDisk):
             wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
             for column in wanted:
                 if column not in columns:
-                    raise DataError(f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1))
+                    raise DataError(
+                        f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1)
+                    )
             rows = [(line, row) for line, row in enumerate(reader, start=2)]
         splits = {row[self.split_column] for _, row in rows} if self.split else set()
         if self.split and self.split not in splits:

@@ -41,7 +41,9 @@ def measure_missing(plan: Plan, run: Path, info: RunInfo) -> None:
         loaded = bench.model(cell)
         size = loaded.input.size
         if model not in direct:
-            direct[model] = measure(loaded.logits, [loaded.net], (size, size), plan.settings.device, plan.settings.threads)
+            direct[model] = measure(
+                loaded.logits, [loaded.net], (size, size), plan.settings.device, plan.settings.threads
+            )
         figures = direct[model]
         if cell.site != "none":
             forward, networks = _forward(cell, loaded, bench)

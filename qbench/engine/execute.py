@@ -95,7 +95,9 @@ def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]
 
     threads = todo.plan.settings.threads
     with parallel_config(backend="loky", inner_max_num_threads=threads):
-        parallel = Parallel(n_jobs=min(workers, len(units)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+        parallel = Parallel(
+            n_jobs=min(workers, len(units)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
+        )
         for verdicts in parallel(delayed(work)(todo, unit) for unit in units):
             yield from verdicts
 
@@ -146,10 +148,12 @@ def over_limit(plan: Plan, run: Path, verdicts: Sequence[Verdict]) -> list[Verdi
         if not own:
             continue
         key = plan.cells[own[0]].key
-        errors = [e for shard in source.shards for e in store.read_shard(store.shard_file(run, key, shard.name))["error"]]
+        errors = [
+            e for shard in source.shards for e in store.read_shard(store.shard_file(run, key, shard.name))["error"]
+        ]
         bad = sum(1 for error in errors if error)
         if bad > plan.max_bad * source.samples:
             first = next(error for error in errors if error)
-            reason = f"{bad} of {source.samples} samples cannot be read, more than max_bad {plan.max_bad:g} allows; first: {first}"
-            found += [Verdict(i, "failed", reason) for i in own]
+            share = f"{bad} of {source.samples} samples cannot be read, more than max_bad {plan.max_bad:g} allows"
+            found += [Verdict(i, "failed", f"{share}; first: {first}") for i in own]
     return found

@@ -105,7 +105,9 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Be
             yield Outcome(cell, error=error)
     for view, in_view in by_view.items():
         views = [view.apply(sample.image) for sample in good.samples]
-        for in_condition in _grouped(in_view, lambda c: (c.condition.name, json.dumps(c.condition.params, sort_keys=True))):
+        for in_condition in _grouped(
+            in_view, lambda c: (c.condition.name, json.dumps(c.condition.params, sort_keys=True))
+        ):
             yield from _run_condition(in_condition, good, views, settings, bench)
 
 
@@ -122,7 +124,8 @@ def _run_condition(
     try:
         condition = bench.condition(cells[0])
         pairs = [
-            condition.apply(image, Draw(settings.seed, sample.id)) for image, sample in zip(views, good.samples, strict=True)
+            condition.apply(image, Draw(settings.seed, sample.id))
+            for image, sample in zip(views, good.samples, strict=True)
         ]
     except Exception as error:
         yield from (Outcome(cell, error=error) for cell in cells)
@@ -158,7 +161,12 @@ def _batches(images: Sequence[Any], facts: Sequence[Facts], good: _Good, setting
 
 
 def _run_image_method(
-    cells: Sequence[Cell], batches: Sequence[_Batch], facts: Sequence[Facts], good: _Good, settings: Settings, bench: Bench
+    cells: Sequence[Cell],
+    batches: Sequence[_Batch],
+    facts: Sequence[Facts],
+    good: _Good,
+    settings: Settings,
+    bench: Bench,
 ) -> Iterator[Outcome]:
     """Restore once, then let every model see it."""
     try:
@@ -239,5 +247,3 @@ def _joined(parts: Sequence[Any], order: np.ndarray[Any, Any]) -> Any:
     if isinstance(parts[0], np.ndarray):
         return np.concatenate([np.asarray(part) for part in parts])[order]
     return [values[i] for i in order]
-
-

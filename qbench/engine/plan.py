@@ -150,7 +150,7 @@ def _get(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -
 def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> _Part:
     entry = _get(kind, named, path, document)
     target = construct(entry, named, path, document)
-    return _Part(named, target, entry, named.label or getattr(target, "label", named.name), path)
+    return _Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
 
 
 def construct(entry: registry.Entry, named: Named, path: KeyPath, document: Document) -> Any:
@@ -162,7 +162,8 @@ def construct(entry: registry.Entry, named: Named, path: KeyPath, document: Docu
     for key in params:
         if key not in known[len(first) :]:
             raise SuiteError(
-                f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}", place=document.place((*at, key))
+                f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}",
+                place=document.place((*at, key)),
             )
     try:
         return entry.target(*first, **params)
@@ -182,7 +183,12 @@ def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Documen
             at = (*path, named.name, key) if named.inner else (*path, key)
             raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
     return [
-        _part(kind, named.model_copy(update={"params": {**named.params, **dict(zip(lists, values, strict=True))}}), path, document)
+        _part(
+            kind,
+            named.model_copy(update={"params": {**named.params, **dict(zip(lists, values, strict=True))}}),
+            path,
+            document,
+        )
         for values in itertools.product(*lists.values())
     ]
 
@@ -195,14 +201,15 @@ def _source(dataset: _Part, size: int, limit: int | None, document: Document) ->
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
     shards = tuple(
-        Shard(i, min(i + size, count), f"{i:06d}-{fingerprints.digest(rows[i : i + size])[:16]}") for i in range(0, count, size)
+        Shard(i, min(i + size, count), f"{i:06d}-{fingerprints.digest(rows[i : i + size])[:16]}")
+        for i in range(0, count, size)
     )
     return Source(dataset.named, count, shards)
 
 
 def _cell(
-    task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part, train_seed: int,
-    settings: Settings, source: int, document: Document,
+    task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part,
+    train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = getattr(dataset.target, "degraded", (condition.label, condition.target.axis))
@@ -221,8 +228,8 @@ def _cell(
     )
     return Cell(
         key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
-        method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights, sha256,
-        missing,
+        method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
+        sha256, missing,
     )  # fmt: skip
 
 
@@ -271,12 +278,15 @@ def _check_unique(cells: Sequence[Cell]) -> None:
     doubles = [
         names
         for names, n in Counter(
-            (c.task, c.dataset, c.view.label, c.condition_label, c.model_label, c.method_label, c.train_seed) for c in cells
+            (c.task, c.dataset, c.view.label, c.condition_label, c.model_label, c.method_label, c.train_seed)
+            for c in cells
         ).items()
         if n > 1
     ]
     if doubles:
-        raise SuiteError(f"two cells are both named {' / '.join(map(str, doubles[0]))}; give one of them its own `label`")
+        raise SuiteError(
+            f"two cells are both named {' / '.join(map(str, doubles[0]))}; give one of them its own `label`"
+        )
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:

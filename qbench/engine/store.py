@@ -33,7 +33,9 @@ def atomic(file: Path, write: Callable[[Path], None]) -> None:
         Path(temporary).replace(file)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}; free space or choose another --out") from None
+        raise StoreError(
+            f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
+        ) from None
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -70,7 +72,8 @@ def read_shard(file: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file).read().to_pandas()
+        frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
+        return frame
     except FileNotFoundError:
         raise StoreError(f"records {file} are missing; run the suite again to make them") from None
     except (OSError, pa.ArrowException) as error:

@@ -32,7 +32,7 @@ class _Restorer:
 
         network = empty(self.name, deployed=True)
         load_weights(network, given_weights(self.name, self.weights, setup))
-        self.network: nn.Module = network.eval().to(setup.device, memory_format=torch.channels_last)
+        self.network: nn.Module = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         from qbench.methods.restorers_net import clamped

@@ -93,7 +93,9 @@ def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> Non
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
         text = "; ".join(
-            f"{len(names)} {what}, first {names[0]!r}" for names, what in ((missing, "missing"), (extra, "unknown")) if names
+            f"{len(names)} {what}, first {names[0]!r}"
+            for names, what in ((missing, "missing"), (extra, "unknown"))
+            if names
         )
         raise WeightsError(f"weights {source} do not fit {type(net).__name__}: {text}")
     for name, value in own.items():

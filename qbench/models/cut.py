@@ -23,7 +23,7 @@ def cut(net: nn.Module, path: str) -> tuple[nn.Module, nn.Module]:
 
 
 class _LeafTracer(fx.Tracer):
-    """Keeps the site whole, so that its output is one node, and layers whole, since some branch on their input's size."""
+    """Keeps the site whole, so that its output is one node, and layers whole: some branch on their input's size."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -55,7 +55,8 @@ def _traced_cut(net: nn.Module, path: str) -> tuple[nn.Module, nn.Module] | None
 
 
 def _front(net: nn.Module, nodes: list[fx.Node], site: fx.Node) -> nn.Module:
-    graph, copied = fx.Graph(), {}
+    graph = fx.Graph()
+    copied: dict[fx.Node, fx.Node] = {}
     for node in nodes:
         copied[node] = graph.node_copy(node, lambda old: copied[old])
     graph.output(copied[site])
@@ -63,7 +64,8 @@ def _front(net: nn.Module, nodes: list[fx.Node], site: fx.Node) -> nn.Module:
 
 
 def _back(net: nn.Module, nodes: list[fx.Node], site: fx.Node, after: set[fx.Node]) -> nn.Module:
-    graph, copied = fx.Graph(), {}
+    graph = fx.Graph()
+    copied: dict[fx.Node, fx.Node] = {}
     copied[site] = graph.placeholder("features")
     graph.placeholder("x")
     for node in nodes:
@@ -141,7 +143,9 @@ def geometry(front: nn.Module, size: int) -> Geometry:
     with torch.enable_grad():
         maps = cast(Tensor, probe(image))
         if maps.dim() != 4:
-            raise NotApplicable(f"the site gives a tensor of {maps.dim()} dimensions; feature methods need [B, C, H, W]")
+            raise NotApplicable(
+                f"the site gives a tensor of {maps.dim()} dimensions; feature methods need [B, C, H, W]"
+            )
         middle = maps.shape[-1] // 2
         supports = [_support(maps[0, :, maps.shape[-2] // 2, i], image) for i in (middle, middle + 1)]
     stride = float(supports[1][0] - supports[0][0])

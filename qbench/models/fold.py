@@ -29,8 +29,8 @@ def for_inference(net: nn.Module, *, keep: Collection[str] = (), fold: bool = Tr
     for module in net.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
-    return (fold_norms(net, keep=keep) if fold else net).to(memory_format=torch.channels_last)
-
+    folded = fold_norms(net, keep=keep) if fold else net
+    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def fold_norms(net: nn.Module, *, keep: Collection[str] = ()) -> nn.Module:

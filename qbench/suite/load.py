@@ -63,7 +63,7 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, places: dict
         return _mapping(loader, node, path, places, file)
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, child, (*path, i), places, file) for i, child in enumerate(node.value)]
-    value = loader.construct_object(node)  # type: ignore[no-untyped-call]
+    value = loader.construct_object(node)
     return _expand(value, places[path]) if isinstance(value, str) else value
 
 
@@ -73,7 +73,7 @@ def _mapping(
     built: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         here = Place(file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if not isinstance(key, str | int):
             raise SuiteError(f"a key must be a word or a whole number, not {key!r}", place=here)
         if key in built:
@@ -137,9 +137,7 @@ def validated(model: type[M], document: Document) -> M:
         raise explain(error, document, known=_keys(model)) from None
 
 
-def explain(
-    error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()
-) -> SuiteError:
+def explain(error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()) -> SuiteError:
     """The first fault of a validation as one sentence with its place; `at` is where the validated data stands."""
     first = error.errors(include_url=False)[0]
     path = at + tuple(part for part in first["loc"])
@@ -160,13 +158,10 @@ def _existing(path: KeyPath, data: Any) -> KeyPath:
     """`path` without the parts that pydantic adds for unions and functions."""
     kept: list[str | int] = []
     for part in path:
-        if isinstance(data, dict) and part in data:
+        known = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
+        if part in known:
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            continue
-        kept.append(part)
+            kept.append(part)
     return tuple(kept)
 
 

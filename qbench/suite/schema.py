@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-TABLES = ("accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency")
+TableName: TypeAlias = Literal["accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency"]
 
 
 class _Strict(BaseModel):
@@ -49,7 +49,7 @@ class ViewSpec(_Strict):
 
     `model` stands for what the model declares; `resize: null` leaves the picture's size."""
 
-    resize: int | None | Literal["model"] = Field(default="model")
+    resize: int | Literal["model"] | None = Field(default="model")
     crop: int | Literal["model"] = Field(default="model")
     interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
 
@@ -98,9 +98,7 @@ class Suite(_Strict):
     plugins: list[str] = Field(default_factory=list)
     engine: EngineSpec = EngineSpec()
     tasks: list[TaskSpec] = Field(min_length=1)
-    tables: list[Literal["accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency"]] = Field(
-        default_factory=lambda: ["accuracy-by-condition"]
-    )
+    tables: tuple[TableName, ...] = ("accuracy-by-condition",)
 
     @model_validator(mode="after")
     def _version_is_told(self) -> Suite:

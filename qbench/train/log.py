@@ -50,7 +50,8 @@ def picture(log: Mapping[str, Sequence[float]], title: str) -> bytes:
         axes.set_yscale("log")
     axes.set(xlabel="step", ylabel="weighted loss", title=title)
     axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend()
+    if log:
+        axes.legend()
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": "qbench"})
     return stream.getvalue()

@@ -14,11 +14,11 @@ from qbench.data.scenes.textures import PATTERNS, texture
 from qbench.vocabulary import Image
 
 LUMA = np.array([0.299, 0.587, 0.114])
-PERIOD = (5.0, 8.0)
+PERIOD = (6.0, 9.0)
 """Pixels in one period of a texture."""
-CONTRAST = (0.07, 0.16)
+CONTRAST = (0.09, 0.25)
 """Root mean square of a texture, relative to the brightness of its surface."""
-PATTERNED = 0.7
+PATTERNED = 0.35
 """The share of grounds that have a texture of their own, which says nothing of the label."""
 
 
@@ -99,7 +99,7 @@ def _ground(rng: np.random.Generator, size: int) -> Plane:
     if rng.random() < PATTERNED:
         name = list(PATTERNS)[rng.integers(len(PATTERNS))]
         pattern = _pattern(rng, name, x - size / 2, y - size / 2, rng.uniform(0, 2 * np.pi))
-        canvas *= 1 + _contrast(rng) * np.float32(rng.uniform(0.4, 1)) * pattern
+        canvas *= 1 + _contrast(rng) * np.float32(rng.uniform(0.3, 0.7)) * pattern
     return canvas
 
 

@@ -63,17 +63,17 @@ def scene(split: Split, index: int, size: int = SMALLEST, seed: int = 0) -> Scen
 
 
 def _arrange(rng: np.random.Generator, label: int, size: int) -> list[Thing]:
-    """The objects from back to front: the dominant one, and up to four of less than a quarter of its area around it."""
-    radius = size * rng.uniform(0.23, 0.3)
-    middle = size / 2 + rng.uniform(-0.1, 0.1, size=2) * size
+    """The objects from back to front: the dominant one, and up to three of less than a quarter of its area around it."""
+    radius = size * rng.uniform(0.27, 0.34)
+    middle = size / 2 + rng.uniform(-0.08, 0.08, size=2) * size
     dominant = _thing(rng, label, middle[0], middle[1], radius)
     behind: list[Thing] = []
     before: list[Thing] = []
     start = rng.uniform(0, 2 * np.pi)
-    count = int(rng.integers(1, 5))
+    count = int(rng.integers(1, 4))
     for i in range(count):
         other = int(rng.integers(len(PAIRS)))
-        small = radius * rng.uniform(0.3, 0.45)
+        small = radius * rng.uniform(0.28, 0.4)
         angle = start + 2 * np.pi * (i + rng.uniform(-0.25, 0.25)) / count
         away = radius * rng.uniform(1.1, 1.7)
         x, y = np.clip(middle + away * np.array([np.cos(angle), np.sin(angle)]), small / 2, size - small / 2)

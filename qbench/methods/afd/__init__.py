@@ -47,11 +47,16 @@ class AfdMethod:
             raise NotApplicable("afd works inside a model, and there is none")
         geometry = setup.model.cut(self.site).geometry()
         shape = AfdShape(
-            geometry.channels, self.base or base_width(geometry.channels), self.plan, self.guide, self.nonnegative, self.gate
+            geometry.channels,
+            self.base or base_width(geometry.channels),
+            self.plan,
+            self.guide,
+            self.nonnegative,
+            self.gate,
         )
         network = Afd(shape, geometry, "deployed")
         load_weights(network, given_weights("afd", self.weights, setup))
-        self.network = network.eval().to(setup.device, memory_format=torch.channels_last)
+        self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
         """Features at the site and the images in [0, 1] that the stem saw, to features."""

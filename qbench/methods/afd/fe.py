@@ -66,7 +66,7 @@ class Fe(nn.Module):
     def _guided(self, x: Tensor, fdm: Tensor, place: int) -> Tensor:
         if self.guide == "mul_residual":
             return x
-        head = torch.sigmoid(self.heads[place](F.adaptive_avg_pool2d(fdm, x.shape[-2:])))
+        head = torch.sigmoid(self.heads[place](F.adaptive_avg_pool2d(fdm, (x.shape[-2], x.shape[-1]))))
         return x * 2 * head if self.guide == "mul_each_scale" else torch.cat((x, head), 1)
 
 

@@ -20,12 +20,11 @@ from qbench.train.recipes.common import Parts, channels_last, frozen, measure, s
 def finetune(parts: Parts) -> Recipe:
     """All weights of a model, on degraded images: `ce` from labels, `kl` to the clean-image teacher (the model before).
 
-    `network: {batch_norm: train}` lets the norms follow the degraded images; `eval`, the default, keeps them."""
-    loaded = parts.built(fold=False)
+    Norms keep their statistics, folded into the convolutions as the model runs, so that the shipped state fits it."""
+    loaded = parts.built(fold=True)
     teacher = LoadedModel(frozen(copy.deepcopy(loaded.net)), loaded.input, loaded.sites)
     loaded.net.requires_grad_(True)
-    moving = parts.spec.network.get("batch_norm", "eval") == "train"
-    return _recipe(parts, loaded, teacher, moving)
+    return _recipe(parts, loaded, teacher, moving=False)
 
 
 def classifier(parts: Parts) -> Recipe:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
-from qbench.methods.restorers_net import build
+from qbench.methods.restorers_net import Deployable, build
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages

@@ -1,0 +1,203 @@
+"""`timm:NAME` and `torchvision:NAME`: classifiers of the two libraries, from their hubs or from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from qbench.errors import QbenchError, nearest
+from qbench.models.files import sha256
+from qbench.registry import model
+from qbench.vocabulary import InputConvention
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from qbench.models.base import LoadedModel
+
+_CONFIG = ConfigDict(extra="forbid")
+_EFFICIENTNET = {"D1": "conv_stem", "D2": "bn1", "D3": "blocks.0", "D4": "blocks.1"}
+_RESNET_TIMM = {"D1": "conv1", "D2": "act1", "D3": "layer1.0", "D4": "layer1"}
+_RESNET = {"D1": "conv1", "D2": "relu", "D3": "layer1.0", "D4": "layer1"}
+_TORCHVISION = {"D1": "features.0.0", "D2": "features.0", "D3": "features.1", "D4": "features.2"}
+_SQUEEZENET = {"D1": "features.0", "D2": "features.1", "D3": "features.3", "D4": "features.4"}
+_REPVGG = {"D1": "stem", "D2": "stages.0.0", "D3": "stages.0", "D4": "stages.1"}
+TIMM_SITES: Mapping[str, Mapping[str, str]] = {
+    "resnet": _RESNET_TIMM,
+    "resnext": _RESNET_TIMM,
+    "wide_resnet": _RESNET_TIMM,
+    "seresnet": _RESNET_TIMM,
+    "repvgg": _REPVGG,
+    "efficientnet": _EFFICIENTNET,
+    "tf_efficientnet": _EFFICIENTNET,
+    "mobilenetv2": _EFFICIENTNET,
+    "mobilenetv3": _EFFICIENTNET,
+    "tf_mobilenetv3": _EFFICIENTNET,
+}
+"""Sites by the start of a name: D1-D4 of AFD's table I (stem convolution, its activation, first block, first stage; for
+RepVGG the stem, the first block of stage 1, stage 1 and stage 2). Other models are reached by module path."""
+TORCHVISION_SITES: Mapping[str, Mapping[str, str]] = {
+    "resnet": _RESNET,
+    "resnext": _RESNET,
+    "wide_resnet": _RESNET,
+    "efficientnet": _TORCHVISION,
+    "mobilenet": _TORCHVISION,
+    "squeezenet": _SQUEEZENET,
+}
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Input:
+    """What to change in the model's own input convention; see `InputConvention`. `resize: null` is not expressible."""
+
+    size: int | None = Field(default=None, ge=8)
+    resize: int | None = Field(default=None, ge=8)
+    channels: Literal["RGB", "BGR"] | None = None
+    scale: float | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    interpolation: Literal["bilinear", "bicubic", "lanczos"] | None = None
+
+    def over(self, own: InputConvention) -> InputConvention:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(
+            own, **{name: value for name, value in given.items() if name in InputConvention.__dataclass_fields__}
+        )
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class _Ecosystem:
+    name: str
+    weights: Path | None = None
+    pretrained: bool = True
+    input: Input = Input()
+    seed: int = 0
+
+    def _source(self, library: str) -> str:
+        if self.weights is not None:
+            return sha256(self.weights)
+        if self.pretrained:
+            return f"hub:{self.name}@{library}=={version(library)}"
+        return f"seed:{self.seed}"
+
+    def _identity(self, library: str) -> Mapping[str, Any]:
+        given = {name: value for name, value in vars(self.input).items() if value is not None}
+        return {"architecture": f"{library}:{self.name}", "weights": self._source(library), "input": given}
+
+    def _filled(self, net: nn.Module) -> nn.Module:
+        """`net` with the weights of the file, or keyed random ones where none are asked for."""
+        from qbench.methods.initial import initialise
+        from qbench.models.files import load_any
+
+        if self.weights is not None:
+            load_any(net, self.weights)
+        elif not self.pretrained:
+            initialise(net, self.seed)
+        return net
+
+    def _loaded(self, net: nn.Module, own: InputConvention, sites: Mapping[str, str], fold: bool) -> LoadedModel:
+        from qbench.models.base import LoadedModel
+        from qbench.models.fold import for_inference
+
+        ready = for_inference(self._filled(net), keep=(sites.get("D1", ""),), fold=fold)
+        return LoadedModel(ready, self.input.over(own), sites)
+
+    def _offline(self, error: Exception) -> QbenchError:
+        return QbenchError(f"the pretrained {self.name} cannot be fetched ({error}); give `weights:` a file instead")
+
+
+@model("timm:*")
+@dataclass(frozen=True, config=_CONFIG)
+class Timm(_Ecosystem):
+    """A classifier of timm: pretrained from its hub, or with the state in `weights` and no network touched.
+
+    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""
+
+    @property
+    def label(self) -> str:
+        return f"timm:{self.name}"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return _sites(self.name, TIMM_SITES)
+
+    def identity(self) -> Mapping[str, Any]:
+        return self._identity("timm")
+
+    def build(self, fold: bool = True) -> LoadedModel:
+        """Raises QbenchError for an unknown name or no network, WeightsError for a file that does not fit."""
+        import timm
+
+        if not timm.is_model(self.name.split(".", 1)[0]):
+            raise QbenchError(f"timm has no model {self.name!r}{nearest(self.name, timm.list_models())}")
+        try:
+            net = timm.create_model(self.name, pretrained=self.pretrained and self.weights is None)
+        except (OSError, RuntimeError) as error:
+            raise self._offline(error) from error
+        config = net.pretrained_cfg
+        size = int(config["input_size"][-1])
+        own = InputConvention(
+            size=size,
+            resize=int(size / config.get("crop_pct", 0.875)),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            interpolation=_known(config.get("interpolation", "bicubic")),
+        )
+        return self._loaded(net, own, self.sites, fold)
+
+
+@model("torchvision:*")
+@dataclass(frozen=True, config=_CONFIG)
+class Torchvision(_Ecosystem):
+    """A classifier of torchvision: its default weights from the hub, or the state in `weights`.
+
+    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""
+
+    @property
+    def label(self) -> str:
+        return f"torchvision:{self.name}"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return _sites(self.name, TORCHVISION_SITES)
+
+    def identity(self) -> Mapping[str, Any]:
+        return self._identity("torchvision")
+
+    def build(self, fold: bool = True) -> LoadedModel:
+        """Raises QbenchError for an unknown name or no network, WeightsError for a file that does not fit."""
+        from torchvision import models
+
+        known = models.list_models(module=models)
+        if self.name not in known:
+            raise QbenchError(f"torchvision has no model {self.name!r}{nearest(self.name, known)}")
+        weights = models.get_model_weights(self.name)["DEFAULT"]
+        extra = {"init_weights": False} if self.name.startswith(("googlenet", "inception")) else {}
+        try:
+            hub = weights if self.pretrained and self.weights is None else None
+            net = models.get_model(self.name, weights=hub, **({} if hub else extra))
+        except OSError as error:
+            raise self._offline(error) from error
+        preset = weights.transforms()
+        own = InputConvention(
+            size=int(preset.crop_size[0]),
+            resize=int(preset.resize_size[0]),
+            mean=tuple(preset.mean),
+            std=tuple(preset.std),
+            interpolation=_known(preset.interpolation.value),
+        )
+        return self._loaded(net, own, self.sites, fold)
+
+
+def _sites(name: str, declared: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    return next((sites for start, sites in declared.items() if name.startswith(start)), {})
+
+
+def _known(interpolation: str) -> str:
+    return interpolation if interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"

@@ -1,0 +1,48 @@
+"""Weights files: their digests, and loading a user's own file without running anything in it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qbench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def sha256(file: Path) -> str:
+    """Digest of a weights file, read once for each state of the file. Raises WeightsError when there is none."""
+    try:
+        facts = file.stat()
+        return _digest(file, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(f"weights {file} cannot be read: {error.strerror}; check `weights:`") from error
+
+
+@cache
+def _digest(file: Path, size: int, changed: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def load_any(net: nn.Module, file: Path) -> None:
+    """Load safetensors, or a PyTorch file that holds tensors only, into `net`, strictly. Raises WeightsError."""
+    import torch
+
+    from qbench.models.base import check_state, load_weights
+
+    if file.suffix == ".safetensors":
+        load_weights(net, file)
+        return
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        advice = "give safetensors or a state dictionary of plain tensors"
+        raise WeightsError(f"weights {file} cannot be read: {error}; {advice}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    check_state(net, state, str(file))
+    net.load_state_dict(state, strict=True)
