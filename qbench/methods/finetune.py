@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,5 +32,6 @@ class Finetune:
         """The same architecture with the fine-tuned state. Raises WeightsError for a file that does not fit."""
         from qbench.models.base import load_weights
 
-        load_weights(model.net, self._file)
-        return model
+        net = copy.deepcopy(model.net)
+        load_weights(net, self._file)
+        return replace(model, net=net.eval())

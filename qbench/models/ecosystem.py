@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,11 +65,12 @@ class Input:
     std: tuple[float, float, float] | None = None
     interpolation: Literal["bilinear", "bicubic", "lanczos"] | None = None
 
+    def given(self) -> dict[str, Any]:
+        """What differs from the model's own."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+
     def over(self, own: InputConvention) -> InputConvention:
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        return replace(
-            own, **{name: value for name, value in given.items() if name in InputConvention.__dataclass_fields__}
-        )
+        return replace(own, **self.given())
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -87,25 +89,25 @@ class _Ecosystem:
         return f"seed:{self.seed}"
 
     def _identity(self, library: str) -> Mapping[str, Any]:
-        given = {name: value for name, value in vars(self.input).items() if value is not None}
-        return {"architecture": f"{library}:{self.name}", "weights": self._source(library), "input": given}
+        return {"architecture": f"{library}:{self.name}", "weights": self._source(library), "input": self.input.given()}
 
-    def _filled(self, net: nn.Module) -> nn.Module:
-        """`net` with the weights of the file, or keyed random ones where none are asked for."""
-        from qbench.methods.initial import initialise
-        from qbench.models.files import load_any
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        """The libraries draw first weights from torch's global generator: seeded inside, as it was outside."""
+        import torch
 
-        if self.weights is not None:
-            load_any(net, self.weights)
-        elif not self.pretrained:
-            initialise(net, self.seed)
-        return net
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            yield
 
     def _loaded(self, net: nn.Module, own: InputConvention, sites: Mapping[str, str], fold: bool) -> LoadedModel:
         from qbench.models.base import LoadedModel
+        from qbench.models.files import load_any
         from qbench.models.fold import for_inference
 
-        ready = for_inference(self._filled(net), keep=(sites.get("D1", ""),), fold=fold)
+        if self.weights is not None:
+            load_any(net, self.weights)
+        ready = for_inference(net, keep=(sites.get("D1", ""),), fold=fold)
         return LoadedModel(ready, self.input.over(own), sites)
 
     def _offline(self, error: Exception) -> QbenchError:
@@ -137,10 +139,11 @@ class Timm(_Ecosystem):
         if not timm.is_model(self.name.split(".", 1)[0]):
             raise QbenchError(f"timm has no model {self.name!r}{nearest(self.name, timm.list_models())}")
         try:
-            net = timm.create_model(self.name, pretrained=self.pretrained and self.weights is None)
+            with self._seeded():
+                net = timm.create_model(self.name, pretrained=self.pretrained and self.weights is None)
         except (OSError, RuntimeError) as error:
             raise self._offline(error) from error
-        config = net.pretrained_cfg
+        config: dict[str, Any] = dict(net.pretrained_cfg)  # type: ignore[arg-type]
         size = int(config["input_size"][-1])
         own = InputConvention(
             size=size,
@@ -181,7 +184,8 @@ class Torchvision(_Ecosystem):
         extra = {"init_weights": False} if self.name.startswith(("googlenet", "inception")) else {}
         try:
             hub = weights if self.pretrained and self.weights is None else None
-            net = models.get_model(self.name, weights=hub, **({} if hub else extra))
+            with self._seeded():
+                net = models.get_model(self.name, weights=hub, **({} if hub else extra))
         except OSError as error:
             raise self._offline(error) from error
         preset = weights.transforms()

@@ -16,6 +16,8 @@ from qbench.vocabulary import Context, Setup
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from qbench.methods.afd.net import AfdShape
+
 
 @method("afd", site="feature", trained=True)
 @dataclass(config=ConfigDict(extra="forbid"))
@@ -36,25 +38,24 @@ class AfdMethod:
     def at(self) -> str:
         return self.site
 
+    def shape(self, channels: int) -> AfdShape:
+        """What decides the network, for a site of so many channels."""
+        from qbench.methods.afd.net import AfdShape, base_width
+
+        base = self.base or base_width(channels)
+        return AfdShape(channels, base, self.plan, self.guide, self.nonnegative, self.gate)
+
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights or site, WeightsError for a file that does not fit."""
         import torch
 
-        from qbench.methods.afd.net import Afd, AfdShape, base_width
+        from qbench.methods.afd.net import Afd
         from qbench.models.base import load_weights
 
         if setup.model is None:
             raise NotApplicable("afd works inside a model, and there is none")
         geometry = setup.model.cut(self.site).geometry()
-        shape = AfdShape(
-            geometry.channels,
-            self.base or base_width(geometry.channels),
-            self.plan,
-            self.guide,
-            self.nonnegative,
-            self.gate,
-        )
-        network = Afd(shape, geometry, "deployed")
+        network = Afd(self.shape(geometry.channels), geometry, "deployed")
         load_weights(network, given_weights("afd", self.weights, setup))
         self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

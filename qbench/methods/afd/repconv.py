@@ -23,7 +23,9 @@ class RepConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         padded: Tensor = self.spread(self.reduce(F.pad(x, (1, 1, 1, 1))))
-        return padded + self.mix(self.gather(x)) + self.point(x)
+        gathered: Tensor = self.mix(self.gather(x))
+        point: Tensor = self.point(x)
+        return padded + gathered + point
 
     @torch.no_grad()
     def deploy(self) -> nn.Conv2d:
