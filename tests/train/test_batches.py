@@ -49,13 +49,13 @@ def test_values_layout_and_labels(tmp_path: Path) -> None:
     assert batch.targets is not None
     assert batch.targets.tolist() == [make.index(0, slot) % 3 for slot in range(7)]
     same = [bool(torch.equal(a, b)) for a, b in zip(batch.clean, batch.degraded, strict=True)]
-    assert same == [not changed for changed in batch.compressed.tolist()]
+    assert same == [not help_ for help_ in batch.help.tolist()]
     assert 0 < sum(same) < 7
 
 
 def test_the_shares_of_the_mix(tmp_path: Path) -> None:
     make = batches(tmp_path, size=300)
-    clean = 1 - make(0).compressed.double().mean().item()
+    clean = 1 - make(0).help.double().mean().item()
     assert abs(clean - 1 / 3) < 4 * (2 / 9 / 300) ** 0.5
 
 

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from fake_run import FakeRun
+from rich.console import Console
+
+from qbench.report import latex, markdown, terminal, tidy
+from qbench.report.build import build, picture_name, render, write
+
+NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
+
+
+def make(folder, *, title="A fake run", bad=()):
+    generator = np.random.default_rng(0)
+    run = FakeRun(60, title=title)
+    for index, method in enumerate(("direct", "a_1", "best&co")):
+        for condition in ("clean", "jpeg@25", "jpeg@10", "rejpeg×1", "rejpeg×2"):
+            run.cell(method, condition, (generator.random(60) < 0.4 + 0.2 * index).astype(int), bad=bad)
+        run.cost(method, 10.0 + index, extra=1000 * index)
+    run.cell("known", "jpeg@25", np.ones(60, dtype=int), oracle=True)
+    run.cell("none", "jpeg@25", status="n/a", reason=f"no site {NASTY}")
+    return run.write(folder)
+
+
+@pytest.fixture
+def report(tmp_path):
+    return build(make(tmp_path / "run", title=NASTY, bad=[2]))
+
+
+def cells_of(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_markdown_marks_denominators_and_notes(report):
+    page = markdown.page(report, "accuracy.png")
+    first = page.split("## ")[1]
+    rows = {cells_of(line)[0]: cells_of(line) for line in first.splitlines() if line.startswith("| ")}
+    assert {len(cells) for cells in rows.values()} == {7}
+    assert rows["best&co"][2].startswith("**")
+    assert rows["a\\_1"][2].startswith("<u>")
+    assert re.fullmatch(r"\*\*\d+\.\d\*\* \[\d+\.\d, \d+\.\d\]", rows["best&co"][2])
+    assert re.fullmatch(r"\*\*\+\d+\.\d\*\* \[[+-]\d+\.\d, [+-]\d+\.\d\]", rows["best&co"][5])
+    assert rows["direct"][-1] == "59/60 (1 bad)"
+    assert "known†" in rows
+    assert rows["none"][2] == "n/a <sup>1</sup>"
+    assert "\n1. none on net: no site " in first
+    assert "](accuracy.png)" in page
+    assert "](accuracy.png)" not in markdown.page(report)
+
+
+def test_markdown_tells_where_numbers_come_from(report):
+    page = markdown.page(report)
+    for said in ("Suite `fake`, version 3", "qbench run fake.yaml", "torch: 2.13.0", "data, crop 8: 60 samples"):
+        assert said in page
+
+
+def test_escapes():
+    assert latex.escape(r"\_%&$#{}~^") == (r"\textbackslash{}\_\%\&\$\#\{\}\textasciitilde{}\textasciicircum{}")
+    assert latex.escape("rejpeg×3 †") == r"rejpeg$\times$3 $^\dagger$"
+    assert markdown.escape("a_b|c\nd") == "a\\_b\\|c d"
+
+
+def strip_escapes(text):
+    return re.sub(r"\\[&%$#_{}]", "", re.sub(r"(?m)^%.*$", "", text))
+
+
+def test_latex_is_well_formed(report):
+    page = strip_escapes(latex.page(report).replace(r"\resizebox{\textwidth}{!}{%", r"\resizebox{\textwidth}{!}{"))
+    page = page.replace(r"\\", "")
+    assert page.count("{") == page.count("}")
+    assert page.count("$") % 2 == 0
+    assert not set("%#_<>|~") & set(page.replace("{!}", ""))
+    assert page.isascii()
+    begins, ends = (re.findall(rf"\\{word}{{(\w+)}}", page) for word in ("begin", "end"))
+    assert sorted(begins) == sorted(ends)
+    for body in re.findall(r"\\begin{tabular}{(l\w+)}(.*?)\\end{tabular}", page, flags=re.S):
+        lines = [line for line in body[1].splitlines() if " & " in line]
+        assert {line.count(" & ") + 1 for line in lines} == {len(body[0])}
+    assert r"\textbf{" in page
+    assert r"\underline{" in page
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(report, tmp_path):
+    (tmp_path / "tables.tex").write_text(latex.page(report), encoding="utf-8")
+    packages = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (tmp_path / "page.tex").write_text(packages + r"\input{tables}\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_csv_and_json_hold_the_tables_numbers(report):
+    rows = list(csv.DictReader(io.StringIO(tidy.csv_text(report))))
+    data = json.loads(tidy.json_text(report))["rows"]
+    values = [v for t in report.tables for g in t.groups for r in g.rows for v in r.values]
+    assert len(rows) == len(data) == len(values)
+    for line, entry, value in zip(rows, data, values, strict=True):
+        for name in ("value", "low", "high"):
+            expected = getattr(value, name)
+            assert (line[name] == "") == (expected is None)
+            assert entry[name] == (None if expected is None else pytest.approx(expected, abs=1e-6))
+            assert expected is None or float(line[name]) == pytest.approx(expected, abs=1e-6)
+        assert line["n"] == ("" if value.n is None else str(value.n))
+        assert line["mark"] == value.mark
+    assert next(line["reason"] for line in rows if line["missing"] == "n/a").endswith(NASTY)
+
+
+@pytest.mark.parametrize("width", [100, 130, 160])
+def test_terminal_fits_and_shows_every_number(report, width):
+    out = io.StringIO()
+    terminal.show(report, Console(file=out, width=width, color_system=None))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for table in report.tables:
+        for group in table.groups:
+            for row in group.rows:
+                for value, column in zip(row.values, group.columns, strict=True):
+                    if column.unit == "percent" and value.value is not None:
+                        assert f"{100 * value.value:.1f}" in text
+                        assert f"{100 * value.low:.1f}…{100 * value.high:.1f}" in text
+
+
+def test_a_run_without_cells_is_a_page_not_a_crash(tmp_path):
+    report = build(FakeRun(1).write(tmp_path / "run"))
+    assert markdown.page(report).count("No ") >= 3
+    assert render(report, "tex").count("%") >= 3
+    assert [file.name for file in write(report, tmp_path / "out")] == [
+        "report.md", "report.tex", "report.csv", "report.json",
+    ]  # fmt: skip
+    terminal.show(report, Console(file=io.StringIO()))
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    run = make(tmp_path / "run")
+    for out in ("one", "two"):
+        write(build(run), tmp_path / out)
+    files = sorted(file.name for file in (tmp_path / "one").iterdir())
+    assert files == ["accuracy.png", "report.csv", "report.json", "report.md", "report.tex"]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_named_reports_have_pictures_of_their_own():
+    assert (picture_name("report"), picture_name("jpeg")) == ("accuracy.png", "jpeg-accuracy.png")

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import typer
+from fake_run import FakeRun
+from typer.testing import CliRunner
+
+from qbench.cli.report import report as verb
+from qbench.errors import QbenchError, StoreError
+from qbench.report.build import build, write
+from qbench.report.export import export
+from qbench.report.source import COLUMNS, load
+
+FILES = ("accuracy.png", "report.csv", "report.json", "report.md", "report.tex")
+
+
+@pytest.fixture
+def run(tmp_path):
+    generator, made = np.random.default_rng(0), FakeRun(40)
+    for method in ("direct", "better"):
+        for condition in ("clean", "jpeg@25", "jpeg@10", "rejpeg×1"):
+            made.cell(method, condition, generator.integers(0, 2, 40), bad=[3])
+    made.cell("none", "jpeg@25", status="n/a", reason="no site")
+    made.cell("direct", "fog", generator.integers(0, 2, 40))
+    made.cost("direct", 10.0)
+    made.cost("better", 12.0, extra=5)
+    return made.write(tmp_path / "run")
+
+
+@pytest.fixture
+def cli():
+    app = typer.Typer()
+    app.command()(verb)
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def shard(run):
+    return sorted((run / "records").rglob("a.parquet"))[0]
+
+
+def test_an_export_gives_the_same_report(run, tmp_path):
+    export(load(run, COLUMNS), tmp_path / "export")
+    for source, out in ((run, "one"), (tmp_path / "export", "two")):
+        write(build(source), tmp_path / out)
+    for file in FILES:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_an_export_keeps_every_record(run, tmp_path):
+    export(load(run, COLUMNS), tmp_path / "export")
+    info, frame = load(run).info, pd.read_parquet(tmp_path / "export" / "records.parquet")
+    assert list(frame.columns) == ["cell", *COLUMNS]
+    for index, cell in enumerate(info.cells):
+        files = sorted((run / "records").rglob(f"{cell.key}/*.parquet"))
+        if files:
+            stored = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)[list(COLUMNS)]
+            kept = frame[frame["cell"] == index].drop(columns="cell").reset_index(drop=True)
+            pd.testing.assert_frame_equal(kept, stored, check_dtype=False, check_exact=True)
+
+
+def test_exports_of_exports_have_the_same_bytes(run, tmp_path):
+    export(load(run, COLUMNS), tmp_path / "one")
+    export(load(tmp_path / "one", COLUMNS), tmp_path / "two")
+    for file in ("records.parquet", "run.json", "efficiency.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_full_export_is_small(tmp_path):
+    """220 cells of 400 samples in 3 MB."""
+    generator, made = np.random.default_rng(0), FakeRun(400)
+    for method in range(20):
+        for quality in range(11):
+            made.cell(f"m{method}", f"jpeg@{quality + 1}", generator.integers(0, 2, 400))
+    export(load(made.write(tmp_path / "run"), COLUMNS), tmp_path / "export")
+    assert sum(file.stat().st_size for file in (tmp_path / "export").iterdir()) <= 3_000_000
+
+
+@pytest.mark.parametrize("kept", [0, 100, -4])
+def test_a_stored_file_cut_short_is_named(run, kept):
+    file = shard(run)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(StoreError, match="a.parquet") as raised:
+        build(run)
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 3
+
+
+def test_missing_shards_and_run_json_are_named(run, tmp_path):
+    shard(run).unlink()
+    with pytest.raises(StoreError, match=r"a\.parquet is missing"):
+        build(run)
+    with pytest.raises(StoreError, match=r"run\.json"):
+        build(tmp_path)
+
+
+def test_records_short_of_samples_or_columns_are_refused(run):
+    file = shard(run)
+    table = pq.read_table(file)
+    pq.write_table(table.slice(0, 5), file)
+    with pytest.raises(StoreError, match="25 records"):
+        build(run)
+    pq.write_table(table.drop_columns(["rank"]), file)
+    with pytest.raises(StoreError, match="no whole column 'rank'"):
+        build(run)
+
+
+def test_damaged_exports_and_efficiency_are_refused(run, tmp_path):
+    folder = tmp_path / "export"
+    export(load(run, COLUMNS), folder)
+    whole = (folder / "records.parquet").read_bytes()
+    (folder / "records.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match=r"records\.parquet cannot be read"):
+        build(folder)
+    (folder / "records.parquet").write_bytes(whole)
+    table = pq.read_table(folder / "records.parquet")
+    pq.write_table(table.slice(7), folder / "records.parquet")
+    with pytest.raises(StoreError, match="33 records"):
+        build(folder)
+    (run / "efficiency" / "0.json").write_text("{")
+    with pytest.raises(StoreError, match=r"0\.json is damaged"):
+        build(run)
+
+
+def test_verb_prints_writes_exports_and_checks(run, tmp_path, cli):
+    assert "by quality" in cli(run).stdout
+    page = cli(run, "--format", "md").stdout
+    assert page.startswith("# A fake run\n")
+    assert cli(run, "--export", tmp_path / "export").exit_code == 0
+    assert cli(tmp_path / "export", "--out", tmp_path / "out", "--name", "jpeg", "-f", "md", "-f", "png").exit_code == 0
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["jpeg-accuracy.png", "jpeg.md"]
+    file = tmp_path / "out" / "jpeg.md"
+    assert cli(run, "--check", file).exit_code == 0
+    (tmp_path / "plain.md").write_text(page)
+    assert cli(run, "--check", tmp_path / "plain.md").exit_code == 0
+    file.write_text(file.read_text().replace("better", "worse"))
+    done = cli(run, "--check", file)
+    assert done.exit_code == 1
+    assert "-| worse" in done.stdout
+    assert "+| better" in done.stdout
+
+
+def test_verb_refuses_what_it_cannot_do(run, tmp_path, cli):
+    assert isinstance(cli(run, "--check", tmp_path / "absent.md").exception, QbenchError)
+    assert isinstance(cli(run, "--format", "png").exception, QbenchError)
+    assert isinstance(cli(tmp_path / "absent").exception, StoreError)
+
+
+def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from qbench.report.build import build, write; import qbench.cli.report\n"
+        "import qbench.tasks.classification.metrics, qbench.report.export, qbench.report.terminal\n"
+        f"write(build(Path({str(run)!r})), Path({str(tmp_path / 'out')!r}), ('md', 'tex', 'csv', 'json'))\n"
+        "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

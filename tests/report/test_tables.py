@@ -1,0 +1,189 @@
+"""Known records give known cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_run import FakeRun
+
+from qbench.report.build import build
+from qbench.stats.intervals import wilson
+
+TEN = np.arange(10)
+
+
+def hits(count, of=10):
+    return (np.arange(of) < count).astype(int)
+
+
+def table(run, name):
+    return next(table for table in build(run).tables if table.name == name)
+
+
+def row(group, method):
+    found = next(row for row in group.rows if row.method == method)
+    return {column.name: value for column, value in zip(group.columns, found.values, strict=True)}
+
+
+@pytest.fixture
+def simple(tmp_path):
+    run = FakeRun(10)
+    for condition, direct, better in (("clean", 9, 9), ("jpeg@7", 2, 4), ("jpeg@25", 7, 8), ("jpeg@10", 3, 6)):
+        run.cell("direct", condition, hits(direct))
+        run.cell("better", condition, hits(better))
+    return run.write(tmp_path / "run")
+
+
+def test_cells_of_a_hand_computed_table(simple):
+    (group,) = table(simple, "accuracy-by-quality").groups
+    assert [column.heading for column in group.columns] == ["clean", "Q25", "Q10", "Q7", "average", "gain", "n"]
+    direct, better = row(group, "direct"), row(group, "better")
+    assert [direct[name].value for name in ("clean", "jpeg@25", "jpeg@10", "jpeg@7")] == [0.9, 0.7, 0.3, 0.2]
+    assert (direct["jpeg@10"].low, direct["jpeg@10"].high) == wilson(3, 10)
+    assert direct["average"].value == pytest.approx(0.4)
+    assert better["average"].value == pytest.approx(0.6)
+    assert better["gain"].value == pytest.approx(0.2)
+    assert 0 <= better["gain"].low < 0.2 < better["gain"].high
+    assert direct["gain"].value is None
+    assert better["n"].value == 10
+
+
+def test_gain_interval_is_paired(tmp_path):
+    """The better method adds the same two samples to a noisy base; unpaired, zero would be inside."""
+    run = FakeRun(200)
+    base = (np.random.default_rng(0).random(200) < 0.5).astype(int)
+    more = base.copy()
+    more[np.flatnonzero(base == 0)[:12]] = 1
+    run.cell("direct", "jpeg@10", base)
+    run.cell("better", "jpeg@10", more)
+    gain = row(table(run.write(tmp_path), "accuracy-by-quality").groups[0], "better")["gain"]
+    assert gain.value == pytest.approx(0.06)
+    assert gain.low > 0.02
+    assert gain.high < 0.1
+
+
+def test_ties_share_a_mark_and_the_next_value_is_second(tmp_path):
+    run = FakeRun(10)
+    for method, count in {"direct": 5, "a": 8, "b": 8, "c": 7, "d": 7, "e": 6}.items():
+        run.cell(method, "jpeg@10", hits(count))
+    run.cell("cheat", "jpeg@10", hits(10), oracle=True)
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    marks = {r.method: row(group, r.method)["jpeg@10"].mark for r in group.rows}
+    assert marks == {"direct": "", "a": "best", "b": "best", "c": "second", "d": "second", "e": "", "cheat": ""}
+
+
+def test_numbers_equal_as_shown_share_a_mark(tmp_path):
+    run = FakeRun(3000)
+    run.cell("direct", "jpeg@10", hits(1500, 3000))
+    run.cell("a", "jpeg@10", hits(1501, 3000))
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    assert {row(group, name)["jpeg@10"].mark for name in ("direct", "a")} == {"best"}
+
+
+def test_one_method_alone_is_not_best(tmp_path):
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", hits(5))
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    assert {value.mark for value in group.rows[0].values} == {""}
+
+
+def test_bad_samples_leave_both_sides_and_show(tmp_path):
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", hits(5), bad=[0])
+    run.cell("better", "jpeg@10", hits(6), bad=[9])
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    direct, better = row(group, "direct"), row(group, "better")
+    assert (direct["jpeg@10"].value, direct["jpeg@10"].n, direct["jpeg@10"].bad) == (pytest.approx(4 / 9), 9, 1)
+    assert better["jpeg@10"].value == pytest.approx(6 / 9)
+    assert (better["gain"].value, better["gain"].n) == (pytest.approx(1 / 8), 8)
+    assert (better["n"].value, better["n"].high, better["n"].bad) == (9, 10, 1)
+
+
+def test_unlabelled_samples_do_not_count(tmp_path):
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", hits(5), unlabelled=[0, 1])
+    run.cell("blind", "jpeg@10", hits(0), unlabelled=range(10))
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    assert row(group, "direct")["jpeg@10"].value == pytest.approx(3 / 8)
+    blind = row(group, "blind")
+    assert (blind["jpeg@10"].missing, blind["average"].missing, blind["gain"].missing) == ("unlabelled",) * 3
+
+
+def test_missing_cells_say_why_and_leave_no_average(tmp_path):
+    run = FakeRun(10)
+    for condition in ("jpeg@25", "jpeg@10"):
+        run.cell("direct", condition, hits(5))
+    run.cell("half", "jpeg@25", hits(6))
+    run.cell("half", "jpeg@10", status="failed", reason="3 of 10 samples are bad")
+    for condition in ("jpeg@25", "jpeg@10"):
+        run.cell("none", condition, status="n/a", reason="the model has no site 'D1'")
+    run.cell("late", "jpeg@25", status="pending")
+    found = table(run.write(tmp_path), "accuracy-by-quality")
+    (group,) = found.groups
+    half, none, late = (row(group, name) for name in ("half", "none", "late"))
+    assert half["jpeg@25"].value == pytest.approx(0.6)
+    assert (half["jpeg@10"].missing, half["average"].value, half["gain"].value) == ("failed", None, None)
+    assert found.notes[none["jpeg@25"].note - 1] == "none on net: the model has no site 'D1'"
+    assert none["jpeg@25"].note == none["jpeg@10"].note != half["jpeg@10"].note
+    assert (late["jpeg@25"].missing, late["jpeg@10"].missing) == ("pending", "–")
+
+
+def test_groups_are_models_on_datasets(tmp_path):
+    run = FakeRun(10)
+    for dataset in ("one", "two"):
+        for model, count in (("net", 3), ("wide", 4)):
+            run.cell("direct", "jpeg@10", hits(count), model=model, dataset=dataset)
+            run.cell("better", "jpeg@10", hits(count + 1), model=model, dataset=dataset)
+    groups = table(run.write(tmp_path), "accuracy-by-quality").groups
+    assert [(g.of["dataset"], g.of["model"]) for g in groups] == [
+        ("one", "net"), ("one", "wide"), ("two", "net"), ("two", "wide"),
+    ]  # fmt: skip
+    assert [row(g, "better")["jpeg@10"].mark for g in groups] == ["best"] * 4
+
+
+def test_times_ascend_and_stand_apart_from_quality(tmp_path):
+    run = FakeRun(10)
+    for condition in ("clean", "rejpeg×10", "rejpeg×2", "jpeg@10"):
+        run.cell("direct", condition, hits(5))
+    (group,) = table(run.write(tmp_path), "accuracy-by-times").groups
+    assert [column.name for column in group.columns] == ["clean", "rejpeg×2", "rejpeg×10", "average", "gain", "n"]
+
+
+def test_other_conditions_get_a_table_of_their_own(tmp_path):
+    run = FakeRun(10)
+    for condition in ("clean", "fog", "frost"):
+        run.cell("direct", condition, hits(5))
+    report = build(run.write(tmp_path))
+    assert [t.name for t in report.tables] == [
+        "accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency",
+    ]  # fmt: skip
+    assert [column.name for column in report.tables[2].groups[0].columns][:3] == ["clean", "fog", "frost"]
+    assert "No cell" in report.tables[0].empty
+    assert "No efficiency" in report.tables[3].empty
+
+
+def test_several_train_seeds_are_averaged_and_spread(tmp_path):
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", hits(5))
+    for seed, count in enumerate((6, 8)):
+        run.cell("trained", "jpeg@10", hits(count), train_seed=seed)
+    (group,) = table(run.write(tmp_path), "accuracy-by-quality").groups
+    found = row(group, "trained")
+    assert found["jpeg@10"].value == pytest.approx(0.7)
+    assert found["jpeg@10"].spread == pytest.approx(np.std([0.6, 0.8], ddof=1))
+    assert found["jpeg@10"].seeds == 2
+    assert found["jpeg@10"].low < 0.7 < found["jpeg@10"].high
+    assert found["gain"].value == pytest.approx(0.2)
+
+
+def test_efficiency_is_relative_to_direct(tmp_path):
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", hits(5))
+    run.cell("slow", "jpeg@10", hits(5))
+    run.cost("slow", 30.0, extra=1000)
+    run.cost("direct", 20.0)
+    (group,) = table(run.write(tmp_path), "efficiency").groups
+    assert [r.method for r in group.rows] == ["direct", "slow"]
+    found = row(group, "slow")
+    assert (found["overhead"].value, found["parameters_extra"].value) == (1.5, 1000)
+    assert (found["latency"].value, found["latency"].low, found["latency"].high) == (30, 27, 36)

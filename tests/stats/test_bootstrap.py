@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, chi2
+
+from qbench.stats import bootstrap as ours
+from qbench.stats.bootstrap import column_means, means, percentile, resamples
+
+
+def every(samples, seed=0, label="data", count=2000):
+    return np.concatenate(list(resamples(samples, seed, label, count)))
+
+
+def test_resamples_are_keyed_multinomial_draws():
+    drawn = every(50)
+    assert drawn.shape == (2000, 50)
+    assert (drawn.sum(axis=1) == 50).all()
+    assert (drawn == every(50)).all()
+    assert (drawn != every(50, seed=1)).any()
+    assert (drawn != every(50, label="other")).any()
+    totals = drawn.sum(axis=0)
+    assert chi2.sf(((totals - 2000) ** 2 / 2000).sum(), 49) > 1e-4
+    assert drawn.var() == pytest.approx(1 - 1 / 50, rel=0.05)
+
+
+def test_large_sets_come_in_bounded_blocks(monkeypatch):
+    whole = every(30, seed=5, count=100)
+    monkeypatch.setattr(ours, "_BLOCK", 300)
+    blocks = list(resamples(30, 5, "data", 100))
+    assert [len(block) for block in blocks] == [10] * 10
+    assert (np.concatenate(blocks) == whole).all()
+
+
+def test_column_means_are_those_of_the_drawn_samples():
+    generator = np.random.default_rng(0)
+    values, counts = generator.normal(size=(8, 3)), generator.random((8, 3)) < 0.7
+    values[~counts] = np.nan
+    weights = generator.integers(0, 4, (5, 8)).astype(float)
+    found = column_means(values, counts, weights)
+    for row in range(5):
+        for column in range(3):
+            drawn = [
+                v
+                for v, c, w in zip(values[:, column], counts[:, column], weights[row], strict=True)
+                if c
+                for _ in range(int(w))
+            ]
+            assert found[row, column] == pytest.approx(np.mean(drawn) if drawn else np.nan, nan_ok=True)
+
+
+def test_percentile_interval_agrees_with_scipy():
+    values = np.random.default_rng(3).exponential(size=(300, 1))
+    found = percentile(means(values, np.ones_like(values, dtype=bool), 0, "data")[:, 0])
+    reference = bootstrap((values[:, 0],), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
+    assert found == pytest.approx((reference.low, reference.high), abs=0.012)
+
+
+def test_percentile_leaves_out_resamples_without_samples():
+    assert percentile(np.array([np.nan, 1.0, 2.0, 3.0]), 0.5) == pytest.approx((1.5, 2.5))
+    assert np.isnan(percentile(np.array([np.nan]))).all()

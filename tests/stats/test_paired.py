@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, norm
+
+from qbench.stats.paired import difference, mcnemar
+
+
+def side(hits, counts=None):
+    hits = np.asarray(hits, dtype=float)
+    return hits, np.ones_like(hits, dtype=bool) if counts is None else np.asarray(counts, dtype=bool)
+
+
+def test_a_shared_shift_has_no_width():
+    """Paired: where the first side is always one better, resampling changes nothing."""
+    base = np.random.default_rng(0).random((40, 3))
+    found = difference(side(base + 1), side(base), 0, "data")
+    assert (found.mean, found.low, found.high) == pytest.approx((1, 1, 1))
+    assert found.n == (40, 40, 40)
+
+
+def test_width_is_the_paired_one():
+    """For one cell the percentile interval is near mean ± 1.96 standard errors of the differences."""
+    generator = np.random.default_rng(1)
+    common = generator.normal(0, 10, size=(500, 1))
+    first, second = common + generator.normal(0.2, 1, (500, 1)), common + generator.normal(0, 1, (500, 1))
+    found, gap = difference(side(first), side(second), 0, "data"), (first - second)[:, 0]
+    reach = 1.96 * gap.std() / 500**0.5
+    assert found.mean == pytest.approx(gap.mean())
+    assert (found.low, found.high) == pytest.approx((gap.mean() - reach, gap.mean() + reach), abs=0.15 * reach)
+
+
+def test_cells_of_an_average_are_resampled_together():
+    """Three copies of a cell are as wide as one: clusters are samples, not (sample, cell) pairs."""
+    first, second = np.random.default_rng(2).integers(0, 2, (2, 100, 1))
+    one = difference(side(first), side(second), 0, "data")
+    three = difference(side(np.repeat(first, 3, axis=1)), side(np.repeat(second, 3, axis=1)), 0, "data")
+    assert (three.low, three.high) == pytest.approx((one.low, one.high))
+
+
+def test_a_sample_bad_on_one_side_drops_out_of_both():
+    found = difference(
+        side([[1], [1], [0], [1]], [[1], [1], [1], [0]]), side([[0], [1], [0], [0]], [[1], [0], [1], [1]]), 0, "d"
+    )
+    assert found.mean == pytest.approx((1 + 0) / 2)
+    assert found.n == (2,)
+
+
+def test_nothing_to_compare_is_nan():
+    found = difference(side([[1.0]], [[1]]), side([[1.0]], [[0]]), 0, "d")
+    assert np.isnan([found.mean, found.low, found.high]).all()
+    assert found.n == (0,)
+
+
+@pytest.mark.slow
+def test_interval_covers_the_true_gain():
+    """Hits of two methods over four correlated conditions: 95% intervals hold the truth about 95% of the time."""
+    generator, held, trials = np.random.default_rng(4), 0, 400
+    levels = np.array([0.8, 0.7, 0.6, 0.5])
+    for trial in range(trials):
+        ability = generator.normal(size=(150, 1))
+        noise = generator.normal(size=(2, 150, 4))
+        margin = (ability + noise) / 2**0.5
+        second = margin[0] < norm.ppf(levels)
+        first = margin[1] < norm.ppf(levels + 0.05)
+        found = difference(side(first), side(second), trial, "data", 500)
+        held += found.low <= 0.05 <= found.high
+    assert 0.91 <= held / trials <= 0.98
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mcnemar_is_the_binomial_test_of_discordant_pairs(seed):
+    generator = np.random.default_rng(seed)
+    first, second = generator.random(200) < 0.8, generator.random(200) < 0.7
+    only, other = int((first & ~second).sum()), int((~first & second).sum())
+    assert mcnemar(first, second) == pytest.approx(binomtest(only, only + other, 0.5).pvalue)
+
+
+def test_mcnemar_without_discordant_pairs_is_one():
+    assert mcnemar(np.array([True, False]), np.array([True, False])) == 1.0

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import log_softmax, softmax
+
+from qbench import registry
+from qbench.tasks.classification import Classification
+from qbench.tasks.classification.metrics import CalibrationError, scored
+
+
+def records_of(logits, target):
+    """Records by plain loops, with the meaning that the task documents."""
+    rows = []
+    for index, (row, t) in enumerate(zip(logits, target, strict=True)):
+        chance = softmax(row)
+        rows.append(
+            {
+                "id": str(index), "target": t, "prediction": int(row.argmax()), "confidence": float(chance.max()),
+                "rank": sum(v >= row[t] for v in row) - 1 if t >= 0 else -1,
+                "nll": -log_softmax(row)[t] if t >= 0 else math.nan, "error": "",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def case():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (200, 12))
+    target = np.where(generator.random(200) < 0.5, logits.argmax(1), generator.integers(0, 12, 200))
+    frame = records_of(logits, target)
+    bad = [3, 50, 51]
+    frame.loc[bad, ["target", "prediction", "rank"]] = -1
+    frame.loc[bad, ["confidence", "nll"]] = math.nan
+    frame.loc[bad, "error"] = "cannot be decoded"
+    good = np.setdiff1d(np.arange(200), bad)
+    return frame, logits[good], target[good], good
+
+
+def naive_ece(chance, target, times, bins=15):
+    confidence, hit = chance.max(1), chance.argmax(1) == target
+    total = 0.0
+    for m in range(1, bins + 1):
+        members = [
+            i for i in range(len(target)) for _ in range(int(times[i])) if (m - 1) / bins < confidence[i] <= m / bins
+        ]
+        if members:
+            total += len(members) * abs(np.mean([hit[i] for i in members]) - np.mean([confidence[i] for i in members]))
+    return total / times.sum()
+
+
+def metric(name):
+    return registry.get("metric", name).target
+
+
+@pytest.mark.parametrize("resampled", [False, True])
+def test_metrics_agree_with_naive_ones(case, resampled):
+    frame, logits, target, good = case
+    weights = np.random.default_rng(1).integers(0, 4, 200).astype(float) if resampled else np.ones(200)
+    times = weights[good]
+    chance = softmax(logits, axis=1)
+    top5 = [t in row.argsort()[-5:] for row, t in zip(logits, target, strict=True)]
+    nll = -np.log(chance[np.arange(len(target)), target])
+    assert metric("top1").statistic(frame, weights) == pytest.approx(
+        np.average(logits.argmax(1) == target, weights=times)
+    )
+    assert metric("top5").statistic(frame, weights) == pytest.approx(np.average(top5, weights=times))
+    assert metric("nll").statistic(frame, weights) == pytest.approx(np.average(nll, weights=times))
+    assert metric("ece").statistic(frame, weights) == pytest.approx(naive_ece(chance, target, times))
+
+
+def test_rows_of_weights_give_a_value_each(case):
+    frame = case[0]
+    weights = np.random.default_rng(2).integers(0, 3, (4, 200)).astype(float)
+    for name in Classification.metrics:
+        each = [float(metric(name).statistic(frame, row)) for row in weights]
+        assert metric(name).statistic(frame, weights) == pytest.approx(each)
+
+
+def test_registered_with_direction_and_range(case):
+    for name, higher in {"top1": True, "top5": True, "nll": False, "ece": False}.items():
+        entry = registry.get("metric", name)
+        low, high = entry.target.range
+        assert entry.facts["higher_is_better"] is entry.target.higher_is_better is higher
+        assert low <= entry.target.statistic(case[0], np.ones(200)) <= high
+
+
+def test_perfect_calibration_has_no_error():
+    """Four of five right at confidence 0.8."""
+    frame = pd.DataFrame({"target": [0] * 5, "prediction": [0, 0, 0, 0, 1], "confidence": [0.8] * 5, "error": [""] * 5})
+    assert CalibrationError.statistic(frame, np.ones(5)) == pytest.approx(0)
+    frame["confidence"] = 1.0
+    assert CalibrationError.statistic(frame, np.ones(5)) == pytest.approx(0.2)
+
+
+def test_bad_and_unlabelled_samples_do_not_count():
+    frame = pd.DataFrame({"target": [1, -1, -1], "rank": [0, -1, -1], "error": ["", "", "unreadable"]})
+    assert scored(frame).tolist() == [True, False, False]
+    assert metric("top1").statistic(frame, np.ones(3)) == 1
+    assert np.isnan(metric("top1").statistic(frame, np.array([0.0, 1, 1])))

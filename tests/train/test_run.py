@@ -1,0 +1,180 @@
+"""Trainings from a card to the files that they leave, through the command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from qbench import cards
+from qbench.cli.app import app
+from qbench.draws import keyed
+from qbench.errors import QbenchError, SuiteError, WeightsError
+from qbench.train.loop import Stopped
+from qbench.train.run import Order, job, run
+
+CARD = """\
+card: dncnn-small
+version: 1
+title: Toy
+citation: none
+licence: Apache-2.0
+recipes:
+  photos:
+    kind: restorer
+    data:
+      source: {dataset: {name: photos, root: "ROOT"}}
+      validation: {dataset: {name: photos, root: "ROOT"}, count: 2}
+    crop: {size: 24, scale: [0.7, 1.0]}
+    degradation:
+      - {condition: clean}
+      - {weight: 3, condition: {jpeg: {quality: {between: [5, 12]}}}}
+    loss: {l1: 1.0}
+    stages:
+      - {steps: 30, batch: 4, lr: 2.0e-3, ema: 0.9}
+"""
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(4):
+        coarse = keyed(0, "photo", 0, str(i)).integers(0, 256, (10, 12, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(photos / f"{i}.png")
+    file = tmp_path / "card.yaml"
+    file.write_text(CARD.replace("ROOT", str(photos)))
+    return file
+
+
+def quiet(_stage: str, _done: int, _losses: Mapping[str, float]) -> None: ...
+
+
+def test_the_command_writes_weights_sidecar_log_and_picture(card: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, ["train", str(card), "--out", str(out), "--seed", "3"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    stem = "dncnn-small-photos-s3"
+    assert sorted(p.name for p in out.iterdir()) == [f"{stem}{s}" for s in (".csv", ".json", ".png", ".safetensors")]
+    digest = hashlib.sha256((out / f"{stem}.safetensors").read_bytes()).hexdigest()
+    facts = json.loads((out / f"{stem}.json").read_text())
+    assert facts["sha256"] == digest
+    assert digest in result.output
+    assert (facts["steps"], facts["train_seed"], facts["short"]) == (30, 3, False)
+    assert facts["measured"]["validation l1"] > 0
+    assert len((out / f"{stem}.csv").read_text().splitlines()) == 31
+    with Image.open(out / f"{stem}.png") as picture:
+        assert min(picture.size) > 300
+    again = CliRunner().invoke(app, ["train", str(card), "--out", str(out), "--seed", "3"], catch_exceptions=False)
+    assert "before" in again.output
+
+
+def test_what_is_written_is_found_and_fits_the_method(
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qbench.methods.restorers_net import empty
+    from qbench.models.base import load_weights
+
+    monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
+    trained = run(job(Order(card, seed=5)), quiet)
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines/dncnn-small.yaml").write_text(card.read_text())
+    monkeypatch.setattr(cards, "shipped", lambda relative: tmp_path / relative)
+    found = cards.find_weights("dncnn-small", None, "anything", 5)
+    assert found is not None
+    assert (found.path, found.sha256) == (trained.weights, trained.sha256)
+    load_weights(empty("dncnn-small", deployed=True), found.path)
+
+
+def test_two_runs_write_the_same_bytes_and_another_seed_does_not(card: Path, tmp_path: Path) -> None:
+    shas = [
+        run(job(Order(card, out=tmp_path / name, seed=seed)), quiet).sha256
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    assert shas[0] == shas[1] != shas[2]
+
+
+def test_an_interrupted_command_continues_to_the_same_bytes(card: Path, tmp_path: Path) -> None:
+    expected = run(job(Order(card, out=tmp_path / "whole")), quiet).sha256
+
+    def stop(_stage: str, done: int, _losses: Mapping[str, float]) -> None:
+        if done == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    what = job(Order(card, out=tmp_path / "parts"))
+    with pytest.raises(Stopped):
+        run(what, stop)
+    assert not what.weights.exists()
+    assert what.checkpoint.exists()
+    assert run(what, quiet).sha256 == expected
+    assert not what.checkpoint.exists()
+
+
+def test_a_changed_recipe_does_not_continue_the_old_one(card: Path, tmp_path: Path) -> None:
+    def stop(_stage: str, done: int, _losses: Mapping[str, float]) -> None:
+        if done == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped):
+        run(job(Order(card, out=tmp_path)), stop)
+    card.write_text(card.read_text().replace("lr: 2.0e-3", "lr: 1.0e-3"))
+    with pytest.raises(WeightsError, match="another recipe"):
+        run(job(Order(card, out=tmp_path)), quiet)
+    run(job(Order(card, out=tmp_path, restart=True)), quiet)
+
+
+def test_a_trial_is_named_as_one_and_never_found(card: Path, tmp_path: Path) -> None:
+    what = job(Order(card, out=tmp_path, steps=2))
+    assert what.stem == "dncnn-small-photos-s0-short2"
+    assert run(what, quiet).facts["short"]
+
+
+def test_a_killed_process_leaves_nothing_that_looks_finished(card: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from qbench.train import files; from qbench.train.run import *;"
+        "files.os.fsync = lambda d: os.kill(os.getpid(), signal.SIGKILL);"
+        "run(job(Order(Path(sys.argv[1]), out=Path(sys.argv[2]), steps=2)), lambda *a: None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(card), str(out)], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert [p for p in out.iterdir() if not p.name.endswith(".tmp")] == []
+    assert run(job(Order(card, out=out, steps=2)), quiet).fresh
+
+
+def test_errors_of_a_card_name_the_place(card: Path, tmp_path: Path) -> None:
+    with pytest.raises(QbenchError, match="did you mean 'photos'"):
+        job(Order(card, "photo"))
+    card.write_text(card.read_text().replace("name: photos", "name: fotos", 1))
+    with pytest.raises(SuiteError, match=rf"{card}:\d+:\d+: .*did you mean 'photos'"):
+        run(job(Order(card, out=tmp_path)), quiet)
+
+
+def test_settings_of_the_caller_come_back(card: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(2)
+    run(job(Order(card, out=tmp_path, steps=1)), quiet)
+    assert torch.get_num_threads() == 2
+    assert not torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+
+
+def test_the_loss_falls_and_the_restorer_helps(card: Path, tmp_path: Path) -> None:
+    facts = run(job(Order(card, out=tmp_path)), quiet).facts
+    rows = (tmp_path / "dncnn-small-photos-s0.csv").read_text().splitlines()[1:]
+    first = sum(float(row.split(",")[1]) for row in rows[:5]) / 5
+    assert facts["losses"]["l1"] < first
+    assert all(
+        torch.isfinite(value).all() for value in load_file(tmp_path / "dncnn-small-photos-s0.safetensors").values()
+    )
