@@ -31,8 +31,8 @@ class Batch:
     clean: Tensor
     degraded: Tensor
     targets: Tensor | None
-    compressed: Tensor
-    """[B], True where the degradation changed the crop."""
+    help: Tensor
+    """[B], False where a gate should leave the picture alone."""
 
 
 @dataclass
@@ -72,24 +72,23 @@ class Batches:
         clean, degraded = _tensor([pair[0] for pair in pairs]), _tensor([pair[1] for pair in pairs])
         targets = [pair[2] for pair in pairs]
         labels = None if None in targets else torch.tensor(targets, dtype=torch.int64)
-        changed = torch.tensor([not np.array_equal(pair[0], pair[1]) for pair in pairs])
-        return Batch(clean, degraded, labels, changed)
+        return Batch(clean, degraded, labels, torch.tensor([pair[3] for pair in pairs]))
 
     def index(self, step: int, slot: int) -> int:
         """The sample of a slot: every sample once an epoch, in an order drawn for each epoch."""
         epoch, place = divmod(step * self.size + slot, self.samples.count)
         return int(_order(self.seed, self.name, epoch, self.samples.count)[place])
 
-    def _pair(self, step: int, slot: int) -> tuple[Image, Image, int | None]:
+    def _pair(self, step: int, slot: int) -> tuple[Image, Image, int | None, bool]:
         sample = self.samples.load(self.index(step, slot))
         rng = keyed(self.seed, f"{self.name}/view", step, str(slot))
         margin = 0 if self.view.aligned else GRID
         clean = crop(sample.image, self.view, rng, self.view.size + margin)
-        degraded = self.mix.apply(clean, Draw(self.seed, f"{self.name}/{step}/{slot}"))
+        degraded, help_ = self.mix.apply(clean, Draw(self.seed, f"{self.name}/{step}/{slot}"))
         if margin:
             top, left = (int(n) for n in rng.integers(0, GRID, 2))
             clean, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (clean, degraded))
-        return clean, degraded, sample.target
+        return clean, degraded, sample.target, help_
 
 
 @lru_cache(maxsize=8)

@@ -11,9 +11,10 @@ from qbench.draws import Draw
 from qbench.engine.plan import construct
 from qbench.errors import Place, QbenchError, SuiteError
 from qbench.suite.load import Document, KeyPath
-from qbench.suite.schema import Named
 from qbench.train.schema import MixPart
 from qbench.vocabulary import Condition, Image
+
+LOG_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class _Drawn:
     entry: registry.Entry
     fixed: Mapping[str, Any]
     drawn: Mapping[str, Sequence[Any]]
+    leave: bool
+    """Whether a gate should leave its pictures alone."""
 
     def condition(self, draw: Draw) -> Condition:
         chosen = {key: draw(f"mix/{key}").choice(len(values)) for key, values in self.drawn.items()}
@@ -38,11 +41,12 @@ class Mix:
     bounds: tuple[float, ...]
     """Cumulative weights, ending in 1."""
 
-    def apply(self, image: Image, draw: Draw) -> Image:
-        """The degraded picture, of the same shape."""
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, bool]:
+        """The degraded picture, of the same shape, and whether a gate should help it."""
         point = draw("mix/part").random()
         place = next((i for i, bound in enumerate(self.bounds) if point < bound), len(self.parts) - 1)
-        return self.parts[place].condition(draw).apply(image, draw)[0]
+        part = self.parts[place]
+        return part.condition(draw).apply(image, draw)[0], not part.leave
 
 
 def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
@@ -51,12 +55,11 @@ def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
     for part in parts:
         reached += part.weight
         bounds.append(reached / total)
-    return Mix(
-        tuple(_prepared(p.condition, (*path, i, "condition"), document) for i, p in enumerate(parts)), tuple(bounds)
-    )
+    return Mix(tuple(_prepared(p, (*path, i, "condition"), document) for i, p in enumerate(parts)), tuple(bounds))
 
 
-def _prepared(named: Named, path: KeyPath, document: Document) -> _Drawn:
+def _prepared(part: MixPart, path: KeyPath, document: Document) -> _Drawn:
+    named = part.condition
     try:
         entry = registry.get("condition", named.name)
     except QbenchError as error:
@@ -71,7 +74,8 @@ def _prepared(named: Named, path: KeyPath, document: Document) -> _Drawn:
     for n in range(max((len(values) for values in drawn.values()), default=1)):
         params = fixed | {key: values[min(n, len(values) - 1)] for key, values in drawn.items()}
         construct(entry, named.model_copy(update={"params": params}), path, document)
-    return _Drawn(entry, fixed, drawn)
+    leave = named.name == "clean" if part.leave is None else part.leave
+    return _Drawn(entry, fixed, drawn, leave)
 
 
 def _takes(entry: registry.Entry, params: Mapping[str, Any]) -> bool:
@@ -89,4 +93,7 @@ def _choices(value: Mapping[str, Any], place: Place | None) -> list[Any]:
             return list(values)
         case {"between": [int(low), int(high)]} if len(value) == 1 and low <= high:
             return list(range(low, high + 1))
-    raise SuiteError(f"expected {{any: [..]}} or {{between: [low, high]}}, not {dict(value)}", place=place)
+        case {"between": [int(low), int(high)], "by": "log"} if len(value) == 2 and 0 < low <= high:
+            return [round(low * (high / low) ** ((i + 0.5) / LOG_POINTS)) for i in range(LOG_POINTS)]
+    expected = "{any: [..]}, {between: [low, high]} or {between: [low, high], by: log}"
+    raise SuiteError(f"expected {expected}, not {dict(value)}", place=place)

@@ -56,10 +56,13 @@ class CropView(_Part):
 
 class MixPart(_Part):
     """One degradation of the mix: a condition as in a suite, where a parameter may also be `{any: [..]}` or
-    `{between: [low, high]}` (ends included), drawn for every sample."""
+    `{between: [low, high]}` (ends included; `by: log` draws evenly by ratio), drawn for every sample."""
 
     condition: NamedItem
     weight: Positive = 1.0
+    leave: bool | None = Field(
+        default=None, description="Whether a gate learns to leave such samples. Default: `clean`."
+    )
 
 
 class Term(_Part):
@@ -120,6 +123,7 @@ class RecipeSpec(_Part):
     degradation: tuple[MixPart, ...] = Field(min_length=1)
     loss: dict[str, Annotated[Term, BeforeValidator(_term)]] = Field(min_length=1)
     stages: tuple[StageSpec, ...] = Field(min_length=1)
+    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="Of the forward passes.")
     seed: int = 0
     budget: Budget | None = None
     weights: WeightsRef | tuple[WeightsRef, ...] | None = Field(default=None, description="None: made by command.")

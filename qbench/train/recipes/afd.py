@@ -9,16 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.methods.afd.net import Afd, AfdShape
+from qbench.methods.afd import AfdMethod
+from qbench.methods.afd.net import Afd
 from qbench.methods.initial import initialise
 from qbench.models.base import Cut, LoadedModel
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, measure, stages
-from qbench.train.schema import Term
 
 SCALE_BATCHES = 16
+GATE_SHARPNESS = 4.0
+"""The hard sigmoid runs from 0 to 1 while its input moves by one; this logistic is as steep in the middle."""
 
 
 def recipe(parts: Parts) -> Recipe:
@@ -28,16 +30,17 @@ def recipe(parts: Parts) -> Recipe:
     compare what the frozen rest of the model makes of them, with the clean image as the teacher; `gate` teaches the
     image-level gate whether the degradation changed the image."""
     options = dict(parts.spec.network)
-    site, form = options.pop("site", "D2"), options.pop("form", "train")
+    form = options.pop("form", "train")
+    method = AfdMethod(**options)
     model = parts.built(fold=True)
     frozen(model.net)
-    cut = model.cut(site)
+    cut = model.cut(method.site)
     geometry = cut.geometry()
-    net = Afd(AfdShape(geometry.channels, **options), geometry, form)
-    initialise(net, parts.seed, zero=("fe.outc",))
+    net = Afd(method.shape(geometry.channels), geometry, form)
+    initialise(net, parts.seed, zero=("fe.outc", "gate.out"))
     net.scale.copy_(clean_std(parts, cut))
     channels_last(net, parts.device)
-    loss = _Loss(net, model, cut, parts.spec.loss)
+    loss = _Loss(parts, net, model, cut)
 
     def ship() -> Mapping[str, Tensor]:
         return dict((net.deploy() if form == "train" else net).state_dict())
@@ -64,36 +67,37 @@ def clean_std(parts: Parts, cut: Cut) -> Tensor:
 class _Loss:
     """The weighted terms for one batch."""
 
-    def __init__(self, net: Afd, model: LoadedModel, cut: Cut, wanted: Mapping[str, Term]) -> None:
-        self.net, self.model, self.cut, self.wanted = net, model, cut, wanted
-        self.layers = [model.path(site) for site in wanted["deeper"].sites] if "deeper" in wanted else []
+    def __init__(self, parts: Parts, net: Afd, model: LoadedModel, cut: Cut) -> None:
+        self.parts, self.net, self.model, self.cut, self.wanted = parts, net, model, cut, parts.spec.loss
+        self.layers = [model.path(site) for site in self.wanted["deeper"].sites] if "deeper" in self.wanted else []
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        with torch.no_grad():
+        with self.parts.precision(), torch.no_grad():
             degraded, clean = self.cut.front(batch.degraded), self.cut.front(batch.clean)
-        enhanced = self.net(degraded, batch.degraded)
+        with self.parts.precision():
+            enhanced = self.net(degraded, batch.degraded)
         found: dict[str, Tensor] = {}
         if "feature" in self.wanted:
-            found["feature"] = terms.feature(enhanced, clean, self.net.scale)
+            found["feature"] = terms.feature(enhanced.float(), clean.float(), self.net.scale)
         if "kl" in self.wanted or "deeper" in self.wanted:
             found |= self._through(batch, enhanced, clean)
         if "gate" in self.wanted and self.net.gate is not None:
             luma = self.net.dct.planes(batch.degraded)[:, :1]
-            found["gate"] = F.binary_cross_entropy_with_logits(
-                self.net.gate.logits(self.net.dct, luma), batch.compressed.to(luma.dtype)
-            )
+            evidence = self.net.gate.logits(self.net.dct, luma)
+            found["gate"] = F.binary_cross_entropy_with_logits(GATE_SHARPNESS * evidence, batch.help.to(evidence.dtype))
         return {name: self.wanted[name].weight * value for name, value in found.items()}
 
     def _through(self, batch: Batch, enhanced: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        with torch.no_grad(), layers(self.model.net, self.layers) as targets:
+        """The terms on what the frozen rest of the model makes of the features."""
+        with self.parts.precision(), torch.no_grad(), layers(self.model.net, self.layers) as targets:
             teacher = self.cut.back(clean, batch.clean)
-        with layers(self.model.net, self.layers) as given:
+        with self.parts.precision(), layers(self.model.net, self.layers) as given:
             student = self.cut.back(enhanced, batch.degraded)
         found = {}
         if "kl" in self.wanted:
-            found["kl"] = terms.kl(student, teacher, self.wanted["kl"].temperature)
+            found["kl"] = terms.kl(student.float(), teacher.float(), self.wanted["kl"].temperature)
         if "deeper" in self.wanted:
-            pairs = [terms.deeper(given[name], targets[name]) for name in self.layers]
+            pairs = [terms.deeper(given[name].float(), targets[name].float()) for name in self.layers]
             found["deeper"] = torch.stack(pairs).mean()
         return found
 

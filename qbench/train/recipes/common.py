@@ -42,11 +42,15 @@ class Parts:
 
         def moved(step: int) -> Batch:
             batch = made(step)
-            clean, degraded, compressed = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.compressed))
+            clean, degraded, help_ = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.help))
             targets = None if batch.targets is None else batch.targets.to(self.device)
-            return Batch(clean, degraded, targets, compressed)
+            return Batch(clean, degraded, targets, help_)
 
         return moved
+
+    def precision(self) -> torch.autocast:
+        """The context in which forward passes run."""
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.spec.precision == "bfloat16")
 
     def built(self, *, fold: bool) -> LoadedModel:
         """The model in eval mode on the device; without folded norms where it is itself trained."""

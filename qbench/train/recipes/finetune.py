@@ -43,7 +43,9 @@ def _recipe(parts: Parts, model: LoadedModel, teacher: LoadedModel | None, movin
     wanted, smoothing = parts.spec.loss, float(parts.spec.network.get("smoothing", 0.0))
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
-        logits = model.logits(batch.degraded)
+        with parts.precision():
+            logits = model.logits(batch.degraded)
+        logits = logits.float()
         found: dict[str, Tensor] = {}
         if "ce" in wanted:
             if batch.targets is None:

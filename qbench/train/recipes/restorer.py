@@ -20,7 +20,9 @@ def recipe(parts: Parts) -> Recipe:
     net = channels_last(build(parts.method, parts.seed, **parts.spec.network), parts.device)
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
-        restored = net(batch.degraded)
+        with parts.precision():
+            restored = net(batch.degraded)
+        restored = restored.float()
         return {name: term.weight * LOSSES[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
 
     def prepare() -> None:
