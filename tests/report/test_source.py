@@ -86,7 +86,7 @@ def test_a_full_export_is_small(tmp_path):
 def test_a_stored_file_cut_short_is_named(run, kept):
     file = shard(run)
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(StoreError, match="a.parquet") as raised:
+    with pytest.raises(StoreError, match=r"a\.parquet") as raised:
         build(run)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 3
