@@ -16,6 +16,7 @@ from qbench.errors import Place, SuiteError, nearest
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+_PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -59,6 +60,8 @@ def load_yaml(file: Path) -> Document:
 
 def _build(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, places: dict[KeyPath, Place], file: Path) -> Any:
     places.setdefault(path, Place(file, node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
+        raise SuiteError(f"not valid YAML for a suite: the tag {node.tag}", place=places[path])
     if isinstance(node, yaml.MappingNode):
         return _mapping(loader, node, path, places, file)
     if isinstance(node, yaml.SequenceNode):
@@ -139,11 +142,13 @@ def validated(model: type[M], document: Document) -> M:
 
 def explain(error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()) -> SuiteError:
     """The first fault of a validation as one sentence with its place; `at` is where the validated data stands."""
-    first = error.errors(include_url=False)[0]
+    unknown = {"extra_forbidden", "unexpected_keyword_argument"}
+    found = error.errors(include_url=False)
+    first = next((each for each in found if each["type"] in unknown), found[0])
     path = at + tuple(part for part in first["loc"])
     shown = _existing(path, document.data)
     key = str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+    if first["type"] in unknown:
         text = f"unknown key {key!r}{nearest(key, known)}"
     elif first["type"] in {"missing", "missing_argument"}:
         text = f"key {key!r} is missing"

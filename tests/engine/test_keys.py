@@ -1,0 +1,112 @@
+"""Every part of a cell's key matters, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qbench.engine import fingerprints
+from qbench.engine.cells import Cell, Plan
+from qbench.engine.plan import Options, load_suite, make_plan
+from tests.conftest import PLUGIN
+
+Suite = Callable[..., Path]
+
+
+def plan(file: Path, plugin: Path = PLUGIN) -> Plan:
+    suite, document = load_suite(file)
+    return make_plan(suite, document, Options(plugin_files=(plugin,), device="cpu"))
+
+
+def key(file: Path, condition: str = "jpeg@7", method: str = "damp") -> str:
+    return next(c.key for c in plan(file).cells if (c.condition_label, c.method_label) == (condition, method))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("seed: 3", "seed: 4"),
+        ("batch: 4", "batch: 5"),
+        ("engine: {batch: 4,", "engine: {threads: 2, batch: 4,"),
+        ("damp]", "{damp: {factor: 0.25}}]"),
+        ("count: 10}", "count: 10}\n    view: {resize: 72}"),
+        ("count: 10}", "count: 10}\n    view: {interpolation: bilinear}"),
+    ],
+)
+def test_a_changed_part_changes_the_key(toy: Suite, old: str, new: str) -> None:
+    assert key(toy()) != key(toy((old, new), name="changed.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("version: 1", "version: 1\ntitle: another"),
+        ("[direct, median3, damp]", "[damp, direct]"),
+        ("max_bad", "max_bad"),
+        ("count: 10", "count: 12"),
+    ],
+)
+def test_what_decides_nothing_changes_no_key(toy: Suite, old: str, new: str) -> None:
+    changes = () if old == "max_bad" else ((old, new),)
+    assert key(toy()) == key(toy(*changes, name="changed.yaml"))
+
+
+def test_conditions_models_and_methods_have_keys_of_their_own(toy: Suite) -> None:
+    keys = [cell.key for cell in plan(toy()).cells]
+    assert len(set(keys)) == len(keys) == 5 * 3
+
+
+def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(toy())
+    for name in ("torch", "pillow", "libjpeg_turbo"):
+        versions = {**fingerprints.library_versions(), name: "0"}
+        monkeypatch.setattr(fingerprints, "library_versions", lambda versions=versions: versions)
+        assert key(toy()) != before
+        monkeypatch.undo()
+
+
+def test_the_source_of_a_plugin_is_part_of_the_key_but_its_comments_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "plug.py"
+    file.write_text('"""One."""\ndef f(x):\n    return x + 1  # a comment\n')
+    one = fingerprints._without_docstrings(fingerprints.ast.parse(file.read_bytes()))
+    same = fingerprints._without_docstrings(fingerprints.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
+    other = fingerprints._without_docstrings(fingerprints.ast.parse(b"def f(x):\n    return x + 2\n"))
+    dump = fingerprints.ast.dump
+    assert dump(one) == dump(same) != dump(other)
+
+
+def test_the_closure_follows_imports_into_functions_but_not_the_registry() -> None:
+    found = fingerprints.closure(frozenset({"qbench.methods.afd"}))
+    assert {"qbench.methods.afd", "qbench.methods.afd.net", "qbench.methods.afd.repconv", "qbench.models.cut"} <= found
+    assert not found & {"qbench.registry", "qbench.methods.finetune", "qbench.engine.store", "qbench.report.build"}
+
+
+def test_a_changed_source_changes_the_code_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprints.code_digest(["qbench.degrade.jpeg"])
+    real = fingerprints.source_digest
+    monkeypatch.setattr(fingerprints, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
+    assert fingerprints.code_digest(["qbench.degrade.jpeg"]) != before
+
+
+def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path / "photos"
+    (root / "a").mkdir(parents=True)
+    for i in range(8):
+        Image.fromarray(np.full((70, 70, 3), i, dtype=np.uint8)).save(root / "a" / f"{i}.png")
+    file = toy(("{name: scenes, count: 10}", f"{{name: imagefolder, root: {root}}}"))
+    before = plan(file)
+    Image.fromarray(np.full((70, 70, 3), 99, dtype=np.uint8)).save(root / "a" / "6.png")
+    after = plan(file)
+    first, second = (tuple(shard.name for shard in p.sources[0].shards) for p in (before, after))
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+
+
+def test_train_seeds_multiply_trained_methods_only(toy: Suite) -> None:
+    cells: tuple[Cell, ...] = plan(toy(("tables:", "    train_seeds: [0, 1]\ntables:"))).cells
+    assert {cell.train_seed for cell in cells} == {0}

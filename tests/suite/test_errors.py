@@ -1,0 +1,113 @@
+"""Every fault of a suite is one line that names file:line:col, what was expected and the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.errors import QbenchError
+from tests.conftest import PLUGIN, ROOT
+
+Suite = Callable[..., Path]
+
+
+def problem(file: Path) -> str:
+    with pytest.raises(QbenchError) as caught:
+        suite, document = load_suite(file)
+        make_plan(suite, document, Options(plugin_files=(PLUGIN,), device="cpu"))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("suite: toy", "suit: toy", 1, "unknown key 'suit' (did you mean 'suite'?)"),
+        ("version: 1", "version: one", 2, "'version'"),
+        ("changelog: {1: first}", "changelog: {2: first}", None, "changelog has no line for version 1"),
+        ("batch: 4", "batch: 0", 5, "'batch'"),
+        ("models: [toy]", "models: [toi]", 8, "unknown model 'toi' (did you mean 'toy'?)"),
+        ("models: [toy]", "models: []", 8, "at least 1 item"),
+        ("- clean", "- cleen", 10, "unknown condition 'cleen' (did you mean 'clean'?)"),
+        ("quality: [25, 7]", "qualty: [25, 7]", 11, "no parameter 'qualty' (did you mean 'quality'?)"),
+        ("quality: [25, 7]", "quality: [25, -7]", 11, "1..100, not -7"),
+        ("quality: [25, 7]", "quality: []", 11, "empty list"),
+        ("quality: [25, 7]", "quality: often", 11, "'quality'"),
+        ("times: [2, 3]", "times: [0]", 12, "greater than or equal to 1"),
+        ("damp]", "dmap]", 13, "unknown method 'dmap' (did you mean 'damp'?)"),
+        ("damp]", "damp, damp]", None, "give one of them its own `label`"),
+        ("count: 10", "count: 0", 7, "count"),
+        ("count: 10", "cuont: 10", 7, "no parameter 'cuont' (did you mean 'count'?)"),
+        (
+            "{name: scenes, count: 10}",
+            "{name: imagefolder, root: /no/such/folder}",
+            7,
+            "/no/such/folder is not a folder",
+        ),
+        ("{name: scenes, count: 10}", "{name: photos, root: '${NO_SUCH_VARIABLE}'}", 7, "NO_SUCH_VARIABLE"),
+        ("seed: 3", "seed: 3\nseed: 4", 5, "a second time"),
+        ("seed: 3", "seed: [3", 5, "not valid YAML"),
+        ("seed: 3", "extends: base.yaml", 4, "does not exist"),
+        ("seed: 3", "plugins: [no_such_module]", 4, "no_such_module"),
+        ("accuracy-by-times", "accuracy-by-time", 14, "accuracy-by-time"),
+    ],
+)
+def test_a_fault_names_its_place(toy: Suite, old: str, new: str, line: int | None, said: str) -> None:
+    text = problem(toy((old, new)))
+    assert said in text
+    assert "\n" not in text
+    if line is not None:
+        assert f"toy.yaml:{line}:" in text
+
+
+def test_an_empty_folder_and_duplicate_ids_are_refused(toy: Suite, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no class folders" in problem(toy(("{name: scenes, count: 10}", f"{{name: imagefolder, root: {empty}}}")))
+    assert "holds no samples" in problem(toy(("{name: scenes, count: 10}", f"{{name: photos, root: {empty}}}")))
+    (empty / "labels.csv").write_text("file,class_index\na.png,1\nb.png,2\na.png,1\n")
+    assert "'a.png' twice" in problem(toy(("{name: scenes, count: 10}", f"{{name: csv, root: {empty}}}")))
+    (empty / "labels.csv").write_text("file,class_index\na.png,cat\n")
+    assert "labels.csv:2:1" in problem(toy(("{name: scenes, count: 10}", f"{{name: csv, root: {empty}}}")))
+
+
+def test_weights_that_do_not_exist_or_fit_are_told(toy: Suite, tmp_path: Path) -> None:
+    text = problem(toy(("damp]", "{arcnn: {weights: /no/weights.safetensors}}]")))
+    assert "/no/weights.safetensors do not exist" in text
+    assert "toy.yaml:13:" in text
+
+
+def test_extends_merges_one_level_and_keeps_places(toy: Suite, tmp_path: Path) -> None:
+    toy(name="base.yaml")
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: base.yaml\nsuite: child\nengine: {batch: 2}\n")
+    suite, _ = load_suite(child)
+    assert (suite.suite, suite.engine.batch, suite.engine.shard, suite.seed) == ("child", 2, 4, 3)
+    (tmp_path / "grandchild.yaml").write_text("extends: child.yaml\n")
+    assert "only one level" in problem(tmp_path / "grandchild.yaml")
+    child.write_text("extends: base.yaml\nengine: {batsch: 2}\n")
+    assert "child.yaml:2:10" in problem(child)
+    toy(("batch: 4", "batch: -4"), name="base.yaml")
+    child.write_text("extends: base.yaml\nsuite: child\n")
+    assert "base.yaml:5:" in problem(child)
+
+
+def test_variables_are_filled_from_the_environment(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QB_TITLE", raising=False)
+    file = toy(("version: 1", "title: ${QB_TITLE:-none of it}\nversion: 1"))
+    assert load_suite(file)[0].title == "none of it"
+    monkeypatch.setenv("QB_TITLE", "told")
+    assert load_suite(file)[0].title == "told"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "suites").rglob("*.yaml")), ids=lambda file: file.name)
+def test_every_shipped_suite_is_valid_as_a_file(file: Path) -> None:
+    suite, _ = load_suite(file)
+    assert suite.suite == file.stem
+
+
+def test_no_python_object_is_made_from_yaml(toy: Suite) -> None:
+    text = problem(toy(("seed: 3", "seed: !!python/object/apply:os.system ['true']")))
+    assert "not valid YAML" in text
