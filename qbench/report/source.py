@@ -46,7 +46,9 @@ def load(run: Path, names: Sequence[str] = SCORED) -> Loaded:
     info = run_info.read(run)
     exported = run / RECORDS
     records = _exported(exported, info, names) if exported.is_file() else _stored(run, info, names)
-    return Loaded(info, records, read_efficiency(run))
+    pairs = {(cell.model, cell.method) for cell in info.cells}
+    costs = tuple(cost for cost in read_efficiency(run) if (cost.model, cost.method) in pairs)
+    return Loaded(info, records, costs)
 
 
 def read_efficiency(run: Path) -> tuple[EfficiencyRecord, ...]:

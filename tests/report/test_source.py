@@ -123,9 +123,18 @@ def test_damaged_exports_and_efficiency_are_refused(run, tmp_path):
     pq.write_table(table.slice(7), folder / "records.parquet")
     with pytest.raises(StoreError, match="33 records"):
         build(folder)
+    pq.write_table(table.take(list(range(len(table)))[::-1]), folder / "records.parquet")
+    with pytest.raises(StoreError, match=r"does not belong to the run\.json"):
+        build(folder)
     (run / "efficiency" / "0.json").write_text("{")
     with pytest.raises(StoreError, match=r"0\.json is damaged"):
         build(run)
+
+
+def test_costs_of_methods_that_left_the_suite_are_not_shown(run):
+    left = (run / "efficiency" / "1.json").read_text().replace("better", "gone")
+    (run / "efficiency" / "2.json").write_text(left)
+    assert [record.method for record in load(run).efficiency] == ["better", "direct"]
 
 
 def test_verb_prints_writes_exports_and_checks(run, tmp_path, cli):

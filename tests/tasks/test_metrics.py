@@ -97,6 +97,18 @@ def test_perfect_calibration_has_no_error():
     assert CalibrationError.statistic(frame, np.ones(5)) == pytest.approx(0.2)
 
 
+def test_bins_are_open_below_and_closed_above():
+    """Gaps of opposite sign cancel within a bin and add up across bins."""
+
+    def error(low, high):
+        frame = {"target": [0, 0], "prediction": [1, 0], "confidence": [low, high], "error": ["", ""]}
+        return CalibrationError.statistic(frame, np.ones(2))
+
+    for edge in range(1, 15):
+        assert error(edge / 15 - 0.01, edge / 15 - 0.001) == pytest.approx(abs(1 + 0.011 - 2 * edge / 15) / 2)
+        assert error(edge / 15 - 0.01, edge / 15 + 0.01) == pytest.approx((edge / 15 - 0.01 + 0.99 - edge / 15) / 2)
+
+
 def test_bad_and_unlabelled_samples_do_not_count():
     frame = pd.DataFrame({"target": [1, -1, -1], "rank": [0, -1, -1], "error": ["", "", "unreadable"]})
     assert scored(frame).tolist() == [True, False, False]
