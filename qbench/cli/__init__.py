@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line. Errors a user can cause are one line, without a traceback unless `--debug` is given."""
@@ -14,9 +16,10 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
-    except KeyboardInterrupt:
-        print("stopped; the same command continues where it was", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            print("stopped; the same command continues where it was", file=sys.stderr)
+        raise
     except QbenchError as error:
         if debug:
             raise

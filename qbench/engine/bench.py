@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from qbench import registry
 from qbench.engine.cells import Cell, Plan
 from qbench.models.base import Cut, LoadedModel
+from qbench.suite.construct import RESERVED
 from qbench.suite.schema import Named
 from qbench.vocabulary import Condition, Dataset, NeedsSetup, Setup
 
 T = TypeVar("T")
-_RESERVED = ("recipe", "weights")
 
 
 class Workbench:
@@ -77,7 +77,7 @@ def _make(kind: registry.Kind, named: Named) -> Any:
     first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
     params: Mapping[str, Any] = named.params
     if kind == "method":
-        params = {key: value for key, value in params.items() if key not in _RESERVED}
+        params = {key: value for key, value in params.items() if key not in RESERVED}
     return entry.target(*first, **params)
 
 

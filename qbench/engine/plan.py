@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
-from qbench.suite.load import Document, KeyPath, explain, load_suite_document, validated
+from qbench.suite.construct import RESERVED, construct
+from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import Named, Suite, TaskSpec
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
-_RESERVED = ("recipe", "weights")
 
 
 @dataclass(frozen=True)
@@ -153,28 +150,6 @@ def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) 
     return _Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
 
 
-def construct(entry: registry.Entry, named: Named, path: KeyPath, document: Document) -> Any:
-    """The object that a name and its parameters stand for. Raises SuiteError at the parameter's place."""
-    at = (*path, named.name) if named.inner else path
-    params = {key: value for key, value in named.params.items() if entry.kind != "method" or key not in _RESERVED}
-    known = list(inspect.signature(entry.target).parameters)
-    first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
-    for key in params:
-        if key not in known[len(first) :]:
-            raise SuiteError(
-                f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}",
-                place=document.place((*at, key)),
-            )
-    try:
-        return entry.target(*first, **params)
-    except ValidationError as error:
-        raise explain(error, document, at=at, known=known) from None
-    except (TypeError, ValueError) as error:
-        raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(at)) from None
-
-
 def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
     """One object for each combination of the parameters that are given as lists."""
     lists = {key: value for key, value in named.params.items() if isinstance(value, list)}
@@ -219,7 +194,7 @@ def _cell(
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": [model.named.name, fingerprints.plain(identity)],
-            "method": [method.named.name, fingerprints.plain(_without(method.named.params, _RESERVED)), sha256],
+            "method": [method.named.name, fingerprints.plain(_without(method.named.params, RESERVED)), sha256],
             "dataset": [dataset.named.name, label],
             "settings": settings.__dict__,
             "libraries": fingerprints.library_versions(),

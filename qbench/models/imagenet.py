@@ -45,15 +45,13 @@ class EfficientNetLite0:
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises WeightsError where the package is not installed."""
         import timm
-        import torch
 
         from qbench.models.base import LoadedModel, check_state
         from qbench.models.fold import for_inference
 
-        file = _package_file()
         net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        state = renamed(torch.load(file, map_location="cpu", weights_only=True))
-        check_state(net, state, str(file))
+        state = renamed(package_state())
+        check_state(net, state, PACKAGE)
         net.load_state_dict(state, strict=True)
         channels = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
         convention = InputConvention(size=224, resize=256, scale=255.0, mean=channels[0], std=channels[1])
@@ -94,6 +92,14 @@ class SqueezeNetDeepCompression:
         mean, std = (104.0, 117.0, 123.0), (1.0, 1.0, 1.0)
         convention = InputConvention(size=227, resize=256, channels="BGR", scale=255.0, mean=mean, std=std)
         return LoadedModel(for_inference(net, fold=fold), convention, self.sites)
+
+
+def package_state() -> Mapping[str, Tensor]:
+    """The package's tensors under its own names. Raises WeightsError where it is not installed."""
+    import torch
+
+    state: Mapping[str, Tensor] = torch.load(_package_file(), map_location="cpu", weights_only=True)
+    return state
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -33,6 +33,7 @@ def _show_table(table: Table, console: Console) -> None:
         console.print(Text(table.empty))
         return
     for group in table.groups:
+        console.print(Text(group.heading, "italic"))
         console.print(_grid(group, gap=int(console.width >= ROOMY)))
     for index, text in enumerate(table.notes, start=1):
         console.print(Text(f"({index}) {text}"))
@@ -40,9 +41,7 @@ def _show_table(table: Table, console: Console) -> None:
 
 
 def _grid(group: Group, gap: int) -> Grid:
-    grid = Grid(
-        title=Text(group.heading), title_justify="left", box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False
-    )
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
     for index, heading in enumerate(headings(group)):
         grid.add_column(
             Text(heading), justify="right" if index else "left", no_wrap=index > 0, min_width=6, overflow="fold"

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from qbench.draws import Draw, keyed
+from qbench.errors import DataError
 from qbench.train.mix import Mix
 from qbench.train.schema import CropView
 from qbench.vocabulary import Dataset, Image, Sample
@@ -33,26 +34,43 @@ class Batch:
     targets: Tensor | None
     help: Tensor
     """[B], False where a gate should leave the picture alone."""
+    masks: Tensor | None = None
+    """[B, S, S]: the class index + 1 at every pixel, 0 for background, where the training asks for it."""
+
+
+class Labelled(Protocol):
+    """A dataset that knows a mask and a label of the same picture, as `scenes` does."""
+
+    def scene(self, index: int) -> Any:
+        """Something with `image`, `label` and `mask`."""
 
 
 @dataclass
 class Samples:
-    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES."""
+    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES. With `masks` (datasets with `scene` only), a
+    picture carries its mask as a fourth channel, so that both are cropped and turned together."""
 
     dataset: Dataset
     count: int
+    masks: bool = False
     _kept: dict[int, Sample] = field(default_factory=dict)
     _bytes: int = 0
 
     def load(self, index: int) -> Sample:
         """Raises BadSample: a training does not go on without a picture that its card names."""
         if index not in self._kept:
-            sample = self.dataset.load(index)
+            sample = self._masked(index) if self.masks else self.dataset.load(index)
             if self._bytes + sample.image.nbytes > CACHE_BYTES:
                 return sample
             self._kept[index] = sample
             self._bytes += sample.image.nbytes
         return self._kept[index]
+
+    def _masked(self, index: int) -> Sample:
+        if not hasattr(self.dataset, "scene"):
+            raise DataError(f"dataset {self.dataset.label} has no masks; leave the loss `mask` out")
+        found = cast(Labelled, self.dataset).scene(index)
+        return Sample(str(index), np.dstack([found.image, found.mask]), found.label)
 
 
 @dataclass(frozen=True)
@@ -68,27 +86,29 @@ class Batches:
     """Stage and role: the operation part of every key."""
 
     def __call__(self, step: int) -> Batch:
-        pairs = [self._pair(step, slot) for slot in range(self.size)]
-        clean, degraded = _tensor([pair[0] for pair in pairs]), _tensor([pair[1] for pair in pairs])
-        targets = [pair[2] for pair in pairs]
+        items = [self._item(step, slot) for slot in range(self.size)]
+        pictures, degraded, targets, help_ = zip(*items, strict=True)
         labels = None if None in targets else torch.tensor(targets, dtype=torch.int64)
-        return Batch(clean, degraded, labels, torch.tensor([pair[3] for pair in pairs]))
+        masks = torch.from_numpy(np.stack([picture[:, :, 3] for picture in pictures])) if self.samples.masks else None
+        clean = _tensor([picture[:, :, :3] for picture in pictures])
+        return Batch(clean, _tensor(degraded), labels, torch.tensor(help_), None if masks is None else masks.long())
 
     def index(self, step: int, slot: int) -> int:
         """The sample of a slot: every sample once an epoch, in an order drawn for each epoch."""
         epoch, place = divmod(step * self.size + slot, self.samples.count)
         return int(_order(self.seed, self.name, epoch, self.samples.count)[place])
 
-    def _pair(self, step: int, slot: int) -> tuple[Image, Image, int | None, bool]:
+    def _item(self, step: int, slot: int) -> tuple[Image, Image, int | None, bool]:
         sample = self.samples.load(self.index(step, slot))
         rng = keyed(self.seed, f"{self.name}/view", step, str(slot))
         margin = 0 if self.view.aligned else GRID
-        clean = crop(sample.image, self.view, rng, self.view.size + margin)
-        degraded, help_ = self.mix.apply(clean, Draw(self.seed, f"{self.name}/{step}/{slot}"))
+        cut = crop(sample.image, self.view, rng, self.view.size + margin)
+        visible = np.ascontiguousarray(cut[:, :, :3])
+        degraded, help_ = self.mix.apply(visible, Draw(self.seed, f"{self.name}/{step}/{slot}"))
         if margin:
             top, left = (int(n) for n in rng.integers(0, GRID, 2))
-            clean, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (clean, degraded))
-        return clean, degraded, sample.target, help_
+            cut, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (cut, degraded))
+        return cut, degraded, sample.target, help_
 
 
 @lru_cache(maxsize=8)

@@ -21,3 +21,9 @@ def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 def deeper(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared error over the mean square of the target: one scale for every layer."""
     return F.mse_loss(predicted, target) / target.square().mean().clamp_min(1e-12)
+
+
+def dense(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy of logits [B, K, h, w] against the class at the middle of every cell of masks [B, S, S]."""
+    step = masks.shape[-1] // logits.shape[-1]
+    return F.cross_entropy(logits, masks[:, step // 2 :: step, step // 2 :: step])

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from qbench import registry
 from qbench.draws import Draw
-from qbench.engine.plan import construct
 from qbench.errors import Place, QbenchError, SuiteError
+from qbench.suite.construct import construct
 from qbench.suite.load import Document, KeyPath
 from qbench.train.schema import MixPart
 from qbench.vocabulary import Condition, Image

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save
 
 from qbench import cards, registry
-from qbench.engine.plan import construct
 from qbench.errors import QbenchError, SuiteError
+from qbench.suite.construct import construct
 from qbench.suite.load import Document, KeyPath
 from qbench.suite.schema import Named
 from qbench.train import files
@@ -102,7 +102,8 @@ def run(what: Job, report: Report) -> Trained:
     """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError."""
     path: KeyPath = ("recipes", what.name)
     roles = what.spec.data.items()
-    samples = {name: _samples(what, role, (*path, "data", name, "dataset")) for name, role in roles}
+    masks = "mask" in what.spec.loss
+    samples = {name: _samples(what, role, masks, (*path, "data", name, "dataset")) for name, role in roles}
     digest = _digest(what, samples)
     if what.order.restart:
         for file in (what.weights, what.checkpoint):
@@ -123,10 +124,10 @@ def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
     return construct(entry, named, path, what.document)
 
 
-def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
+def _samples(what: Job, role: Role, masks: bool, path: KeyPath) -> Samples:
     dataset = _part(what, "dataset", role.dataset, path)
     there = len(dataset.manifest().ids)
-    return Samples(dataset, min(role.count or there, there))
+    return Samples(dataset, min(role.count or there, there), masks)
 
 
 def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:

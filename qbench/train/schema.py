@@ -14,7 +14,7 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),
     "afd": ("feature", "kl", "deeper", "gate"),
     "finetune": ("ce", "kl"),
-    "classifier": ("ce",),
+    "classifier": ("ce", "mask"),
 }
 """The loss terms that each kind of recipe knows."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
@@ -70,7 +70,7 @@ class Term(_Part):
 
     weight: Positive = 1.0
     temperature: Positive = Field(default=1.0, description="Of `kl`: both distributions are softened by it.")
-    sites: tuple[str, ...] = Field(default=(), description="Of `deeper`: layers by module path.")
+    sites: tuple[str, ...] = Field(default=(), description="Of `deeper` and `mask`: layers by module path.")
 
 
 def _term(value: Any) -> Any:
@@ -141,6 +141,8 @@ class RecipeSpec(_Part):
             raise ValueError("`data` needs the role `source`")
         if (self.model is None) != (self.kind == "restorer"):
             raise ValueError(f"a {self.kind} recipe {'takes no' if self.kind == 'restorer' else 'needs a'} `model`")
+        if "mask" in self.loss and (len(self.loss["mask"].sites) != 1 or self.crop.scale != (1.0, 1.0)):
+            raise ValueError("the loss `mask` needs one layer in `sites`, and crops at scale [1, 1]")
         return self
 
 

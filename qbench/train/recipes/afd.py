@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from qbench.methods.afd import AfdMethod
@@ -16,7 +15,7 @@ from qbench.models.base import Cut, LoadedModel
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
-from qbench.train.recipes.common import Parts, channels_last, frozen, measure, stages
+from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
 
 SCALE_BATCHES = 16
 GATE_SHARPNESS = 4.0
@@ -100,19 +99,3 @@ class _Loss:
             pairs = [terms.deeper(given[name].float(), targets[name].float()) for name in self.layers]
             found["deeper"] = torch.stack(pairs).mean()
         return found
-
-
-@contextmanager
-def layers(net: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """The outputs of these layers in the forward passes made inside; the halves of a cut share the net's layers."""
-    seen: dict[str, Tensor] = {}
-
-    def keep(path: str) -> object:
-        return net.get_submodule(path).register_forward_hook(lambda _m, _i, output: seen.__setitem__(path, output))
-
-    handles = [keep(path) for path in paths]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()  # type: ignore[attr-defined]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,8 @@ class Parts:
         def moved(step: int) -> Batch:
             batch = made(step)
             clean, degraded, help_ = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.help))
-            targets = None if batch.targets is None else batch.targets.to(self.device)
-            return Batch(clean, degraded, targets, help_)
+            targets, masks = (None if x is None else x.to(self.device) for x in (batch.targets, batch.masks))
+            return Batch(clean, degraded, targets, help_, masks)
 
         return moved
 
@@ -112,3 +113,19 @@ def channels_last(net: nn.Module, device: str) -> nn.Module:
     """`net` on the device with channels-last weights."""
     moved: nn.Module = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
+
+
+@contextmanager
+def layers(net: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """The outputs of these layers in the forward passes made inside; the halves of a cut share the net's layers."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(path: str) -> object:
+        return net.get_submodule(path).register_forward_hook(lambda _m, _i, output: seen.__setitem__(path, output))
+
+    handles = [keep(path) for path in paths]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()  # type: ignore[attr-defined]

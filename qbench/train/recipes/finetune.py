@@ -6,15 +6,19 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.data.scenes.scene import CLASSES
 from qbench.errors import DataError
+from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
+from qbench.models.builtin import INPUT, SITES
+from qbench.models.scenes_net import ScenesNet
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
-from qbench.train.recipes.common import Parts, channels_last, frozen, measure, stages
+from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
 
 
 def finetune(parts: Parts) -> Recipe:
@@ -28,22 +32,35 @@ def finetune(parts: Parts) -> Recipe:
 
 
 def classifier(parts: Parts) -> Recipe:
-    """The built-in classifier, from the seed's first weights, by cross-entropy (`network: {smoothing: 0.1}`)."""
-    from qbench.data.scenes.scene import CLASSES
-    from qbench.methods.initial import initialise
-    from qbench.models.builtin import INPUT, SITES
-    from qbench.models.scenes_net import ScenesNet
+    """The built-in classifier, from the seed's first weights, by cross-entropy (`network: {smoothing: 0.1}`).
 
+    The term `mask` adds a 1x1 convolution behind an inner layer that names the class at every place of its map; it
+    only helps the training and does not ship."""
     net = ScenesNet(len(CLASSES))
-    initialise(net, parts.seed)
-    return _recipe(parts, LoadedModel(channels_last(net, parts.device), INPUT, SITES), None, moving=True)
+    whole = nn.ModuleDict({"net": net})
+    if "mask" in parts.spec.loss:
+        width = _width(net, parts.spec.loss["mask"].sites[0])
+        whole["head"] = nn.Conv2d(width, len(CLASSES) + 1, 1)
+    initialise(whole, parts.seed)
+    channels_last(whole, parts.device)
+    return _recipe(parts, LoadedModel(net, INPUT, SITES), None, moving=True, whole=whole)
 
 
-def _recipe(parts: Parts, model: LoadedModel, teacher: LoadedModel | None, moving: bool) -> Recipe:
+@torch.no_grad()
+def _width(net: nn.Module, layer: str) -> int:
+    with layers(net, [layer]) as seen:
+        net.eval()(torch.zeros(1, 3, INPUT.size, INPUT.size))
+    return int(seen[layer].shape[1])
+
+
+def _recipe(
+    parts: Parts, model: LoadedModel, teacher: LoadedModel | None, moving: bool, whole: nn.ModuleDict | None = None
+) -> Recipe:
     wanted, smoothing = parts.spec.loss, float(parts.spec.network.get("smoothing", 0.0))
+    inner = wanted["mask"].sites if "mask" in wanted else ()
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
-        with parts.precision():
+        with parts.precision(), layers(model.net, inner) as seen:
             logits = model.logits(batch.degraded)
         logits = logits.float()
         found: dict[str, Tensor] = {}
@@ -55,14 +72,17 @@ def _recipe(parts: Parts, model: LoadedModel, teacher: LoadedModel | None, movin
             with torch.no_grad():
                 expected = teacher.logits(batch.clean)
             found["kl"] = terms.kl(logits, expected, wanted["kl"].temperature)
+        if inner and whole is not None and batch.masks is not None:
+            found["mask"] = terms.dense(whole["head"](seen[inner[0]].float()), batch.masks)
         return {name: wanted[name].weight * value for name, value in found.items()}
 
     def prepare() -> None:
         model.net.train(moving)
 
+    trained = {"net": model.net} if whole is None else dict(whole.items())
     return Recipe(
-        {"net": model.net},
-        stages(parts, model.net, losses, prepare),
+        trained,
+        stages(parts, whole or model.net, losses, prepare),
         lambda: dict(model.net.state_dict()),
         lambda: measure(parts, model.net, losses, model.logits),
     )

@@ -1,0 +1,38 @@
+"""From a name with its parameters to the object that it stands for."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic import ValidationError
+
+from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.registry import Entry
+from qbench.suite.load import Document, KeyPath, explain
+from qbench.suite.schema import Named
+
+RESERVED = ("recipe", "weights")
+"""Keys below a method that say which weights it gets; they are not its own parameters."""
+
+
+def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> Any:
+    """The object that a name and its parameters stand for. Raises SuiteError at the parameter's place."""
+    at = (*path, named.name) if named.inner else path
+    params = {key: value for key, value in named.params.items() if entry.kind != "method" or key not in RESERVED}
+    known = list(inspect.signature(entry.target).parameters)
+    first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
+    for key in params:
+        if key not in known[len(first) :]:
+            raise SuiteError(
+                f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}",
+                place=document.place((*at, key)),
+            )
+    try:
+        return entry.target(*first, **params)
+    except ValidationError as error:
+        raise explain(error, document, at=at, known=known) from None
+    except (TypeError, ValueError) as error:
+        raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(at)) from None

@@ -1,0 +1,171 @@
+"""The command line from end to end, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PLUGIN
+
+Suite = Callable[..., Path]
+
+
+def qbench(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from qbench.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """A toy run with two workers and a plug-in file: suite, run directory, output."""
+    from tests.conftest import TOY
+
+    folder = tmp_path_factory.mktemp("cli")
+    suite = folder / "toy.yaml"
+    suite.write_text(TOY)
+    done = qbench("run", suite, "--out", folder / "run", "--workers", 2, "--plugin", PLUGIN, "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    return suite, folder / "run", done.stdout
+
+
+def test_run_ends_in_leaderboards_on_the_terminal_and_as_files(finished: tuple[Path, Path, str]) -> None:
+    _, run, output = finished
+    for word in ("direct", "median3", "damp", "clean"):
+        assert word in output
+    assert {file.name for file in (run / "report").iterdir()} == {
+        "report.md",
+        "report.tex",
+        "report.csv",
+        "report.json",
+    }
+    assert "| median3" in (run / "report" / "report.md").read_text()
+
+
+def test_a_stored_run_prints_the_same_again(finished: tuple[Path, Path, str]) -> None:
+    suite, run, output = finished
+    again = qbench("run", suite, "--out", run, "--plugin", PLUGIN, "--device", "cpu")
+    assert again.returncode == 0
+    assert again.stdout == output
+
+
+def test_a_stored_run_loads_no_torch(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    _, run, _ = finished
+    suite = tmp_path / "jpeg.yaml"
+    suite.write_text(
+        "suite: bare\nversion: 1\nchangelog: {1: first}\ntasks:\n  - dataset: {name: scenes, count: 4}\n"
+        "    models: ['builtin:scenes']\n    conditions: [clean]\n"
+    )
+    weights_missing = qbench("run", suite, "--out", tmp_path / "run", "--device", "cpu")
+    if weights_missing.returncode:
+        pytest.fail(weights_missing.stderr)
+    code = (
+        "import sys\nsys.argv = ['qbench', 'run', *sys.argv[1:]]\nfrom qbench.cli.app import app\n"
+        "app(standalone_mode=False)\nsys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(suite), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_plan_tells_cells_shared_work_and_what_is_stored(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    suite, run, _ = finished
+    stored = qbench("plan", suite, "--out", run, "--plugin", PLUGIN, "--device", "cpu")
+    assert "cells: 15" in stored.stdout
+    assert "stored: 45 of 45 files" in stored.stdout
+    fresh = qbench("plan", suite, "--out", tmp_path, "--plugin", PLUGIN, "--device", "cpu")
+    assert "stored: 0 of 45 files" in fresh.stdout
+    assert "10 decodes, 50 degradations, 50 restorations and 50 stems for 150 predictions" in fresh.stdout
+    assert "estimated time" in fresh.stdout
+
+
+def test_only_and_limit_narrow_a_run(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    suite, _, _ = finished
+    done = qbench(
+        "run",
+        suite,
+        "--out",
+        tmp_path,
+        "--plugin",
+        PLUGIN,
+        "--limit",
+        4,
+        "--only",
+        "method=d*",
+        "--only",
+        "condition=jpeg@7",
+    )
+    assert done.returncode == 0, done.stderr
+    cells = json.loads((tmp_path / "run.json").read_text())["cells"]
+    assert {(c["condition"], c["method"], c["samples"]) for c in cells} == {
+        ("jpeg@7", "direct", 4),
+        ("jpeg@7", "damp", 4),
+    }
+
+
+def test_validate_list_and_report(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
+    suite, run, _ = finished
+    assert "is valid: 15 cells" in qbench("validate", suite, "--plugin", PLUGIN).stdout
+    listed = qbench("list", "methods", "--plugin", PLUGIN).stdout
+    for name in ("direct", "arcnn", "dncnn-small", "afd", "finetune", "median3"):
+        assert name in listed
+    reported = qbench("report", run, "--format", "md")
+    assert reported.stdout == (run / "report" / "report.md").read_text()
+    assert qbench("report", run, "--check", run / "report" / "report.md").returncode == 0
+
+
+def test_a_fault_is_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> None:
+    suite = tmp_path / "bad.yaml"
+    suite.write_text("suite: bad\nversion: 1\nchangelog: {1: first}\ntasks: []\n")
+    plain = qbench("run", suite)
+    assert plain.returncode == 2
+    assert len(plain.stderr.strip().splitlines()) == 1
+    assert "bad.yaml:4:1" in plain.stderr
+    assert "Traceback" in qbench("run", suite, "--debug").stderr
+
+
+def test_exit_codes(tmp_path: Path, finished: tuple[Path, Path, str]) -> None:
+    suite, _, _ = finished
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(suite.read_text().replace("damp]", "broken]"))
+    failed = qbench("run", broken, "--out", tmp_path / "run", "--plugin", PLUGIN, "--limit", 4)
+    assert failed.returncode == 1
+    assert "out of luck" in failed.stderr
+    assert qbench("report", tmp_path / "nothing").returncode == 3
+    assert qbench("run", suite, "--out", tmp_path / "run").returncode == 2, "the plug-in was not given"
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_cleanly_and_the_same_command_continues(tmp_path: Path, finished: tuple[Path, Path, str]) -> None:
+    suite, run, output = finished
+    arguments = [
+        "run",
+        str(suite),
+        "--out",
+        str(tmp_path / "run"),
+        "--plugin",
+        str(PLUGIN),
+        "--workers",
+        "2",
+        "--device",
+        "cpu",
+    ]
+    command = [sys.executable, "-c", "from qbench.cli import main; main()", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "run").rglob("*.parquet")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    if process.returncode == 130:
+        assert "the same command continues" in errors
+    else:
+        assert process.returncode == 0, errors
+    again = qbench(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.replace(str(tmp_path / "run"), str(run)) == output

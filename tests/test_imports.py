@@ -1,0 +1,86 @@
+"""Which room may import which, and what must not load torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "qbench"
+BASE = {"errors", "registry", "draws", "vocabulary", "shipped"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "suite": set(),
+    "data": set(),
+    "degrade": set(),
+    "models": {"data"},
+    "methods": {"models"},
+    "tasks": set(),
+    "stats": set(),
+    "cards": {"suite", "train.schema"},
+    "train": {"suite", "data", "degrade", "models", "methods", "cards", "cli.progress"},
+    "engine": {"suite", "data", "models", "cards", "efficiency"},
+    "efficiency": set(),
+    "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
+    "api": {"suite", "engine", "stats", "models", "cli.options"},
+    "cli": {"suite", "engine", "report", "train", "cards", "api"},
+}
+"""For each room the others that it may import, besides the base and itself: data flows one way."""
+
+
+def imports(file: Path) -> set[str]:
+    """The qbench modules that a file imports anywhere, as `room.module`."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found |= {name.removeprefix("qbench.") for name in names if name.startswith("qbench.")}
+    return found
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_imports_only_what_the_table_allows(room: str) -> None:
+    files = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").is_file() else sorted((PACKAGE / room).rglob("*.py"))
+    assert files
+    allowed = BASE | {room} | MAY_IMPORT[room]
+    for file in files:
+        for name in imports(file):
+            parts = name.split(".")
+            known = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+            assert known & allowed, f"{file.relative_to(ROOT)} imports qbench.{name}"
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p.is_dir() and (p / "__init__.py").is_file())}
+    assert rooms - {"__init__"} - BASE <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import qbench",
+        "import qbench.cli.app",
+        "from qbench import registry; registry.load_builtin()",
+        "import qbench.suite.load, qbench.suite.schema, qbench.engine.plan, qbench.engine.store, qbench.engine.execute",
+        "import qbench.stats.bootstrap, qbench.report.build, qbench.report.terminal, qbench.tasks.classification.metrics",
+        "import qbench.cards, qbench.efficiency.record",
+    ],
+)
+def test_it_loads_without_torch(statement: str) -> None:
+    code = f"import sys\n{statement}\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_loads_neither_torch_nor_pandas_nor_pydantic() -> None:
+    code = (
+        "import sys\nfrom qbench.cli import app\n"
+        "sys.exit(bool({'torch', 'pandas', 'pydantic', 'matplotlib'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
