@@ -12,12 +12,14 @@ from qbench.report.text import headings, interval, method, number
 
 _STYLES = {"": "", "best": "bold", "second": "underline"}
 
-ROOMY = 112
-"""Columns of a terminal above which a table's columns stand two apart."""
+NARROW, ROOMY = 100, 112
+"""Columns of a terminal that tables need at least (below, its lines wrap, and no number is cut off), and those above
+which a table's columns stand two apart. Files and pipes are roomy."""
 
 
 def show(report: Report, console: Console) -> None:
     """Print all tables; intervals stand below their numbers, so that a table fits 100 columns."""
+    console.width = max(console.width, NARROW if console.is_terminal else ROOMY)
     console.print(Text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
     for table in report.tables:
         console.print()
