@@ -44,8 +44,10 @@ def train(
     """
     from qbench import cards
     from qbench.cli.progress import training
+    from qbench.train.memory import keep_freed_memory
     from qbench.train.run import Order, job, run
 
+    keep_freed_memory()
     what = job(Order(cards.card_path(card), recipe, out, seed, steps, device, threads, restart))
     with training(what.stem, what.steps) as report:
         trained = run(what, report)

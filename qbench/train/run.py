@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save
 
 from qbench import cards, registry
 from qbench.errors import QbenchError, SuiteError
 from qbench.suite.construct import construct
-from qbench.suite.load import Document, KeyPath
+from qbench.suite.load import Document, KeyPath, explain
 from qbench.suite.schema import Named
 from qbench.train import files
 from qbench.train import log as logs
@@ -135,7 +136,10 @@ def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
     model = _part(what, "model", spec.model, (*path, "model")) if spec.model and spec.kind != "classifier" else None
     degradations = mix(spec.degradation, what.document, (*path, "degradation"))
     parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model)
-    return _kind(spec.kind)(parts)
+    try:
+        return _kind(spec.kind)(parts)
+    except ValidationError as error:
+        raise explain(error, what.document, at=(*path, "network")) from None
 
 
 def _kind(kind: str) -> Callable[[Parts], Recipe]:

@@ -17,6 +17,13 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "classifier": ("ce", "mask"),
 }
 """The loss terms that each kind of recipe knows."""
+NETWORK: Mapping[str, tuple[str, ...]] = {
+    "restorer": ("residual", "norms"),
+    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
+    "finetune": ("smoothing",),
+    "classifier": ("smoothing",),
+}
+"""The keys of `network` that each kind of recipe knows."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -136,6 +143,7 @@ class RecipeSpec(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> RecipeSpec:
         _known("loss term", self.loss, TERMS[self.kind])
+        _known("key of `network`", self.network, NETWORK[self.kind])
         _known("data role", self.data, ("source", "validation"))
         if "source" not in self.data:
             raise ValueError("`data` needs the role `source`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,10 +52,9 @@ class Parts:
         """The context in which forward passes run."""
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.spec.precision == "bfloat16")
 
-    def built(self, *, fold: bool) -> LoadedModel:
-        """The model in eval mode on the device; without folded norms where it is itself trained."""
-        foldable = "fold" in inspect.signature(self.model.build).parameters
-        loaded: LoadedModel = self.model.build(fold=fold) if foldable else self.model.build()
+    def built(self) -> LoadedModel:
+        """The model as it runs, in eval mode, on the device."""
+        loaded: LoadedModel = self.model.build()
         loaded.net.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         return loaded
 

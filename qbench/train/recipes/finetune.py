@@ -25,7 +25,7 @@ def finetune(parts: Parts) -> Recipe:
     """All weights of a model, on degraded images: `ce` from labels, `kl` to the clean-image teacher (the model before).
 
     Norms keep their statistics, folded into the convolutions as the model runs, so that the shipped state fits it."""
-    loaded = parts.built(fold=True)
+    loaded = parts.built()
     teacher = LoadedModel(frozen(copy.deepcopy(loaded.net)), loaded.input, loaded.sites)
     loaded.net.requires_grad_(True)
     return _recipe(parts, loaded, teacher, moving=False)
