@@ -97,7 +97,7 @@ def condition(name: str) -> Callable[[T], T]:
 
 
 def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
-    """Declare a metric of a task: a function `(records) -> one value per sample`; tables average it."""
+    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
     return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,52 +13,30 @@ from qbench.efficiency.measure import Figures, measure
 from qbench.engine import store
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
-from qbench.engine.fingerprints import digest, library_versions
-from qbench.engine.run_info import RunInfo
 from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
 
-def measure_missing(plan: Plan, run: Path, info: RunInfo) -> None:
-    """Fill `run/efficiency/` for every model x method that has a cell with records, and that it lacks."""
-    from qbench.engine.run import device_name
-
-    device = device_name(plan.settings.device)
-    pairs: dict[tuple[str, str], Cell] = {}
-    for cell, told in zip(plan.cells, info.cells, strict=True):
-        if told.status == "done":
-            pairs.setdefault((cell.model_label, cell.method_label), cell)
-    missing = {
-        pair: (cell, file) for pair, cell in pairs.items() if not (file := cost_file(run, cell, plan, device)).is_file()
-    }
-    if not missing:
-        return
+def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
+    """Measure the cost of each cell's model and method and write it to its file."""
     bench = Workbench(plan)
     direct: dict[str, Figures] = {}
-    for (model, method), (cell, file) in missing.items():
+    for file, cell in missing.items():
         loaded = bench.model(cell)
-        size = loaded.input.size
-        if model not in direct:
-            direct[model] = measure(
-                loaded.logits, [loaded.net], (size, size), plan.settings.device, plan.settings.threads
+        size = (loaded.input.size, loaded.input.size)
+        if cell.model_label not in direct:
+            direct[cell.model_label] = measure(
+                loaded.logits, [loaded.net], size, plan.settings.device, plan.settings.threads
             )
-        figures = direct[model]
+        figures = direct[cell.model_label]
         if cell.site != "none":
             forward, networks = _forward(cell, loaded, bench)
-            figures = measure(forward, networks, (size, size), plan.settings.device, plan.settings.threads)
-        record = figures.record(model, method, direct[model], device, site=cell.site, oracle=cell.oracle)
+            figures = measure(forward, networks, size, plan.settings.device, plan.settings.threads)
+        alone = direct[cell.model_label]
+        record = figures.record(cell.model_label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
         store.write_text(file, record.model_dump_json(indent=1))
-
-
-def cost_file(run: Path, cell: Cell, plan: Plan, device: str) -> Path:
-    """Where the cost of a cell's model and method is kept; its name holds all that decides it."""
-    name = digest(
-        [cell.model.model_dump(), cell.method.model_dump(), cell.weights_sha256, cell.train_seed, device,
-         plan.settings.threads, library_versions()]
-    )  # fmt: skip
-    return run / "efficiency" / f"{name}.json"
 
 
 def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Tensor], list[nn.Module]]:

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from qbench.engine import execute, store
-from qbench.engine.cells import Plan
-from qbench.engine.fingerprints import library_versions
+from qbench.engine.cells import Cell, Plan
+from qbench.engine.fingerprints import digest, library_versions
 from qbench.engine.run_info import CellInfo, RunInfo, SourceInfo
 
 Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
@@ -20,7 +20,6 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
     """Compute what the store under `run` lacks of the plan, then write `run.json`.
 
     Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
-    store.write_text(run / ".qbench", "A run directory of qbench.\n") if not (run / ".qbench").exists() else None
     units = execute.missing_units(plan, run)
     todo = execute.job(plan, run)
     files = execute.unit_files(plan, run, units)
@@ -30,11 +29,31 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
     verdicts += execute.over_limit(plan, run, verdicts)
     info = describe(plan, command, verdicts)
     if "efficiency" in plan.tables:
-        from qbench.engine.costs import measure_missing
-
-        measure_missing(plan, run, info)
+        info = info.model_copy(update={"costs": costs(plan, run, info)})
     store.write_text(run / "run.json", info.model_dump_json(indent=1))
     return info
+
+
+def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
+    """Names of the files with the cost of each model x method that has records; what is missing is measured."""
+    device = device_name(plan.settings.device)
+    pairs: dict[tuple[str, str], Cell] = {}
+    for cell, told in zip(plan.cells, info.cells, strict=True):
+        if told.status == "done":
+            pairs.setdefault((cell.model_label, cell.method_label), cell)
+    files = {run / "efficiency" / f"{cost_digest(cell, plan, device)}.json": cell for cell in pairs.values()}
+    missing = {file: cell for file, cell in files.items() if not file.is_file()}
+    if missing:
+        from qbench.engine.costs import measure_all
+
+        measure_all(plan, missing, device)
+    return tuple(sorted(file.name for file in files))
+
+
+def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
+    """Digest of all that decides the cost of a cell's model and method."""
+    parts = [cell.model.model_dump(), cell.method.model_dump(), cell.weights_sha256, cell.train_seed, device]
+    return digest([*parts, plan.settings.threads, library_versions()])
 
 
 def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> RunInfo:

@@ -56,6 +56,7 @@ class RunInfo(BaseModel):
     seed: int
     command: str = Field(description="The command that makes these records again.")
     tables: tuple[str, ...]
+    costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
     sources: tuple[SourceInfo, ...]
     cells: tuple[CellInfo, ...]
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")

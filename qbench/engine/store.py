@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,22 +22,20 @@ def atomic(file: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `file`, then put it in place at once.
 
     Raises StoreError where the disk refuses (no space left, no permission); nothing half-written stays."""
-    temporary = ""
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        os.close(handle)
-        write(Path(temporary))
-        with open(temporary, "rb") as written:  # noqa: PTH123
+        write(temporary)
+        with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        Path(temporary).replace(file)
+        temporary.replace(file)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise StoreError(
             f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
         ) from None
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

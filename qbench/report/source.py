@@ -46,20 +46,24 @@ def load(run: Path, names: Sequence[str] = SCORED) -> Loaded:
     info = run_info.read(run)
     exported = run / RECORDS
     records = _exported(exported, info, names) if exported.is_file() else _stored(run, info, names)
-    pairs = {(cell.model, cell.method) for cell in info.cells}
-    costs = tuple(cost for cost in read_efficiency(run) if (cost.model, cost.method) in pairs)
-    return Loaded(info, records, costs)
+    return Loaded(info, records, read_efficiency(run, info))
 
 
-def read_efficiency(run: Path) -> tuple[EfficiencyRecord, ...]:
-    """The records of `efficiency.json`, or of `efficiency/*.json` by file name. Raises StoreError."""
+def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
+    """The records of an export's `efficiency.json`, or of the run's own files. Raises StoreError."""
     exported = run / EFFICIENCY
     if exported.is_file():
         found = _parse(exported, exported.read_bytes())
     else:
-        files = sorted((run / "efficiency").glob("*.json"))
-        found = [record for file in files for record in _parse(file, b"[" + file.read_bytes() + b"]")]
+        found = [record for name in info.costs for record in _cost(run / "efficiency" / name)]
     return tuple(sorted(found, key=lambda record: (record.model, record.method)))
+
+
+def _cost(file: Path) -> list[EfficiencyRecord]:
+    try:
+        return _parse(file, b"[" + file.read_bytes() + b"]")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
 
 
 def _parse(file: Path, text: bytes) -> list[EfficiencyRecord]:

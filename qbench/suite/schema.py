@@ -63,7 +63,10 @@ class ViewSpec(_Strict):
 
     @property
     def label(self) -> str:
-        return f"resize {self.resize or 'none'}, crop {self.crop}, {self.interpolation}"
+        """In words, for tables."""
+        resize = {"model": "the model's resizing", None: "no resizing"}.get(self.resize, f"short side {self.resize}")  # type: ignore[call-overload]
+        crop = "the model's centre crop" if self.crop == "model" else f"centre crop {self.crop}"
+        return ", ".join([resize, crop, *([] if self.interpolation == "model" else [self.interpolation])])
 
 
 class TaskSpec(_Strict):

@@ -70,6 +70,7 @@ class FakeRun:
         return RunInfo(
             suite="fake", title=self.title, version=3, seed=7, command="qbench run fake.yaml", tables=self.tables,
             sources=(SourceInfo(samples=self.samples, shards=("a", "b")),), cells=tuple(self.cells),
+            costs=tuple(f"{index}.json" for index in range(len(self.efficiency))),
             environment={"torch": "2.13.0", "threads": 1, "libraries": {"pillow": "12.0", "numpy": "2.4"}},
         )  # fmt: skip
 
