@@ -69,7 +69,8 @@ def test_every_room_is_in_the_table() -> None:
         "import qbench.cli.app",
         "from qbench import registry; registry.load_builtin()",
         "import qbench.suite.load, qbench.suite.schema, qbench.engine.plan, qbench.engine.store, qbench.engine.execute",
-        "import qbench.stats.bootstrap, qbench.report.build, qbench.report.terminal, qbench.tasks.classification.metrics",
+        "import qbench.stats.bootstrap, qbench.report.build, qbench.report.terminal",
+        "import qbench.tasks.classification.metrics",
         "import qbench.cards, qbench.efficiency.record",
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ class Toy:
     """Two convolutions with keyed weights, 24 classes, 64 pixels."""
 
     label = "toy"
-    sites = {"D1": "0", "D2": "1"}
+    sites: ClassVar[dict[str, str]] = {"D1": "0", "D2": "1"}
 
     def identity(self) -> dict[str, int]:
         return {"seed": 7}

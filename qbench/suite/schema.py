@@ -64,7 +64,8 @@ class ViewSpec(_Strict):
     @property
     def label(self) -> str:
         """In words, for tables."""
-        resize = {"model": "the model's resizing", None: "no resizing"}.get(self.resize, f"short side {self.resize}")  # type: ignore[call-overload]
+        sizes = {"model": "the model's resizing", None: "no resizing"}
+        resize = f"short side {self.resize}" if isinstance(self.resize, int) else sizes[self.resize]
         crop = "the model's centre crop" if self.crop == "model" else f"centre crop {self.crop}"
         return ", ".join([resize, crop, *([] if self.interpolation == "model" else [self.interpolation])])
 

@@ -15,9 +15,12 @@ Suite = Callable[..., Path]
 
 
 def problem(file: Path) -> str:
-    with pytest.raises(QbenchError) as caught:
+    def attempt() -> None:
         suite, document = load_suite(file)
         make_plan(suite, document, Options(plugin_files=(PLUGIN,), device="cpu"))
+
+    with pytest.raises(QbenchError) as caught:
+        attempt()
     return str(caught.value)
 
 

@@ -63,7 +63,7 @@ def scene(split: Split, index: int, size: int = SMALLEST, seed: int = 0) -> Scen
 
 
 def _arrange(rng: np.random.Generator, label: int, size: int) -> list[Thing]:
-    """The objects from back to front: the dominant one, and up to three of less than a quarter of its area around it."""
+    """The objects from back to front: the dominant one, and up to three much smaller ones around it."""
     radius = size * rng.uniform(0.27, 0.34)
     middle = size / 2 + rng.uniform(-0.08, 0.08, size=2) * size
     dominant = _thing(rng, label, middle[0], middle[1], radius)
