@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qbench.cli.options import Device, Plugin
+
 
 def train(
     card: Annotated[
@@ -22,8 +24,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    device: Device = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; part of what decides the last bits.")] = 1,
+    plugin: Plugin = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, without the checkpoint or the old result.")
     ] = False,
@@ -42,13 +45,15 @@ def train(
 
         qbench train my-card.yaml --steps 50 --out /tmp/trial
     """
-    from qbench import cards
+    from qbench import cards, registry
     from qbench.cli.progress import training
+    from qbench.engine.plan import resolve_device
     from qbench.train.memory import keep_freed_memory
     from qbench.train.run import Order, job, run
 
     keep_freed_memory()
-    what = job(Order(cards.card_path(card), recipe, out, seed, steps, device, threads, restart))
+    registry.load_plugins([], plugin or ())
+    what = job(Order(cards.card_path(card), recipe, out, seed, steps, resolve_device(device), threads, restart))
     with training(what.stem, what.steps) as report:
         trained = run(what, report)
     facts = trained.facts

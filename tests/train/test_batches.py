@@ -12,11 +12,11 @@ from qbench.draws import keyed
 from qbench.errors import SuiteError
 from qbench.suite.load import load_yaml
 from qbench.suite.schema import Named
-from qbench.train.batches import Ahead, crop
+from qbench.train.batches import Ahead, Samples, crop
 from qbench.train.mix import mix
 from qbench.train.schema import CropView, MixPart
 
-from .pictures import batches, jpeg_mix
+from .pictures import Noise, batches, jpeg_mix
 
 
 def test_a_batch_depends_on_its_keys_only(tmp_path: Path) -> None:
@@ -30,6 +30,12 @@ def test_a_batch_depends_on_its_keys_only(tmp_path: Path) -> None:
         assert not torch.equal(other(0).clean, forward[0].clean)
     with Ahead(make, 5) as ahead:
         assert all(torch.equal(ahead(step).degraded, forward[step].degraded) for step in range(5))
+
+
+def test_the_same_sample_is_cut_anew_at_every_step(tmp_path: Path) -> None:
+    make = replace(batches(tmp_path, size=1), samples=Samples(Noise(), 1))
+    crops = {make(step).clean.numpy().tobytes() for step in range(6)}
+    assert len(crops) == 6
 
 
 def test_every_sample_comes_once_an_epoch_in_a_new_order(tmp_path: Path) -> None:

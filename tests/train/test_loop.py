@@ -120,7 +120,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path: Path) -> None:
         train(recipe, tmp_path / "c.safetensors", "d", quiet)
 
 
-def test_each_optimiser_follows_its_own_losses_from_one_forward_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [("maker", "judge"), ("judge", "maker")])
+def test_each_optimiser_follows_its_own_losses_from_one_forward_pass(tmp_path: Path, order: tuple[str, str]) -> None:
     """An adversarial pair: each player's gradient must be that of its own loss at the weights before the step."""
     maker, judge = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     with torch.no_grad():
@@ -136,7 +137,7 @@ def test_each_optimiser_follows_its_own_losses_from_one_forward_pass(tmp_path: P
         return Optimiser(sgd, lambda _: 1.0, (loss,))
 
     players = {"maker": plain(maker, "maker"), "judge": plain(judge, "judge")}
-    stage = Stage("pair", 1, {"source": batches(tmp_path)}, players, step)
+    stage = Stage("pair", 1, {"source": batches(tmp_path)}, {name: players[name] for name in order}, step)
     train(Recipe({"maker": maker, "judge": judge}, [stage], dict, dict), tmp_path / "c.safetensors", "d", quiet)
     assert maker.weight.item() == pytest.approx(2.0 - 0.1 * 3.0)
     assert judge.weight.item() == pytest.approx(3.0 + 0.1 * 2.0)

@@ -132,7 +132,11 @@ def test_a_changed_recipe_does_not_continue_the_old_one(card: Path, tmp_path: Pa
     card.write_text(card.read_text().replace("lr: 2.0e-3", "lr: 1.0e-3"))
     with pytest.raises(WeightsError, match="another recipe"):
         run(job(Order(card, out=tmp_path)), quiet)
-    run(job(Order(card, out=tmp_path, restart=True)), quiet)
+    done = run(job(Order(card, out=tmp_path, restart=True)), quiet)
+    card.write_text(card.read_text().replace("lr: 1.0e-3", "lr: 3.0e-3"))
+    again = run(job(Order(card, out=tmp_path)), quiet)
+    assert again.fresh
+    assert again.sha256 != done.sha256
 
 
 def test_a_trial_is_named_as_one_and_never_found(card: Path, tmp_path: Path) -> None:
