@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from qbench import registry
@@ -12,7 +13,7 @@ from qbench.engine.cells import Cell, Plan
 from qbench.models.base import Cut, LoadedModel
 from qbench.suite.construct import RESERVED
 from qbench.suite.schema import Named
-from qbench.vocabulary import Condition, Dataset, NeedsSetup, Setup
+from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class Workbench:
 
     def dataset(self, cell: Cell) -> Dataset:
         named = self._plan.sources[cell.source].dataset
-        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _make("dataset", named))
+        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(_make("dataset", named)))
         return found
 
     def condition(self, cell: Cell) -> Condition:
@@ -70,6 +71,27 @@ class Workbench:
             self._built[key] = build()
         found: T = self._built[key]
         return found
+
+
+class _ListedOnce:
+    """A dataset that reads its manifest once: every shard asks for it, and a reader digests every picture for it."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def label(self) -> str:
+        return self._dataset.label
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return self._dataset.manifest()
+
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    def load(self, index: int) -> Sample:
+        return self._dataset.load(index)
 
 
 def _make(kind: registry.Kind, named: Named) -> Any:

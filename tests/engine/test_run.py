@@ -227,3 +227,14 @@ def test_no_space_left_is_one_clear_error_and_leaves_nothing_half_written(
     with pytest.raises(StoreError, match="No space left on device"):
         run(toy(), tmp_path / "a")
     assert [file for file in (tmp_path / "a").rglob("*") if file.is_file()] == []
+
+
+def test_a_dataset_is_listed_once_for_the_plan_and_once_for_all_shards(
+    toy: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qbench.data.scenes.dataset import Scenes
+
+    real, asked = Scenes.manifest, []
+    monkeypatch.setattr(Scenes, "manifest", lambda self: asked.append(1) or real(self))
+    run(toy(("shard: 4", "shard: 1")), tmp_path / "a")
+    assert len(asked) == 2
