@@ -1,0 +1,339 @@
+"""What the engine costs over the bare networks, and what it saves over a naive loop.
+
+    OMP_NUM_THREADS=1 python benchmarks/engine.py [--samples N] [--repetitions N] [--out FILE]
+
+One fixed suite, whole and its direct rows alone, is computed in three ways on the same loaded networks, in one process
+with one thread, the same batches and the same memory layout:
+
+* bare: the eager forward of every network on ready (decoded, degraded, normalised) tensors, each forward that the
+  suite needs once: every model in every cell, a restorer once per condition, AFD's network in each of its cells;
+* qbench: from the suite file to `run.json` in an empty folder: planning, digests of pictures and weights, decoding,
+  degrading, forwards, scores, record files with fsync;
+* naive: decode, degrade, restore and forward in every cell, predictions kept in memory and nothing written. Its
+  predictions must equal the records.
+
+Outside every clock: imports, building networks, loading weights. Overhead is qbench / bare, gain is naive / qbench, of
+wall and of processor time. The ways take turns, and the order is reversed in every second repetition. Weights of the
+restorers and of AFD, and of two models, are drawn, not trained: time does not depend on them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image as Pillow
+from safetensors.torch import save_file
+from torch import Tensor
+
+from qbench.data.readers import decode
+from qbench.data.scenes import scene
+from qbench.draws import Draw
+from qbench.engine import execute, store
+from qbench.engine.bench import Workbench
+from qbench.engine.cells import Cell, Plan
+from qbench.engine.estimate import shared_work
+from qbench.engine.pipeline import concrete, fixed_threads
+from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.engine.run import environment, run_plan
+from qbench.engine.run_info import RunInfo
+from qbench.methods.afd import AfdMethod
+from qbench.methods.afd.net import Afd
+from qbench.methods.initial import initialise
+from qbench.methods.restorers_net import empty
+from qbench.models.cut import Geometry
+from qbench.vocabulary import Context
+
+QUALITIES = [25, 18, 15, 10, 7]
+SITE_CHANNELS = 32  # of all three models at AFD's site, so that one file of weights fits all
+WAYS = ("bare", "qbench", "naive")
+Predictions = dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What may shrink in a test: the counts, and the sizes of pictures and views in pixels."""
+
+    samples: int = 16
+    repetitions: int = 5
+    direct_repetitions: int = 9
+    picture: int = 256
+    crop: int = 224
+    restorers: tuple[str, ...] = ("arcnn", "dncnn-small")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=Scale.samples)
+    parser.add_argument("--repetitions", type=int, default=Scale.repetitions)
+    parser.add_argument("--direct-repetitions", type=int, default=Scale.direct_repetitions)
+    parser.add_argument("--restorers", nargs="+", default=list(Scale.restorers))
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "engine.json")
+    given = parser.parse_args()
+    scale = Scale(given.samples, given.repetitions, given.direct_repetitions, restorers=tuple(given.restorers))
+    result = benchmark(scale)
+    result["command"] = (
+        f"OMP_NUM_THREADS=1 python benchmarks/engine.py --samples {scale.samples} --repetitions {scale.repetitions} "
+        f"--direct-repetitions {scale.direct_repetitions} --restorers {' '.join(scale.restorers)}"
+    )
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(markdown(result))
+
+
+def benchmark(scale: Scale) -> dict[str, Any]:
+    """All figures. Raises AssertionError where the naive loop and the records disagree."""
+    with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
+        root = Path(folder)
+        write_pictures(root / "pictures", scale)
+        weights = write_weights(root, scale)
+        methods = ["direct", *({name: {"weights": str(weights[name])}} for name in weights)]
+        rows = {
+            "direct rows": (write_suite(root / "direct.yaml", root, ["direct"], scale), scale.direct_repetitions),
+            "whole suite": (write_suite(root / "whole.yaml", root, methods, scale), scale.repetitions),
+        }
+        started = os.getloadavg()[0]
+        measured = {name: Case(file, root / name).measured(times) for name, (file, times) in rows.items()}
+        return {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "scale": asdict(scale),
+            "machine": {
+                **environment(planned(rows["whole suite"][0])),
+                "cores": os.cpu_count(),
+                "system": platform.platform(),
+                "load average at start and end": [round(started, 1), round(os.getloadavg()[0], 1)],
+            },
+            "rows": measured,
+        }
+
+
+def write_pictures(root: Path, scale: Scale) -> None:
+    """Scenes as PNG files in a folder a class."""
+    for index in range(scale.samples):
+        drawn = scene("test", index, scale.picture)
+        folder = root / f"{drawn.label:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(drawn.image).save(folder / f"{index:05d}.png")
+
+
+def write_weights(root: Path, scale: Scale) -> dict[str, Path]:
+    """Drawn weights of the restorers and of AFD, by method."""
+    networks: dict[str, torch.nn.Module] = {name: empty(name, deployed=True) for name in scale.restorers}
+    networks["afd"] = Afd(AfdMethod().shape(SITE_CHANNELS), Geometry(SITE_CHANNELS, 2, 0.5), "deployed")
+    files = {name: root / f"{name}.safetensors" for name in networks}
+    for name, network in networks.items():
+        initialise(network, 0)
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, files[name])
+    return files
+
+
+def write_suite(file: Path, root: Path, methods: Sequence[Any], scale: Scale) -> Path:
+    """Three classifiers x six conditions x `methods`, in one view, so that the classifiers share degraded pictures."""
+    drawn = {"pretrained": False}
+    task = {
+        "dataset": {"name": "imagefolder", "root": str(root / "pictures")},
+        "view": {"resize": scale.picture, "crop": scale.crop, "interpolation": "bicubic"},
+        "models": ["efficientnet-lite0", {"timm:mobilenetv2_100": drawn}, {"timm:mobilenetv2_110d": drawn}],
+        "conditions": [
+            "clean",
+            {"jpeg": {"quality": [25, 15, 7]}},
+            {"rejpeg": {"times": [2, 4], "quality": {"any": QUALITIES}}},
+        ],
+        "methods": list(methods),
+    }
+    suite = {"suite": "engine", "version": 1, "changelog": {1: "first"}, "seed": 0, "tasks": [task]}
+    file.write_text(yaml.safe_dump(suite), encoding="utf-8")
+    return file
+
+
+def planned(file: Path) -> Plan:
+    suite, document = load_suite(file)
+    return make_plan(suite, document, Options(device="cpu"))
+
+
+@contextmanager
+def clock(seconds: dict[str, float]) -> Iterator[None]:
+    wall, processor = time.perf_counter(), time.process_time()
+    yield
+    seconds["wall"], seconds["processor"] = time.perf_counter() - wall, time.process_time() - processor
+
+
+class Case:
+    """One suite in three ways, on one set of loaded networks."""
+
+    def __init__(self, file: Path, folder: Path) -> None:
+        self.file, self.folder = file, folder
+        self.plan = planned(file)
+        self.bench = Workbench(self.plan)
+        for cell in self.plan.cells:
+            self.bench.model(cell)
+            method = self.bench.method(cell)
+            if cell.site == "feature":
+                self.bench.cut(cell, method.at)
+        self.runs = 0
+
+    def measured(self, repetitions: int) -> dict[str, Any]:
+        """A warm-up, then the repetitions; quartiles of times and of each repetition's ratios."""
+        forwards = self.bare_forwards()
+        ways: dict[str, Callable[[dict[str, float]], Any]] = {
+            "bare": lambda seconds: self.bare(forwards, seconds),
+            "qbench": self.qbench,
+            "naive": self.naive,
+        }
+        taken: list[dict[str, dict[str, float]]] = []
+        self.qbench({})  # warm-up: every network, every size, every file
+        for repetition in range(repetitions):
+            seconds: dict[str, dict[str, float]] = {way: {} for way in WAYS}
+            results = {way: ways[way](seconds[way]) for way in WAYS[:: 1 if repetition % 2 == 0 else -1]}
+            assert results["naive"] == results["qbench"], "the naive loop predicts otherwise than the records say"
+            taken.append(seconds)
+            print(f"{self.file.stem} {repetition + 1} of {repetitions}: {seconds}", file=sys.stderr, flush=True)
+        return {
+            "counts": self.counts(len(forwards)),
+            "repetitions": repetitions,
+            "seconds": {way: {unit: [one[way][unit] for one in taken] for unit in taken[0][way]} for way in WAYS},
+            "overhead": ratios(taken, "qbench", "bare"),
+            "gain": ratios(taken, "naive", "qbench"),
+        }
+
+    def counts(self, forwards: int) -> dict[str, int]:
+        """Samples through each step of qbench; the naive loop does every step `predictions` times or once a cell."""
+        work = shared_work(self.plan, execute.missing_units(self.plan, self.folder / "nothing"))
+        restored = sum(cell.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
+        return {
+            "samples": self.plan.sources[0].samples, "cells": len(self.plan.cells), "predictions": work.predictions,
+            "decodes": work.decodes, "degradations": work.degradations, "restorations": work.restorations,
+            "naive decodes": work.predictions, "naive degradations": work.predictions, "naive restorations": restored,
+            "bare forwards of batches": forwards,
+        }  # fmt: skip
+
+    def qbench(self, seconds: dict[str, float]) -> Predictions:
+        self.runs += 1
+        folder = self.folder / str(self.runs)
+        with patch.object(execute, "_bench", lambda job: self.bench), clock(seconds):
+            info = run_plan(planned(self.file), folder, workers=1, command="benchmark")
+        return recorded(folder, info)
+
+    @torch.inference_mode()
+    def naive(self, seconds: dict[str, float]) -> Predictions:
+        predictions: Predictions = {}
+        with clock(seconds):
+            files = self.files()
+            batch = self.plan.settings.batch
+            for cell in self.plan.cells:
+                logits = [self.cell_logits(cell, files[i : i + batch]) for i in range(0, len(files), batch)]
+                predictions[cell.key] = torch.cat(logits).argmax(1).tolist()
+        return predictions
+
+    def files(self) -> list[tuple[str, Path]]:
+        """Ids and files of the samples, in the order of their ids."""
+        root = Path(self.plan.sources[0].dataset.params["root"])
+        return [(file.relative_to(root).as_posix(), file) for file in sorted(root.rglob("*.png"))]
+
+    def cell_logits(self, cell: Cell, files: Sequence[tuple[str, Path]]) -> Tensor:
+        """A batch from its files to logits, as a script for one cell would do it."""
+        model, method = self.bench.model(cell), self.bench.method(cell)
+        images, context = self.degraded(cell, files)
+        if cell.site == "image":
+            restored: Tensor = method.restore(images, context)
+            return model.logits(restored.contiguous(memory_format=torch.channels_last))
+        if cell.site == "feature":
+            cut = self.bench.cut(cell, method.at)
+            return cut.back(method.enhance(cut.front(images), images, context), images)
+        return model.logits(images)
+
+    def degraded(self, cell: Cell, files: Sequence[tuple[str, Path]]) -> tuple[Tensor, Context]:
+        view, condition = concrete(cell.view, self.bench.model(cell)), self.bench.condition(cell)
+        seed = self.plan.settings.seed
+        pairs = [condition.apply(view.apply(decode(file)), Draw(seed, name)) for name, file in files]
+        pixels = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
+        images = pixels.to(torch.float32, memory_format=torch.channels_last) / 255
+        return images, Context(tuple(name for name, _ in files), images, tuple(facts for _, facts in pairs))
+
+    @torch.inference_mode()
+    def bare_forwards(self) -> list[tuple[torch.nn.Module, tuple[Tensor, ...]]]:
+        """Every forward that the suite needs, with its ready tensors."""
+        files = self.files()
+        batch = self.plan.settings.batch
+        found: dict[tuple[Any, ...], tuple[torch.nn.Module, tuple[Tensor, ...]]] = {}
+        kept: dict[tuple[str, str, int], Tensor] = {}
+        for cell in self.plan.cells:
+            model, method = self.bench.model(cell), self.bench.method(cell)
+            for start in range(0, len(files), batch):
+                where = (cell.condition_label, "", start)
+                if where not in kept:
+                    kept[where] = self.degraded(cell, files[start : start + batch])[0]
+                images, at = kept[where], (cell.condition_label, cell.model_label, start)
+                kept[at] = kept[at] if at in kept else model.normalise(images)
+                found[cell.key, start] = (model.net, (kept[at],))
+                if cell.site == "image":
+                    found[cell.condition_label, cell.method_label, start] = (method.network, (images,))
+                if cell.site == "feature":
+                    features = ("features", cell.model_label, start)
+                    if features not in kept:
+                        kept[features] = self.bench.cut(cell, method.at).front(images)
+                    found[cell.key, start, "enhance"] = (method.network, (kept[features], images))
+        return list(found.values())
+
+    @torch.inference_mode()
+    def bare(self, forwards: Sequence[tuple[torch.nn.Module, tuple[Tensor, ...]]], seconds: dict[str, float]) -> None:
+        with clock(seconds):
+            for network, inputs in forwards:
+                network(*inputs)
+
+
+def recorded(folder: Path, info: RunInfo) -> Predictions:
+    undone = [f"{cell.model} {cell.method}: {cell.reason}" for cell in info.cells if cell.status != "done"]
+    assert not undone, undone
+    return {cell.key: store.read_cell(folder, info, cell)["prediction"].tolist() for cell in info.cells}
+
+
+def ratios(taken: Sequence[Mapping[str, Mapping[str, float]]], upper: str, lower: str) -> dict[str, dict[str, float]]:
+    """Median and quartiles over the repetitions, for each unit of time."""
+    found = {}
+    for unit in ("wall", "processor"):
+        quartiles = np.quantile([one[upper][unit] / one[lower][unit] for one in taken], [0.25, 0.5, 0.75])
+        low, median, high = (round(float(value), 4) for value in quartiles)
+        found[unit] = {"median": median, "low": low, "high": high, "iqr": round(high - low, 4)}
+    return found
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The figures as a table, with what they hold for."""
+    lines = ["| rows | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"]
+    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    for name, row in result["rows"].items():
+        for figure, aim in (("overhead", "≤ 1.1"), ("gain", "≥ 2")):
+            cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in row[figure].values()]
+            lines.append(f"| {name} | {figure} | {aim} | {cells[0]} | {cells[1]} | {row['repetitions']} |")
+    counts = [
+        f"{name}: " + ", ".join(f"{count} {what}" for what, count in row["counts"].items())
+        for name, row in result["rows"].items()
+    ]
+    seconds = [
+        f"{name}, median seconds of wall / processor: "
+        + "; ".join(f"{way} {np.median(row['seconds'][way]['wall']):.2f} / "
+                    f"{np.median(row['seconds'][way]['processor']):.2f}" for way in WAYS)
+        for name, row in result["rows"].items()
+    ]  # fmt: skip
+    machine = ", ".join(f"{what} {value}" for what, value in result["machine"].items())
+    head = [f"`{result['command']}`" if "command" in result else "", result["date"], machine]
+    return "\n\n".join([*filter(None, head), *counts, *seconds, "\n".join(lines)])
+
+
+if __name__ == "__main__":
+    main()

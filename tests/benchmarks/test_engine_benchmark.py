@@ -1,0 +1,65 @@
+"""The benchmark of the engine, at a size that takes seconds; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import engine
+from qbench.engine.pipeline import fixed_threads
+
+SMALL = engine.Scale(
+    samples=4, repetitions=1, direct_repetitions=1, picture=128, crop=64, restorers=("arcnn", "dncnn-small")
+)
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, object]:
+    """The benchmark itself asserts that the naive loop's predictions equal the records."""
+    return json.loads(json.dumps(engine.benchmark(SMALL)))
+
+
+def test_every_figure_has_a_median_and_quartiles(result: dict) -> None:  # type: ignore[type-arg]
+    assert set(result["rows"]) == {"whole suite", "direct rows"}
+    for row in result["rows"].values():
+        for figure in ("overhead", "gain"):
+            for unit in ("wall", "processor"):
+                found = row[figure][unit]
+                assert found["low"] <= found["median"] <= found["high"]
+                assert found["iqr"] == pytest.approx(found["high"] - found["low"], abs=1e-4)
+
+
+def test_counts_are_those_of_the_suite(result: dict) -> None:  # type: ignore[type-arg]
+    whole, direct = (result["rows"][name]["counts"] for name in ("whole suite", "direct rows"))
+    assert whole["cells"] == 3 * 6 * 4
+    assert direct["cells"] == 3 * 6
+    assert whole["decodes"] == 4
+    assert whole["naive decodes"] == 4 * 72
+    assert whole["degradations"] == 4 * 6
+    assert whole["restorations"] == 4 * 6 * 2
+    assert whole["naive restorations"] == 4 * 6 * 2 * 3
+    assert whole["bare forwards of batches"] == 72 + 6 * 2 + 18
+
+
+def test_the_table_states_figures_counts_and_machine(result: dict) -> None:  # type: ignore[type-arg]
+    text = engine.markdown(result)
+    assert "| direct rows | gain | ≥ 2 |" in text
+    assert "72 cells" in text
+    assert "torch" in text
+
+
+def test_a_wrong_prediction_stops_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = engine.Case.naive
+
+    def wrong(self: engine.Case, seconds: dict[str, float]) -> engine.Predictions:
+        found = real(self, seconds)
+        first = next(iter(found))
+        return {**found, first: [-1, *found[first][1:]]}
+
+    engine.write_pictures(tmp_path / "pictures", SMALL)
+    file = engine.write_suite(tmp_path / "suite.yaml", tmp_path, ["direct"], SMALL)
+    monkeypatch.setattr(engine.Case, "naive", wrong)
+    with fixed_threads(1), pytest.raises(AssertionError, match="predicts otherwise"):
+        engine.Case(file, tmp_path / "run").measured(1)
