@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,3 +47,16 @@ def load_any(net: nn.Module, file: Path) -> None:
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     check_state(net, state, str(file))
     net.load_state_dict(state, strict=True)
+
+
+def header(file: Path) -> Mapping[str, str]:
+    """The free text entries in the header of a safetensors file. Raises WeightsError for another kind of file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            return dict(opened.metadata() or {})
+    except FileNotFoundError:
+        raise WeightsError(f"weights {file} do not exist") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -59,6 +59,8 @@ class Recipe:
     stages: Sequence[Stage]
     ship: Callable[[], Mapping[str, Tensor]]
     measure: Callable[[], Mapping[str, float]]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Written into the weights' header: what a method needs to know to build the network for them."""
 
 
 class Stopped(QbenchError):

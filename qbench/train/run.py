@@ -190,7 +190,7 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
     """Write log, picture, sidecar and, last, the weights: weights never lie there without a sidecar that fits them."""
     measured = dict(recipe.measure())
     shipped = {key: value.detach().cpu().contiguous().clone() for key, value in recipe.ship().items()}
-    content = save(shipped)
+    content = save(shipped, dict(recipe.metadata) or None)
     tail = max(1, state.steps // 50)
     facts: dict[str, Any] = {
         "sha256": hashlib.sha256(content).hexdigest(),

@@ -121,7 +121,7 @@ def test_what_afd_ships_loads_into_the_deployed_network(tmp_path: Path) -> None:
     recipe = afd(made)
     steps(recipe)
     cut = made.model.loaded.cut("D2")
-    deployed = Afd(AfdMethod().shape(cut.geometry().channels), cut.geometry(), "deployed")
+    deployed = Afd(AfdMethod().choice({}).shape(cut.geometry().channels), cut.geometry(), "deployed")
     deployed.load_state_dict(dict(recipe.ship()), strict=True)
     image = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

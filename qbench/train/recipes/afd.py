@@ -30,12 +30,12 @@ def recipe(parts: Parts) -> Recipe:
     image-level gate whether the degradation changed the image."""
     options = dict(parts.spec.network)
     form = options.pop("form", "train")
-    method = AfdMethod(**options)
+    choice = AfdMethod(**options).choice({})
     model = parts.built()
     frozen(model.net)
-    cut = model.cut(method.site)
+    cut = model.cut(choice.site)
     geometry = cut.geometry()
-    net = Afd(method.shape(geometry.channels), geometry, form)
+    net = Afd(choice.shape(geometry.channels), geometry, form)
     closing = ("fe.outc",) if form == "deployed" else tuple(f"fe.outc.{last}" for last in ("spread", "mix", "point"))
     initialise(net, parts.seed, zero=(*closing, "gate.out"))
     net.scale.copy_(clean_std(parts, cut))
@@ -51,7 +51,13 @@ def recipe(parts: Parts) -> Recipe:
     def prepare() -> None:
         net.train()
 
-    return Recipe({"net": net}, stages(parts, net, loss, prepare), ship, lambda: measure(parts, net, loss, logits))
+    return Recipe(
+        {"net": net},
+        stages(parts, net, loss, prepare),
+        ship,
+        lambda: measure(parts, net, loss, logits),
+        choice.metadata(),
+    )
 
 
 @torch.no_grad()

@@ -1,0 +1,141 @@
+"""Models of timm and torchvision: weights from files, folded norms, conventions, sites, errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+import torchvision
+from pydantic import ValidationError
+from safetensors.torch import save_file
+from torch import nn
+
+from qbench.errors import QbenchError, WeightsError
+from qbench.models.ecosystem import Input, Timm, Torchvision
+from qbench.models.fold import fold_norms
+from qbench.registry import get
+
+
+def randomised(net: nn.Module) -> nn.Module:
+    """Running statistics as after training, so that a wrong fold shows."""
+    generator = torch.Generator().manual_seed(0)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low in ((module.running_mean, -0.5), (module.running_var, 0.5), (module.weight.data, 0.5)):
+                assert tensor is not None
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + low)
+    return net.eval()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize(("kind", "name"), [(Timm, "resnet18"), (Timm, "repvgg_a0"), (Torchvision, "mobilenet_v2")])
+def test_weights_from_a_file_give_the_librarys_own_logits(
+    kind: type[Timm] | type[Torchvision], name: str, suffix: str, tmp_path: Path
+) -> None:
+    make = timm.create_model if kind is Timm else torchvision.models.get_model
+    original = randomised(make(name))
+    file = tmp_path / f"weights{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(original.state_dict(), file)
+    model = kind(name=name, weights=file).build()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = original(
+            (images - torch.tensor(model.input.mean).view(3, 1, 1)) / torch.tensor(model.input.std).view(3, 1, 1)
+        )
+        torch.testing.assert_close(model.logits(images), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+    norms = [path for path, module in model.net.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) < sum(isinstance(module, nn.BatchNorm2d) for module in original.modules())
+
+
+def test_folding_keeps_every_path_and_the_named_convolution() -> None:
+    net = randomised(timm.create_model("tf_efficientnet_lite0"))
+    folded = fold_norms(net, keep=("conv_stem",))
+    paths = {path for path, _ in folded.named_modules()}
+    assert {"conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.0.0.bn1"} <= paths
+    assert torch.equal(folded.get_submodule("conv_stem").weight, net.conv_stem.weight)  # type: ignore[arg-type,union-attr]
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in folded.modules()) == 1
+
+
+def test_a_norm_with_a_second_reader_of_its_convolution_is_not_folded() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x)
+            return y + self.norm(y)
+
+    assert isinstance(fold_norms(randomised(Shared())).norm, nn.BatchNorm2d)
+
+
+def test_the_convention_is_the_librarys_and_can_be_overridden() -> None:
+    own = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
+    assert (own.size, own.resize, own.mean, own.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
+    theirs = Torchvision(name="resnet18", pretrained=False, input=Input(channels="BGR", size=96)).build().input
+    assert (theirs.size, theirs.resize, theirs.channels, theirs.mean[0]) == (96, 256, "BGR", 0.485)
+
+
+def test_channel_order_matters_and_is_honoured() -> None:
+    rgb = Torchvision(name="squeezenet1_1", pretrained=False)
+    bgr = Torchvision(
+        name="squeezenet1_1", pretrained=False, input=Input(channels="BGR", mean=(0.5,) * 3, std=(0.5,) * 3)
+    )
+    same = Torchvision(name="squeezenet1_1", pretrained=False, input=Input(mean=(0.5,) * 3, std=(0.5,) * 3))
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(bgr.build().logits(images), same.build().logits(images.flip(1)))
+        assert not torch.equal(bgr.build().logits(images), same.build().logits(images))
+    assert rgb.identity() != bgr.identity()
+
+
+def test_random_weights_follow_the_seed_alone() -> None:
+    first = Timm(name="repvgg_a0", pretrained=False).build().net.state_dict()
+    torch.rand(7)
+    again = Timm(name="repvgg_a0", pretrained=False).build().net.state_dict()
+    other = Timm(name="repvgg_a0", pretrained=False, seed=1).build().net.state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_identity_says_where_the_weights_come_from(tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"one")
+    named = Timm(name="resnet18", weights=file).identity()["weights"]
+    file.write_bytes(b"two!")
+    assert named != Timm(name="resnet18", weights=file).identity()["weights"]
+    assert Timm(name="resnet18").identity()["weights"] == f"hub:resnet18@timm=={timm.__version__}"
+
+
+def test_errors_name_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(QbenchError, match="did you mean 'resnet18'"):
+        Timm(name="resnet18x", pretrained=False).build()
+    with pytest.raises(QbenchError, match="torchvision has no model 'resnet81'"):
+        Torchvision(name="resnet81", pretrained=False).build()
+    with pytest.raises(WeightsError, match="do not exist"):
+        Timm(name="resnet18", weights=tmp_path / "none.safetensors").build()
+    other = tmp_path / "other.safetensors"
+    save_file(timm.create_model("resnet34").state_dict(), other)
+    with pytest.raises(WeightsError, match="do not fit ResNet"):
+        Timm(name="resnet18", weights=other).build()
+    with pytest.raises(ValidationError):
+        Timm(name="resnet18", wieghts=other)  # type: ignore[call-arg]
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "ran",))  # type: ignore[return-value]
+
+    file = tmp_path / "evil.pth"
+    torch.save({"conv1.weight": Evil()}, file)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        Timm(name="resnet18", weights=file).build()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_registry_finds_them_by_prefix() -> None:
+    assert get("model", "timm:resnet50").target is Timm
+    assert get("model", "torchvision:resnet50").target is Torchvision
