@@ -60,7 +60,12 @@ class Recipe:
     ship: Callable[[], Mapping[str, Tensor]]
     measure: Callable[[], Mapping[str, float]]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Written into the weights' header: what a method needs to know to build the network for them."""
+    """Written into the weights' header: what a method needs to know to build the network for them. At most one entry,
+    since safetensors writes several in no fixed order, and the same training must give the same bytes."""
+
+    def __post_init__(self) -> None:
+        if len(self.metadata) > 1:
+            raise ValueError(f"the metadata of weights takes one entry, not {sorted(self.metadata)}")
 
 
 class Stopped(QbenchError):
