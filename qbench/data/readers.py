@@ -165,16 +165,13 @@ class CsvLabels(_OnDisk):
         table = checked_root(self.root) / self.file
         if not table.is_file():
             raise DataError(f"{table} does not exist; `file` names the table below the root")
-        with table.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            columns = reader.fieldnames or []
-            wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
-            for column in wanted:
-                if column not in columns:
-                    raise DataError(
-                        f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1)
-                    )
-            rows = [(line, row) for line, row in enumerate(reader, start=2)]
+        reader = csv.DictReader(io.StringIO(_text(table), newline=""))
+        columns = reader.fieldnames or []
+        wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
+        for column in wanted:
+            if column not in columns:
+                raise DataError(f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1))
+        rows = [(line, row) for line, row in enumerate(reader, start=2)]
         splits = {row[self.split_column] for _, row in rows} if self.split else set()
         if self.split and self.split not in splits:
             raise DataError(f"{table} has no split {self.split!r}{nearest(self.split, splits)}")
@@ -189,6 +186,14 @@ class CsvLabels(_OnDisk):
         if text is None or not text.strip().isdigit():
             raise DataError(f"{self.label_column} must be a class index, not {text!r}", place=Place(table, line, 1))
         return int(text)
+
+
+def _text(table: Path) -> str:
+    """The table's text; a byte order mark, as spreadsheets write it, is no part of the first column's name."""
+    try:
+        return table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{table} cannot be read as UTF-8 text: {error}; save it as UTF-8") from None
 
 
 def pictures(folder: Path, *, deep: bool = False) -> list[Path]:

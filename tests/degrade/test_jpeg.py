@@ -1,0 +1,140 @@
+"""JPEG against files that Pillow writes to disk, and the tables inside them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+from scipy.ndimage import gaussian_filter
+
+from qbench.degrade.jpeg import AnyOf, Clean, Jpeg, Rejpeg, jpeg
+from qbench.draws import Draw
+from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.errors import QbenchError, SuiteError
+from tests.conftest import PLUGIN, TOY
+
+DRAW = Draw(0, "x")
+LUMA = [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
+        51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
+        120, 101, 72, 92, 95, 98, 112, 100, 103, 99]  # fmt: skip
+"""ITU-T T.81, table K.1, row by row."""
+
+
+def picture(height: int = 45, width: int = 61, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(128, 200, (height, width, 3))
+    return np.clip(gaussian_filter(noise, (2, 2, 0)) * 3 - 256, 0, 255).astype(np.uint8)
+
+
+def through_a_file(image: np.ndarray, quality: int, file: Path) -> tuple[np.ndarray, int]:
+    Image.fromarray(image).save(file, format="JPEG", quality=quality)
+    with Image.open(file) as stored:
+        return np.asarray(stored.convert("RGB")), file.stat().st_size
+
+
+@pytest.mark.parametrize("quality", [1, 7, 10, 15, 18, 25, 50, 95, 100])
+@pytest.mark.parametrize("size", [(45, 61), (8, 8), (1, 1), (16, 224)])
+def test_a_round_trip_has_the_bits_of_a_file_on_disk(tmp_path: Path, quality: int, size: tuple[int, int]) -> None:
+    image = picture(*size)
+    expected, length = through_a_file(image, quality, tmp_path / "x.jpg")
+    found, counted = jpeg(image, quality)
+    assert np.array_equal(found, expected)
+    assert counted == length
+    condition, facts = Jpeg(quality).apply(image, DRAW)
+    assert np.array_equal(condition, expected)
+    assert facts == {"quality": [quality], "bpp": 8 * length / (size[0] * size[1])}
+
+
+@pytest.mark.parametrize("quality", [7, 25, 60])
+def test_the_quantisation_is_the_standard_s_scaled_as_libjpeg_does(quality: int) -> None:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    expected = [min(max((value * scale + 50) // 100, 1), 255) for value in LUMA]
+    buffer = io.BytesIO()
+    Image.fromarray(picture()).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as stored:
+        assert list(stored.quantization[0]) == expected  # type: ignore[attr-defined]
+        assert [layer[1:3] for layer in stored.layer] == [(2, 2), (1, 1), (1, 1)]  # type: ignore[attr-defined]
+        assert np.array_equal(np.asarray(stored), jpeg(picture(), quality)[0])
+
+
+def test_lower_quality_is_smaller_and_farther_from_the_picture() -> None:
+    image = picture(96, 96)
+    found = [jpeg(image, quality) for quality in (7, 10, 18, 25, 75)]
+    errors = [float(np.square(one.astype(float) - image).mean()) for one, _ in found]
+    assert errors == sorted(errors, reverse=True)
+    assert [size for _, size in found] == sorted(size for _, size in found)
+
+
+def test_the_picture_that_is_given_stays_as_it_is() -> None:
+    image = picture()
+    before = image.copy()
+    Jpeg(7).apply(image, DRAW), Rejpeg(3).apply(image, DRAW)
+    assert np.array_equal(image, before)
+
+
+def test_clean_gives_the_same_picture_and_no_facts() -> None:
+    image = picture()
+    found, facts = Clean().apply(image, DRAW)
+    assert np.array_equal(found, image)
+    assert facts == {}
+
+
+def test_rejpeg_is_one_file_after_the_other(tmp_path: Path) -> None:
+    image = picture()
+    found, facts = Rejpeg(4).apply(image, Draw(3, "y"))
+    assert len(facts["quality"]) == 4
+    assert set(facts["quality"]) <= {25, 18, 15, 10, 7}
+    expected, length = image, 0
+    for quality in facts["quality"]:
+        expected, length = through_a_file(expected, quality, tmp_path / "x.jpg")
+    assert np.array_equal(found, expected)
+    assert facts["bpp"] == 8 * length / (45 * 61)
+
+
+def test_rejpeg_at_one_quality_and_from_a_list() -> None:
+    image = picture()
+    once, _ = Rejpeg(1, 30).apply(image, DRAW)
+    assert np.array_equal(once, jpeg(image, 30)[0])
+    for sample in "abcdef":
+        _, facts = Rejpeg(3, AnyOf((40, 50))).apply(image, Draw(0, sample))
+        assert set(facts["quality"]) <= {40, 50}
+
+
+def test_draws_take_each_quality_about_as_often() -> None:
+    drawn = [q for i in range(400) for q in Rejpeg(2).apply(picture(8, 8), Draw(1, f"{i}"))[1]["quality"]]
+    counts = np.array([drawn.count(q) for q in (25, 18, 15, 10, 7)])
+    assert counts.sum() == 800
+    assert ((counts - 160) ** 2 / 160).sum() < 18.5, "chi squared with 4 degrees of freedom, p = 0.001"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        picture().astype(np.float32), picture().astype(np.int64), picture()[..., 0], picture()[..., :2],
+        np.dstack([picture(), picture()[..., :1]]),
+    ],
+)  # fmt: skip
+def test_what_is_no_uint8_colour_picture_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(QbenchError, match=r"jpeg takes uint8 \[H, W, 3\]"):
+        jpeg(image, 10)
+
+
+@pytest.mark.parametrize("quality", [0, -5, 101])
+def test_qualities_lie_in_1_to_100(quality: int) -> None:
+    for make in (lambda: Jpeg(quality), lambda: Rejpeg(2, quality), lambda: Rejpeg(2, AnyOf((10, quality)))):
+        with pytest.raises(ValidationError, match=rf"a JPEG quality lies in 1\.\.100, not {quality}"):
+            make()
+    with pytest.raises(ValidationError):
+        Rejpeg(0)
+    with pytest.raises(ValidationError):
+        AnyOf(())
+
+
+def test_a_bad_quality_in_a_suite_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(TOY.replace("[25, 7]", "[25, -7]"))
+    with pytest.raises(SuiteError, match=r"toy\.yaml:11:\d+: a JPEG quality lies in 1\.\.100, not -7"):
+        make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
