@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from qbench.vocabulary import InputConvention
 
+SCORES = ("top1", "low", "high", "n")
+
 
 @dataclass(frozen=True)
 class Results:
@@ -51,16 +53,20 @@ class Results:
 
     def table(self) -> pd.DataFrame:
         """One row a cell with top-1 in [0, 1], its 95% interval (Wilson) and its denominator."""
+        import pandas as pd
+
         from qbench.stats.intervals import wilson
 
         records = self.records()
+        if records.empty:
+            return pd.DataFrame(columns=["dataset", "model", "method", "train_seed", "condition", *SCORES])
         good = records[(records["error"] == "") & (records["target"] >= 0)]
         keys = ["dataset", "model", "method", "train_seed", "condition"]
         counts = (good["rank"] == 0).groupby([good[k] for k in keys], sort=False).agg(["sum", "count"])
         low_high = [wilson(int(hits), int(n)) for hits, n in counts.itertuples(index=False)]
         return counts.assign(
             top1=counts["sum"] / counts["count"], low=[low for low, _ in low_high], high=[high for _, high in low_high]
-        ).rename(columns={"count": "n"})[["top1", "low", "high", "n"]].reset_index()  # fmt: skip
+        ).rename(columns={"count": "n"})[list(SCORES)].reset_index()  # fmt: skip
 
 
 def run(
@@ -82,20 +88,29 @@ def run(
     Raises SuiteError, DataError, StoreError."""
     from qbench.cli.options import run_directory
 
-    loaded, document = _suite(suite)
     live = _live(models or {}, input)
-    if live:
-        loaded = with_live(loaded, list(live))
+    loaded, document = _suite(suite, list(live))
     plan = make_plan(loaded, document, Options(limit=limit, only=tuple(only), device=device, live=live))
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
     return Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
 
 
-def _suite(suite: str | Path | Mapping[str, Any]) -> tuple[Suite, Document]:
-    if isinstance(suite, Mapping):
-        document = Document({"version": 1, "changelog": {1: "from Python"}, **suite}, {})
-        return validated(Suite, document), document
-    return load_suite(Path(suite))
+def _suite(suite: str | Path | Mapping[str, Any], live: Sequence[str]) -> tuple[Suite, Document]:
+    """The suite with the live models added to every task; a mapping's tasks need no others."""
+    if not isinstance(suite, Mapping):
+        loaded, document = load_suite(Path(suite))
+        return with_live(loaded, live), document
+    document = Document({"version": 1, "changelog": {1: "from Python"}, **suite}, {})
+    extra = [{"name": name, "label": name.removeprefix("live:")} for name in live]
+    if extra and isinstance(document.data.get("tasks"), Sequence):
+        document.data["tasks"] = [_with_models(task, extra) for task in document.data["tasks"]]
+    return validated(Suite, document), document
+
+
+def _with_models(task: Any, extra: Sequence[Mapping[str, Any]]) -> Any:
+    if not isinstance(task, Mapping) or not isinstance(task.get("models", []), Sequence):
+        return task
+    return {**task, "models": [*task.get("models", []), *extra]}
 
 
 def _live(

@@ -132,7 +132,13 @@ def load_builtin() -> None:
     for name in BUILTIN:
         importlib.import_module(name)
     for point in entry_points(group="qbench"):
-        point.load()
+        try:
+            point.load()
+        except ImportError as error:
+            raise QbenchError(
+                f"the installed plugin {point.name!r} cannot be imported from {point.value}: {error}; "
+                "install it again or uninstall it"
+            ) from error
 
 
 def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
@@ -153,7 +159,7 @@ def load_file(file: Path) -> ModuleType:
     """Import one plug-in file under the name `qbench_plugin_STEM`, once a process."""
     name = f"qbench_plugin_{file.stem}"
     if name in sys.modules:
-        return sys.modules[name]
+        return _same_file(sys.modules[name], file)
     spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
     if spec is None or spec.loader is None:
         raise QbenchError(f"plugin file {file} does not exist or is not a Python file")
@@ -164,4 +170,10 @@ def load_file(file: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
+    return module
+
+
+def _same_file(module: ModuleType, file: Path) -> ModuleType:
+    if module.__file__ is None or Path(module.__file__).resolve() != file.resolve():
+        raise QbenchError(f"two plugin files are named {file.stem!r}: {module.__file__} and {file}; rename one")
     return module

@@ -1,0 +1,200 @@
+"""`qbench.run` from Python with a live network, and a dataset, condition and method of this file, against a hand loop."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import qbench
+from qbench.degrade.jpeg import jpeg
+from qbench.draws import Draw
+from qbench.errors import SuiteError
+from qbench.vocabulary import Context, InputConvention, Manifest, Sample
+
+COUNT, SIZE = 21, 32
+INPUT = InputConvention(size=SIZE, resize=None, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+
+
+@qbench.dataset("api-blocks")
+class Blocks:
+    """Noise in which one channel, the label, is a little brighter."""
+
+    label = "blocks"
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def manifest(self) -> Manifest:
+        ids = tuple(f"b{i}" for i in range(self.count))
+        return Manifest(ids, tuple(hashlib.sha256(name.encode()).hexdigest() for name in ids))
+
+    def load(self, index: int) -> Sample:
+        rng = np.random.default_rng(index)
+        image = rng.integers(0, 246, (SIZE + 9, SIZE + 4, 3)).astype(np.uint8)
+        image[..., index % 3] += 4
+        return Sample(f"b{index}", image, index % 3)
+
+
+@qbench.condition("api-speckle")
+class Speckle:
+    """Drawn pixels go dark."""
+
+    label, axis = "speckle", None
+
+    def apply(self, image: np.ndarray, draw: Draw) -> tuple[np.ndarray, dict[str, Any]]:
+        share = float(draw("speckle").uniform(0.1, 0.3))
+        dark = draw("speckle", 1).random(image.shape[:2]) < share
+        return np.where(dark[..., None], 0, image).astype(np.uint8), {"share": share}
+
+
+@qbench.method("api-swap", site="image")
+class Swap:
+    """Red and blue change places, in degraded pictures of even id only: what a context is for."""
+
+    def restore(self, images: Tensor, context: Context) -> Tensor:
+        odd = torch.tensor([int(name[1:]) % 2 for name in context.ids], dtype=torch.bool).view(-1, 1, 1, 1)
+        return torch.where(odd, context.degraded, images.flip(1))
+
+
+def network() -> nn.Module:
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(3, 3))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.diag(torch.tensor([0.2, 0.25, 0.3])).view(3, 3, 1, 1))
+        net[0].bias.copy_(torch.tensor([0.4, 0.5, 0.6]))
+        net[4].weight.copy_(60 * torch.eye(3))
+        net[4].bias.copy_(torch.tensor([0.0, 0.13, 0.29]))  # JPEG at 7 leaves exact ties of colour
+    return net.train()
+
+
+def suite(**task: Any) -> dict[str, Any]:
+    conditions = ["clean", {"jpeg": {"quality": [20, 7]}}, "api-speckle"]
+    spec = {
+        "dataset": {"name": "api-blocks", "count": COUNT},
+        "conditions": conditions,
+        "methods": ["direct", "api-swap"],
+    }
+    return {"suite": "api", "seed": 5, "engine": {"batch": 4, "shard": 8}, "tasks": [{**spec, **task}]}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> qbench.Results:
+    out = tmp_path_factory.mktemp("api")
+    return qbench.run(suite(), models={"mine": network()}, input=INPUT, out=out, device="cpu")
+
+
+def by_hand(condition: str, method: str) -> list[int]:
+    """Predictions of a loop that shares no code with the engine but the declarations above."""
+    net, data, found = network().eval(), Blocks(COUNT), []
+    for index in range(COUNT):
+        image = data.load(index).image
+        image = image[4 : 4 + SIZE, 2 : 2 + SIZE]
+        if condition.startswith("jpeg@"):
+            image, _ = jpeg(image, int(condition.removeprefix("jpeg@")))
+        elif condition == "speckle":
+            image, _ = Speckle().apply(image, Draw(5, f"b{index}"))
+        x = image.astype(np.float64) / 255
+        if method == "api-swap" and index % 2 == 0:
+            x = x[..., ::-1]
+        x = (x - INPUT.mean) / INPUT.std
+        with torch.no_grad():
+            found.append(int(net(torch.from_numpy(x).float().permute(2, 0, 1)[None]).argmax()))
+    return found
+
+
+def test_predictions_and_accuracy_are_those_of_a_hand_loop(results: qbench.Results) -> None:
+    records, table = results.records(), results.table().set_index(["condition", "method"])
+    seen = set()
+    for condition in ("clean", "jpeg@20", "jpeg@7", "speckle"):
+        for method in ("direct", "api-swap"):
+            rows = records[(records["condition"] == condition) & (records["method"] == method)]
+            expected = by_hand(condition, method)
+            assert rows["prediction"].tolist() == expected, (condition, method)
+            hits = sum(guess == index % 3 for index, guess in enumerate(expected))
+            assert table.loc[(condition, method), "top1"] == pytest.approx(hits / COUNT)
+            seen.add(hits)
+    assert len(seen) > 2, "the cells differ, or the comparison says nothing"
+
+
+def test_shapes_of_records_cells_and_table(results: qbench.Results) -> None:
+    records, cells, table = results.records(), results.cells(), results.table()
+    assert (len(records), len(cells), len(table)) == (8 * COUNT, 8, 8)
+    facets = {"dataset", "condition", "model", "method", "train_seed"}
+    assert {"id", "target", "prediction", "rank", "top5", "confidence", "nll", "facts", "error"} | facets == set(
+        records
+    )
+    assert list(table) == ["dataset", "model", "method", "train_seed", "condition", "top1", "low", "high", "n"]
+    assert set(cells["model"]) == {"mine"}
+    assert set(cells["status"]) == {"done"}
+    assert (table["n"] == COUNT).all()
+    assert ((table["low"] <= table["top1"]) & (table["top1"] <= table["high"])).all()
+    for _, rows in records.groupby(["condition", "method"]):
+        assert tuple(rows["id"]) == Blocks(COUNT).manifest().ids
+
+
+def test_the_live_network_is_left_as_it_was(tmp_path: Path) -> None:
+    net = network()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    qbench.run(suite(), models={"mine": net}, input=INPUT, out=tmp_path, device="cpu", limit=4)
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_the_same_network_is_found_in_the_store_and_a_changed_one_is_not(
+    results: qbench.Results, tmp_path: Path
+) -> None:
+    def keys(net: nn.Module, **options: Any) -> set[str]:
+        found = qbench.run(suite(), models={"mine": net}, input=INPUT, out=tmp_path, device="cpu", limit=2, **options)
+        return set(found.cells()["key"])
+
+    first = keys(network())
+    assert keys(network()) == first == set(results.cells()["key"])
+    changed = network()
+    with torch.no_grad():
+        changed[4].bias[0] += 1e-3
+    assert keys(changed).isdisjoint(first)
+
+
+def test_another_input_convention_gives_other_keys(results: qbench.Results, tmp_path: Path) -> None:
+    other = InputConvention(size=SIZE, resize=None)
+    found = qbench.run(suite(), models={"mine": network()}, input={"mine": other}, out=tmp_path, device="cpu", limit=2)
+    assert set(found.cells()["key"]).isdisjoint(results.cells()["key"])
+
+
+def test_only_limit_and_out_narrow_a_run(tmp_path: Path) -> None:
+    found = qbench.run(
+        suite(), models={"mine": network()}, input=INPUT, out=tmp_path / "x", device="cpu", limit=3,
+        only=["method=direct", "condition=jpeg@*"],
+    )  # fmt: skip
+    assert found.folder == tmp_path / "x"
+    assert sorted(found.table()["condition"]) == ["jpeg@20", "jpeg@7"]
+    assert set(found.table()["n"]) == {3}
+
+
+def test_a_run_without_a_result_has_empty_tables(tmp_path: Path) -> None:
+    @qbench.method("api-lost", site="image")
+    class Lost:
+        """Fails."""
+
+        def restore(self, images: Tensor, context: Context) -> Tensor:
+            raise RuntimeError("lost")
+
+    found = qbench.run(
+        suite(methods=["api-lost"]), models={"mine": network()}, input=INPUT, out=tmp_path, device="cpu", limit=2
+    )
+    assert set(found.cells()["status"]) == {"failed"}
+    assert len(found.records()) == 0
+    assert len(found.table()) == 0
+    assert "top1" in found.table()
+
+
+def test_a_suite_without_any_model_is_refused() -> None:
+    with pytest.raises(SuiteError, match="models"):
+        qbench.run(suite(), device="cpu")
+    with pytest.raises(SuiteError, match=r"unknown method 'api-swop' \(did you mean 'api-swap'\?\)"):
+        qbench.run(suite(methods=["api-swop"]), models={"mine": network()}, input=INPUT, device="cpu")

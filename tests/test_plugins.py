@@ -1,0 +1,168 @@
+"""A user's own code by all four ways: decorator, `plugins:`, entry point and --plugin FILE; also under loky."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import qbench
+from qbench import registry
+from qbench.engine import run_info
+from qbench.engine.store import read_cell
+from qbench.errors import QbenchError, SuiteError
+from tests.conftest import PLUGIN, TOY
+
+METHOD = '''\
+"""A plug-in."""
+
+import qbench
+
+
+@qbench.method("{name}", site="image")
+class Darker:
+    """Half as bright."""
+
+    def restore(self, images, context):
+        return images * 0.5
+'''
+
+
+def module(folder: Path, stem: str, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{stem}.py"
+    file.write_text(METHOD.format(name=name))
+    return file
+
+
+def test_plugins_of_every_way_reach_both_workers_of_loky(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    module(packages, "plugin_by_module", "by-module")
+    module(packages, "plugin_by_entry_point", "by-entry-point")
+    file = module(tmp_path, "plugin_by_file", "by-file")
+    facts = packages / "toys-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[qbench]\ntoys = plugin_by_entry_point\n")
+    suite = tmp_path / "toy.yaml"
+    text = TOY.replace("[direct, median3, damp]", "[direct, by-module, by-entry-point, by-file]")
+    text = text.replace("seed: 3\n", "seed: 3\nplugins: [plugin_by_module]\n")
+    suite.write_text(text.replace("      - rejpeg: {times: [2, 3]}\n", "").replace("[25, 7]", "7"))
+    path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-c", "from qbench.cli import main; main()", "run", str(suite), "--device", "cpu"]
+    command += ["--out", str(tmp_path / "run"), "--workers", "2", "--plugin", str(file), "--plugin", str(PLUGIN)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    info = run_info.read(tmp_path / "run")
+    assert {cell.status for cell in info.cells} == {"done"}
+    found = {(c.condition, c.method): read_cell(tmp_path / "run", info, c) for c in info.cells}
+    assert len(found) == 8
+    for condition in ("clean", "jpeg@7"):
+        for name in ("by-entry-point", "by-file"):
+            pd.testing.assert_frame_equal(found[condition, "by-module"], found[condition, name], check_exact=True)
+        assert not found[condition, "by-module"]["confidence"].equals(found[condition, "direct"]["confidence"])
+
+
+def test_an_installed_entry_point_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module(tmp_path, "plugin_of_a_package", "of-a-package")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("toys", "plugin_of_a_package", "qbench")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "qbench" else [])
+    registry.load_builtin.__wrapped__()
+    assert registry.get("method", "of-a-package").module == "plugin_of_a_package"
+
+
+def test_a_broken_entry_point_is_one_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("toys", "no_such_module_of_toys", "qbench")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    with pytest.raises(QbenchError, match=r"'toys'.*no_such_module_of_toys"):
+        registry.load_builtin.__wrapped__()
+
+
+def test_a_decorator_is_enough_in_this_process() -> None:
+    @qbench.method("plugins-decorated", site="feature", oracle=True)
+    class Decorated:
+        """What it does.
+
+        And more."""
+
+    entry = registry.get("method", "plugins-decorated")
+    assert (entry.target, entry.summary) == (Decorated, "What it does.")
+    assert dict(entry.facts) == {"site": "feature", "trained": False, "oracle": True}
+    assert "plugins-decorated" in registry.names("method", "plugins-*")
+
+
+def test_a_name_is_declared_once() -> None:
+    with pytest.raises(QbenchError, match=r"method 'direct' is declared twice: in qbench\.methods\.direct and in .*"):
+
+        @qbench.method("direct", site="none")
+        class Mine:
+            """Takes the name of another."""
+
+    assert registry.get("method", "direct").module == "qbench.methods.direct"
+
+
+def test_the_same_declaration_again_is_no_second_one() -> None:
+    target = registry.get("method", "direct").target
+    assert qbench.method("direct", site="none")(target) is target
+
+
+def test_one_name_may_stand_for_a_method_and_a_model() -> None:
+    qbench.model("direct-model-and-method")(type("A", (), {"__doc__": "A model."}))
+    qbench.method("direct-model-and-method", site="image")(type("B", (), {"__doc__": "A method."}))
+    assert registry.get("model", "direct-model-and-method").summary == "A model."
+    assert registry.get("method", "direct-model-and-method").summary == "A method."
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        ("method", "dirct", "direct"), ("condition", "jpg", "jpeg"), ("dataset", "imagefoldr", "imagefolder"),
+        ("model", "efficientnet-light0", "efficientnet-lite0"), ("metric", "top-1", "top1"),
+        ("task", "clasification", "classification"),
+    ],
+)  # fmt: skip
+def test_an_unknown_name_is_told_with_the_nearest(kind: registry.Kind, wrong: str, right: str) -> None:
+    with pytest.raises(QbenchError, match=rf"unknown {kind} '{wrong}' \(did you mean '{right}'\?\)"):
+        registry.get(kind, wrong)
+
+
+def test_a_prefix_finds_its_library_and_a_far_name_suggests_nothing() -> None:
+    assert registry.get("model", "timm:resnet50").name == "timm:*"
+    with pytest.raises(QbenchError) as caught:
+        registry.get("model", "xyzzyq:1")
+    assert "did you mean" not in str(caught.value)
+
+
+def test_plugin_files_that_are_not_there_or_share_a_name(tmp_path: Path) -> None:
+    with pytest.raises(QbenchError, match=r"gone\.py does not exist"):
+        registry.load_file(tmp_path / "gone.py")
+    one = module(tmp_path / "a", "twin", "plugins-twin-a")
+    two = module(tmp_path / "b", "twin", "plugins-twin-b")
+    assert registry.load_file(one) is registry.load_file(one)
+    with pytest.raises(QbenchError, match="two plugin files are named 'twin'"):
+        registry.load_file(two)
+
+
+def test_a_plugin_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "plugin_in_the_making.py"
+    file.write_text("raise RuntimeError('not yet')\n")
+    with pytest.raises(RuntimeError, match="not yet"):
+        registry.load_file(file)
+    file.write_text(METHOD.format(name="plugins-mended") + "\n# mended\n")
+    registry.load_file(file)
+    assert registry.get("method", "plugins-mended").summary == "Half as bright."
+
+
+def test_a_missing_plugin_module_is_told_with_its_place_in_the_suite(tmp_path: Path) -> None:
+    from qbench.engine.plan import Options, load_suite, make_plan
+
+    file = tmp_path / "toy.yaml"
+    file.write_text(TOY.replace("seed: 3\n", "seed: 3\nplugins: [no_such_plugin]\n"))
+    with pytest.raises(SuiteError, match=r"toy\.yaml:5:1: plugin 'no_such_plugin' cannot be imported"):
+        make_plan(*load_suite(file), Options(device="cpu"))
