@@ -1,6 +1,6 @@
 """What the engine costs over the bare networks, and what it saves over a naive loop.
 
-    OMP_NUM_THREADS=1 python benchmarks/engine.py [--samples N] [--repetitions N] [--out FILE]
+    OMP_NUM_THREADS=1 python benchmarks/engine.py [--rows whole direct] [--samples N] [--repetitions N]
 
 One fixed suite, whole and its direct rows alone, is computed in three ways on the same loaded networks, in one process
 with one thread, the same batches and the same memory layout:
@@ -60,6 +60,8 @@ from qbench.vocabulary import Context
 
 QUALITIES = [25, 18, 15, 10, 7]
 SITE_CHANNELS = 32  # of all three models at AFD's site, so that one file of weights fits all
+ROWS = ("whole", "direct")
+UNITS = ("wall", "processor")
 WAYS = ("bare", "qbench", "naive")
 Predictions = dict[str, list[int]]
 
@@ -70,7 +72,6 @@ class Scale:
 
     samples: int = 16
     repetitions: int = 5
-    direct_repetitions: int = 9
     picture: int = 256
     crop: int = 224
     restorers: tuple[str, ...] = ("arcnn", "dncnn-small")
@@ -78,46 +79,42 @@ class Scale:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--samples", type=int, default=Scale.samples)
     parser.add_argument("--repetitions", type=int, default=Scale.repetitions)
-    parser.add_argument("--direct-repetitions", type=int, default=Scale.direct_repetitions)
     parser.add_argument("--restorers", nargs="+", default=list(Scale.restorers))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "engine.json")
     given = parser.parse_args()
-    scale = Scale(given.samples, given.repetitions, given.direct_repetitions, restorers=tuple(given.restorers))
-    result = benchmark(scale)
-    result["command"] = (
-        f"OMP_NUM_THREADS=1 python benchmarks/engine.py --samples {scale.samples} --repetitions {scale.repetitions} "
-        f"--direct-repetitions {scale.direct_repetitions} --restorers {' '.join(scale.restorers)}"
-    )
+    scale = Scale(given.samples, given.repetitions, restorers=tuple(given.restorers))
+    before = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
+    result = {**before, **{row: benchmark(row, scale) for row in given.rows}}
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(markdown(result))
 
 
-def benchmark(scale: Scale) -> dict[str, Any]:
-    """All figures. Raises AssertionError where the naive loop and the records disagree."""
+def benchmark(rows: str, scale: Scale) -> dict[str, Any]:
+    """All figures of some rows of the suite. Raises AssertionError where the naive loop and the records disagree."""
     with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
         root = Path(folder)
         write_pictures(root / "pictures", scale)
-        weights = write_weights(root, scale)
+        weights = write_weights(root, scale) if rows == "whole" else {}
         methods = ["direct", *({name: {"weights": str(weights[name])}} for name in weights)]
-        rows = {
-            "direct rows": (write_suite(root / "direct.yaml", root, ["direct"], scale), scale.direct_repetitions),
-            "whole suite": (write_suite(root / "whole.yaml", root, methods, scale), scale.repetitions),
-        }
-        started = os.getloadavg()[0]
-        measured = {name: Case(file, root / name).measured(times) for name, (file, times) in rows.items()}
+        file = write_suite(root / "suite.yaml", root, methods, scale)
+        load = os.getloadavg()[0]
+        measured = Case(file, root / "runs").measured(scale.repetitions)
         return {
+            "command": f"OMP_NUM_THREADS=1 python benchmarks/engine.py --rows {rows} --samples {scale.samples} "
+            f"--repetitions {scale.repetitions} --restorers {' '.join(scale.restorers)}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "scale": asdict(scale),
             "machine": {
-                **environment(planned(rows["whole suite"][0])),
+                **environment(planned(file)),
                 "cores": os.cpu_count(),
                 "system": platform.platform(),
-                "load average at start and end": [round(started, 1), round(os.getloadavg()[0], 1)],
+                "load average before and after": [round(load, 1), round(os.getloadavg()[0], 1)],
             },
-            "rows": measured,
+            "scale": asdict(scale),
+            **measured,
         }
 
 
@@ -205,7 +202,7 @@ class Case:
         return {
             "counts": self.counts(len(forwards)),
             "repetitions": repetitions,
-            "seconds": {way: {unit: [one[way][unit] for one in taken] for unit in taken[0][way]} for way in WAYS},
+            "seconds": {way: {unit: [one[way][unit] for one in taken] for unit in UNITS} for way in WAYS},
             "overhead": ratios(taken, "qbench", "bare"),
             "gain": ratios(taken, "naive", "qbench"),
         }
@@ -305,34 +302,33 @@ def recorded(folder: Path, info: RunInfo) -> Predictions:
 def ratios(taken: Sequence[Mapping[str, Mapping[str, float]]], upper: str, lower: str) -> dict[str, dict[str, float]]:
     """Median and quartiles over the repetitions, for each unit of time."""
     found = {}
-    for unit in ("wall", "processor"):
+    for unit in UNITS:
         quartiles = np.quantile([one[upper][unit] / one[lower][unit] for one in taken], [0.25, 0.5, 0.75])
         low, median, high = (round(float(value), 4) for value in quartiles)
         found[unit] = {"median": median, "low": low, "high": high, "iqr": round(high - low, 4)}
     return found
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """The figures as a table, with what they hold for."""
+def markdown(result: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures as a table, and below it what they hold for."""
     lines = ["| rows | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"]
     lines += ["| --- | --- | --- | --- | --- | --- |"]
-    for name, row in result["rows"].items():
+    for rows, found in result.items():
         for figure, aim in (("overhead", "≤ 1.1"), ("gain", "≥ 2")):
-            cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in row[figure].values()]
-            lines.append(f"| {name} | {figure} | {aim} | {cells[0]} | {cells[1]} | {row['repetitions']} |")
-    counts = [
-        f"{name}: " + ", ".join(f"{count} {what}" for what, count in row["counts"].items())
-        for name, row in result["rows"].items()
-    ]
-    seconds = [
-        f"{name}, median seconds of wall / processor: "
-        + "; ".join(f"{way} {np.median(row['seconds'][way]['wall']):.2f} / "
-                    f"{np.median(row['seconds'][way]['processor']):.2f}" for way in WAYS)
-        for name, row in result["rows"].items()
-    ]  # fmt: skip
-    machine = ", ".join(f"{what} {value}" for what, value in result["machine"].items())
-    head = [f"`{result['command']}`" if "command" in result else "", result["date"], machine]
-    return "\n\n".join([*filter(None, head), *counts, *seconds, "\n".join(lines)])
+            cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in found[figure].values()]
+            lines.append(f"| {rows} | {figure} | {aim} | {cells[0]} | {cells[1]} | {found['repetitions']} |")
+    return "\n\n".join(["\n".join(lines), *(_told(rows, found) for rows, found in result.items())])
+
+
+def _told(rows: str, found: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{what} {count}" for what, count in found["counts"].items())
+    times = {way: [float(np.median(found["seconds"][way][unit])) for unit in UNITS] for way in WAYS}
+    seconds = "; ".join(f"{way} {wall:.2f} / {processor:.2f}" for way, (wall, processor) in times.items())
+    machine = ", ".join(f"{what} {value}" for what, value in found["machine"].items())
+    return (
+        f"{rows}: `{found['command']}`, {found['date']}.\nCounts: {counts}.\n"
+        f"Median seconds, wall / processor: {seconds}.\nMachine: {machine}."
+    )
 
 
 if __name__ == "__main__":
