@@ -1,4 +1,4 @@
-"""`qbench.run` from Python with a live network, and a dataset, condition and method of this file, against a hand loop."""
+"""`qbench.run` from Python: a live network, with a dataset, condition and method of this file, against a hand loop."""
 
 from __future__ import annotations
 

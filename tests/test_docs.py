@@ -1,0 +1,166 @@
+"""The documentation says what holds: its suites validate, its code runs, its links lead somewhere, and the README's
+tables are those of the report that lies in the repository."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qbench import registry
+from qbench.cli.app import EXIT_CODES
+from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.engine.run import run_plan
+from qbench.suite.schema import EngineSpec, Suite, TaskSpec, ViewSpec
+from qbench.train.schema import RecipeSpec
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?P<kind>\w+) (?P<use>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(*wanted: str) -> list[object]:
+    return list(_blocks(*wanted))
+
+
+def _blocks(*wanted: str) -> Iterator[object]:
+    for page in PAGES:
+        for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), start=1):
+            if f"{match['kind']} {match['use']}" in wanted:
+                yield pytest.param(page, match["text"], id=f"{page.stem}-{number}")
+
+
+def plugins(page: Path, folder: Path) -> tuple[Path, ...]:
+    """The page's own plug-in, written to a file whose name is the page's."""
+    found = [m["text"] for m in BLOCK.finditer(page.read_text(encoding="utf-8")) if m["use"] == "plugin"]
+    file = folder / f"docs_{page.stem.lower()}.py"
+    file.write_text("\n".join(found))
+    return (file,) if found else ()
+
+
+@pytest.fixture(scope="module")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plugins")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with the data that the pages speak of."""
+    for name in ("photos/cat", "photos/dog", "my-imagenet/n01440764", "my-imagenet/n01443537"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.fromarray(np.full((40, 50, 3), 9, dtype=np.uint8)).save(tmp_path / name / "1.JPEG")
+    for name in ("fog/1", "fog/5", "snow/1", "snow/5"):
+        folder = tmp_path / "imagenet-c" / name / "n01440764"
+        folder.mkdir(parents=True)
+        Image.fromarray(np.full((40, 50, 3), 9, dtype=np.uint8)).save(folder / "1.JPEG")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
+    for variable in ("IMAGENET_C", "PHOTOS", "IMAGENET"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml suite", "yaml run"))
+def test_suites_are_valid(page: Path, text: str, here: Path, plugin_folder: Path) -> None:
+    (here / "suite.yaml").write_text(text)
+    options = Options(device="cpu", plugin_files=plugins(page, plugin_folder))
+    assert make_plan(*load_suite(here / "suite.yaml"), options).cells
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml run"))
+def test_suites_of_plugins_run(page: Path, text: str, here: Path, plugin_folder: Path) -> None:
+    (here / "suite.yaml").write_text(text)
+    options = Options(device="cpu", limit=3, plugin_files=plugins(page, plugin_folder))
+    plan = make_plan(*load_suite(here / "suite.yaml"), options)
+    info = run_plan(plan, here / "run", workers=1, command="docs")
+    assert {cell.status for cell in info.cells} == {"done"}, [cell.reason for cell in info.cells]
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("python run"))
+def test_code_runs(page: Path, text: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = here / f"{page.stem.lower()}_example.py"
+    file.write_text(re.sub(r'"count": \d+', '"count": 4', text))
+    runpy.run_path(str(file), run_name="__main__")
+    assert "top1" in capsys.readouterr().out
+
+
+def test_every_kind_of_block_is_there() -> None:
+    for kinds in (("yaml suite",), ("yaml run",), ("python run",)):
+        assert blocks(*kinds)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:\s]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [("suites", Suite), ("suites", TaskSpec), ("suites", ViewSpec), ("suites", EngineSpec), ("training", RecipeSpec)],
+)
+def test_every_key_is_documented(page: str, model: type) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    left_out = {"budget", "notes"}
+    missing = [name for name in model.model_fields if f"`{name}`" not in text and name not in left_out]  # type: ignore[attr-defined]
+    assert not missing
+
+
+def test_every_built_in_method_and_dataset_is_documented() -> None:
+    methods = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    suites = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    for kind, text in (("method", methods), ("dataset", suites)):
+        for name in registry.names(kind):  # type: ignore[arg-type]
+            if registry.get(kind, name).module.startswith("qbench."):  # type: ignore[arg-type]
+                assert f"`{name}`" in text, name
+
+
+def test_the_readme_names_the_exit_codes() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for code in re.findall(r"(?:^|; )\s*(?:Exit codes: )?(\d+) ", EXIT_CODES.replace("\n", " ")):
+        assert f"| {code} |" in readme
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_s_tables_are_those_of_the_report() -> None:
+    update, readme = script("update_readme"), (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count(update.BEGIN) == readme.count(update.END) == 1
+    report = ROOT / "reports" / "jpeg.md"
+    if report.is_file():
+        assert update.filled(readme, report.read_text(encoding="utf-8")) == readme, "run python docs/update_readme.py"
+
+
+def test_filling_the_readme_puts_in_the_tables_and_nothing_else() -> None:
+    update = script("update_readme")
+    report = (
+        "# T\n\nMade by x.\n\n## A\n\n### g\n\n| a |\n|---|\n| 1 |\n\n## P\n\n![p](p.png)\n\n## Provenance\n\n* x\n"
+    )
+    readme = f"before\n{update.BEGIN}old\n{update.END}\nafter\n"
+    found = update.filled(readme, report)
+    assert found == f"before\n{update.BEGIN}Made by x.\n\n### A\n\n#### g\n\n| a |\n|---|\n| 1 |\n{update.END}\nafter\n"
+    assert update.filled(found, report) == found
+    with pytest.raises(ValueError, match="table:begin"):
+        update.filled("no marks", report)
+
+
+def test_the_picture_of_the_scenes_is_what_its_script_draws() -> None:
+    drawn = np.asarray(script("draw_scenes").picture())
+    with Image.open(ROOT / "docs" / "scenes.png") as stored:
+        there = np.asarray(stored)
+    assert there.shape == drawn.shape
+    assert np.abs(there.astype(int) - drawn).mean() < 1, "run python docs/draw_scenes.py"
