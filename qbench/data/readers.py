@@ -29,9 +29,18 @@ def decode(file: Path) -> Image:
     """An image file as uint8 [H, W, 3] RGB. Raises BadSample for a file that is missing, damaged or no image."""
     try:
         with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
-            return np.asarray(picture.convert("RGB"))
+            return _rgb(picture)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise BadSample(f"{file} cannot be read as an image: {error}") from None
+
+
+def _rgb(picture: Pillow.Image) -> Image:
+    """Pillow's own conversion, but for grey pictures of 16 bits, which it would clip at 255."""
+    if picture.mode.startswith("I;16"):
+        return np.repeat((np.asarray(picture) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode in {"I", "F"}:
+        raise ValueError(f"pixels of mode {picture.mode} have no fixed range; store 8 or 16 bits a channel")
+    return np.asarray(picture.convert("RGB"))
 
 
 def checked_root(root: Path) -> Path:

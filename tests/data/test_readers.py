@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,8 +141,6 @@ def test_a_faulty_table_is_one_error_with_its_line(
 ) -> None:
     with pytest.raises(DataError) as caught:
         CsvLabels(table(tmp_path, text), **options).manifest()
-    import re
-
     assert re.search(message, str(caught.value)), str(caught.value)
 
 
@@ -241,6 +240,15 @@ def test_grey_transparent_and_palette_pictures_become_rgb(tmp_path: Path) -> Non
     palette.putpalette(table_of_colours.tobytes())
     palette.save(tmp_path / "palette.png")
     assert np.array_equal(decode(tmp_path / "palette.png"), table_of_colours[numbers])
+
+
+def test_grey_pictures_of_16_bits_keep_their_upper_eight_and_floats_are_refused(tmp_path: Path) -> None:
+    deep = np.random.default_rng(8).integers(0, 65536, (20, 30), dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    assert np.array_equal(decode(tmp_path / "deep.png"), np.stack([deep // 256] * 3, axis=2))
+    Image.fromarray(deep.astype(np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(BadSample, match="mode F"):
+        decode(tmp_path / "float.tif")
 
 
 def test_cmyk_pictures_become_rgb(tmp_path: Path) -> None:
