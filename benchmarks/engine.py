@@ -1,6 +1,6 @@
 """What the engine costs over the bare networks, and what it saves over a naive loop.
 
-    OMP_NUM_THREADS=1 python benchmarks/engine.py [--rows whole direct] [--samples N] [--repetitions N]
+    OMP_NUM_THREADS=1 python -m benchmarks.engine [--rows whole direct] [--samples N] [--repetitions N]
 
 One fixed suite, whole and its direct rows alone, is computed in three ways on the same loaded networks, in one process
 with one thread, the same batches and the same memory layout:
@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,46 +35,24 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-import yaml
-from PIL import Image as Pillow
-from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
 from qbench.data.readers import decode
-from qbench.data.scenes import scene
 from qbench.draws import Draw
 from qbench.engine import execute, store
 from qbench.engine.bench import Workbench
-from qbench.engine.cells import Cell, Plan
+from qbench.engine.cells import Cell
 from qbench.engine.estimate import shared_work
 from qbench.engine.pipeline import concrete, fixed_threads
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.engine.run import environment, run_plan
 from qbench.engine.run_info import RunInfo
-from qbench.methods.afd import AfdMethod
-from qbench.methods.afd.net import Afd
-from qbench.methods.initial import initialise
-from qbench.methods.restorers_net import empty
-from qbench.models.cut import Geometry
 from qbench.vocabulary import Context
 
-QUALITIES = [25, 18, 15, 10, 7]
-SITE_CHANNELS = 32  # of all three models at AFD's site, so that one file of weights fits all
 ROWS = ("whole", "direct")
 UNITS = ("wall", "processor")
 WAYS = ("bare", "qbench", "naive")
 Predictions = dict[str, list[int]]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What may shrink in a test: the counts, and the sizes of pictures and views in pixels."""
-
-    samples: int = 16
-    repetitions: int = 5
-    picture: int = 256
-    crop: int = 224
-    restorers: tuple[str, ...] = ("arcnn", "dncnn-small")
 
 
 def main() -> None:
@@ -104,7 +82,7 @@ def benchmark(rows: str, scale: Scale) -> dict[str, Any]:
         load = os.getloadavg()[0]
         measured = Case(file, root / "runs").measured(scale.repetitions)
         return {
-            "command": f"OMP_NUM_THREADS=1 python benchmarks/engine.py --rows {rows} --samples {scale.samples} "
+            "command": f"OMP_NUM_THREADS=1 python -m benchmarks.engine --rows {rows} --samples {scale.samples} "
             f"--repetitions {scale.repetitions} --restorers {' '.join(scale.restorers)}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": {
@@ -116,50 +94,6 @@ def benchmark(rows: str, scale: Scale) -> dict[str, Any]:
             "scale": asdict(scale),
             **measured,
         }
-
-
-def write_pictures(root: Path, scale: Scale) -> None:
-    """Scenes as PNG files in a folder a class."""
-    for index in range(scale.samples):
-        drawn = scene("test", index, scale.picture)
-        folder = root / f"{drawn.label:02d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        Pillow.fromarray(drawn.image).save(folder / f"{index:05d}.png")
-
-
-def write_weights(root: Path, scale: Scale) -> dict[str, Path]:
-    """Drawn weights of the restorers and of AFD, by method."""
-    networks: dict[str, torch.nn.Module] = {name: empty(name, deployed=True) for name in scale.restorers}
-    networks["afd"] = Afd(AfdMethod().shape(SITE_CHANNELS), Geometry(SITE_CHANNELS, 2, 0.5), "deployed")
-    files = {name: root / f"{name}.safetensors" for name in networks}
-    for name, network in networks.items():
-        initialise(network, 0)
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, files[name])
-    return files
-
-
-def write_suite(file: Path, root: Path, methods: Sequence[Any], scale: Scale) -> Path:
-    """Three classifiers x six conditions x `methods`, in one view, so that the classifiers share degraded pictures."""
-    drawn = {"pretrained": False}
-    task = {
-        "dataset": {"name": "imagefolder", "root": str(root / "pictures")},
-        "view": {"resize": scale.picture, "crop": scale.crop, "interpolation": "bicubic"},
-        "models": ["efficientnet-lite0", {"timm:mobilenetv2_100": drawn}, {"timm:mobilenetv2_110d": drawn}],
-        "conditions": [
-            "clean",
-            {"jpeg": {"quality": [25, 15, 7]}},
-            {"rejpeg": {"times": [2, 4], "quality": {"any": QUALITIES}}},
-        ],
-        "methods": list(methods),
-    }
-    suite = {"suite": "engine", "version": 1, "changelog": {1: "first"}, "seed": 0, "tasks": [task]}
-    file.write_text(yaml.safe_dump(suite), encoding="utf-8")
-    return file
-
-
-def planned(file: Path) -> Plan:
-    suite, document = load_suite(file)
-    return make_plan(suite, document, Options(device="cpu"))
 
 
 @contextmanager

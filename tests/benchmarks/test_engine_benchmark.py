@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine
+from benchmarks import engine, engine_suite
 from qbench.engine.pipeline import fixed_threads
 
-SMALL = engine.Scale(samples=4, repetitions=1, picture=128, crop=64, restorers=("arcnn", "dncnn-small"))
+SMALL = engine_suite.Scale(samples=4, repetitions=1, picture=128, crop=64, restorers=("arcnn", "dncnn-small"))
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_a_wrong_prediction_stops_the_benchmark(tmp_path: Path, monkeypatch: pyt
         first = next(iter(found))
         return {**found, first: [-1, *found[first][1:]]}
 
-    engine.write_pictures(tmp_path / "pictures", SMALL)
-    file = engine.write_suite(tmp_path / "suite.yaml", tmp_path, ["direct"], SMALL)
+    engine_suite.write_pictures(tmp_path / "pictures", SMALL)
+    file = engine_suite.write_suite(tmp_path / "suite.yaml", tmp_path, ["direct"], SMALL)
     monkeypatch.setattr(engine.Case, "naive", wrong)
     with fixed_threads(1), pytest.raises(AssertionError, match="predicts otherwise"):
         engine.Case(file, tmp_path / "run").measured(1)
