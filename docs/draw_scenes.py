@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
@@ -14,6 +15,8 @@ from qbench.draws import Draw
 from qbench.vocabulary import Condition
 
 FILE = Path(__file__).with_name("scenes.png")
+FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+"""Pillow's own font has no ×."""
 SCENES, GAP, MARGIN = 5, 4, 84
 
 
@@ -24,7 +27,7 @@ def picture() -> Pillow.Image:
     samples = [data.load(index) for index in range(SCENES)]
     step = data.size + GAP
     sheet = Pillow.new("RGB", (MARGIN + SCENES * step, len(conditions) * step), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(FONT, 14)
     for row, condition in enumerate(conditions):
         pen.text((4, row * step + data.size // 2), condition.label, fill="black", font=font, anchor="lm")
         for column, sample in enumerate(samples):
