@@ -27,13 +27,16 @@ class View:
     interpolation: str = "bicubic"
 
     def apply(self, image: Image) -> Image:
-        """uint8 [H, W, 3] to uint8 [crop, crop, 3]; rounding as torchvision's Resize and CenterCrop do it."""
+        """uint8 [H, W, 3] to uint8 [crop, crop, 3].
+
+        The long side is rounded to the nearest pixel, and an odd margin leaves its odd pixel on the right and at the
+        bottom. (torchvision rounds the long side down and the offset to the nearest even: up to a pixel apart.)"""
         height, width = image.shape[:2]
         short = min(height, width)
         target = max(self.resize, self.crop) if self.resize else max(short, self.crop)
         if short != target:
-            size = (target, int(target * height / width)) if width <= height else (int(target * width / height), target)
+            size = round(width * target / short), round(height * target / short)
             image = np.asarray(Pillow.fromarray(image).resize(size, _FILTERS[self.interpolation]))
             height, width = image.shape[:2]
-        top, left = round((height - self.crop) / 2), round((width - self.crop) / 2)
+        top, left = (height - self.crop) // 2, (width - self.crop) // 2
         return np.ascontiguousarray(image[top : top + self.crop, left : left + self.crop])

@@ -30,7 +30,7 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     at = target.clamp(min=0).unsqueeze(1)
     rank = (values >= values.gather(1, at)).sum(1) - 1
     top = values.topk(min(5, classes), dim=1).indices
-    confidence, prediction = log_probabilities.exp().max(1)
+    confidence, prediction = log_probabilities.amax(1).exp(), values.argmax(1)
     nll = -log_probabilities.gather(1, at).squeeze(1)
     return {
         "target": target.to(torch.int32).numpy(),

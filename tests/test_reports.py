@@ -1,0 +1,22 @@
+"""The reports that this repository stands behind: rendered again from their committed records, to the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qbench.report.build import build
+from qbench.report.check import difference
+from tests.conftest import ROOT
+
+EXPORTS = sorted(file.parent for file in (ROOT / "reports").glob("*/run.json"))
+
+
+def test_there_are_reports() -> None:
+    assert EXPORTS
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.name)
+def test_a_committed_page_is_what_its_records_give(export: Path) -> None:
+    assert difference(build(export), export.with_suffix(".md")) == ""
