@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import qbench
 from qbench.models.base import LoadedModel
-from qbench.vocabulary import Context, InputConvention
+from qbench.vocabulary import Context, InputConvention, Setup
 
 
 @qbench.model("toy")
@@ -70,4 +70,19 @@ class Nowhere:
     at = "D9"
 
     def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
+        return features
+
+
+@qbench.method("measured", site="feature")
+class Measured:
+    """Measures where its site looks, as AFD does, and leaves the features alone."""
+
+    at = "D2"
+
+    def setup(self, setup: Setup) -> None:
+        assert setup.model is not None
+        self.stride = setup.model.cut(self.at).geometry().stride
+
+    def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
+        assert self.stride == 2
         return features

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
+import torch
+
 from qbench import registry
 from qbench.engine.cells import Cell, Plan
 from qbench.models.base import Cut, LoadedModel
@@ -19,7 +21,9 @@ T = TypeVar("T")
 
 
 class Workbench:
-    """Objects by name, built on first use on one device. Errors of building come from every call."""
+    """Objects by name, built on first use on one device. Errors of building come from every call.
+
+    What is built may need gradients (a site's geometry is measured by them), whoever asks first."""
 
     def __init__(self, plan: Plan) -> None:
         registry.load_plugins(plan.plugins, plan.plugin_files)
@@ -68,7 +72,8 @@ class Workbench:
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:
-            self._built[key] = build()
+            with torch.inference_mode(False):
+                self._built[key] = build()
         found: T = self._built[key]
         return found
 

@@ -161,7 +161,7 @@ def _digest(what: Job, samples: Mapping[str, Samples]) -> str:
     """All that decides the weights apart from the code: a checkpoint of another digest is never continued."""
     told = {
         "method": what.card.card,
-        "recipe": json.loads(what.spec.model_dump_json(exclude=UNTRAINED)),
+        "recipe": json.loads(what.spec.model_dump_json(exclude=UNTRAINED, exclude_defaults=True)),
         "seed": what.seed,
         "data": {role: _fingerprint(given) for role, given in samples.items()},
         "device": what.order.device,

@@ -238,3 +238,8 @@ def test_a_dataset_is_listed_once_for_the_plan_and_once_for_all_shards(
     monkeypatch.setattr(Scenes, "manifest", lambda self: asked.append(1) or real(self))
     run(toy(("shard: 4", "shard: 1")), tmp_path / "a")
     assert len(asked) == 2
+
+
+def test_a_method_may_measure_with_gradients_while_it_is_set_up(toy: Suite, tmp_path: Path) -> None:
+    info = run(toy(("[direct, median3, damp]", "[direct, measured]")), tmp_path / "a")
+    assert {cell.method: cell.status for cell in info.cells} == {"direct": "done", "measured": "done"}
