@@ -243,8 +243,7 @@ def _weights(
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
-        served = " and ".join(part for part in (model_name, dataset.named.name) if part)
-        return None, "", f"no weights of {name} for {served} with train_seed {train_seed}; see `qbench train {name}`"
+        return None, "", cards.missing(name, model_name, dataset.named.name, train_seed, recipe)
     return found.path, found.sha256, ""
 
 

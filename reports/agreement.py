@@ -1,0 +1,59 @@
+"""Does a method's gain at JPEG quality 10 have the same sign on the built-in scenes as on photos?
+
+Run: python reports/agreement.py    It reads reports/jpeg.csv and reports/jpeg-imagenet.csv and fills reports/README.md."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COLUMN = "jpeg@10"
+BEGIN, END = "<!-- agreement:begin -->\n", "<!-- agreement:end -->"
+
+
+def gains(file: Path) -> dict[tuple[str, str, str], float]:
+    """(dataset, model, method) to the gain over direct at quality 10, in points."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["table"] == "accuracy-by-quality"]
+    found = {
+        (r["dataset"], r["model"], r["method"]): float(r["value"]) for r in rows if r["column"] == COLUMN and r["value"]
+    }
+    return {key: 100 * (value - found[*key[:2], "direct"]) for key, value in found.items() if key[2] != "direct"}
+
+
+def table() -> str:
+    """The Markdown table: a row a method, its gain on scenes and on each photo set and model, and what to make of it."""
+    scenes = {method: gain for (_, _, method), gain in gains(HERE / "jpeg.csv").items()}
+    photos = gains(HERE / "jpeg-imagenet.csv")
+    places = list(dict.fromkeys(key[:2] for key in photos))
+    head = ["method", "scenes", *(f"{dataset}, {model}" for dataset, model in places), "signs"]
+    lines = [head, ["---"] * len(head)]
+    for method in dict.fromkeys([*scenes, *(key[2] for key in photos)]):
+        there = [photos.get((*place, method)) for place in places]
+        lines.append([method, _shown(scenes.get(method)), *map(_shown, there), _verdict(scenes.get(method), there)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _shown(gain: float | None) -> str:
+    return "n/a" if gain is None else f"{gain:+.1f}"
+
+
+def _verdict(scenes: float | None, photos: list[float | None]) -> str:
+    known = [gain for gain in photos if gain is not None]
+    if scenes is None or not known:
+        return "not both measured"
+    agreeing = sum((gain > 0) == (scenes > 0) for gain in known)
+    return "agree" if agreeing == len(known) else f"disagree in {len(known) - agreeing} of {len(known)}"
+
+
+def filled(page: str) -> str:
+    """The page with the table between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}{table()}{end}{after}"
+
+
+if __name__ == "__main__":
+    readme = HERE / "README.md"
+    readme.write_text(filled(readme.read_text("utf-8")), "utf-8")
