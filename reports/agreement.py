@@ -1,6 +1,7 @@
 """Does a method's gain at JPEG quality 10 have the same sign on the built-in scenes as on photos?
 
-Run: python reports/agreement.py; it reads reports/jpeg.csv and reports/jpeg-imagenet.csv and fills reports/README.md."""
+Run: python reports/agreement.py
+It reads reports/jpeg.csv and reports/jpeg-imagenet.csv, and fills reports/README.md."""
 
 from __future__ import annotations
 
