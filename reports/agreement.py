@@ -24,7 +24,7 @@ def gains(file: Path) -> dict[tuple[str, str, str], float]:
 
 
 def table() -> str:
-    """The Markdown table: a row a method, its gain on scenes and on each photo set and model, and what to make of it."""
+    """The Markdown table: a row a method, with its gains on scenes and on photos, and whether their signs agree."""
     scenes = {method: gain for (_, _, method), gain in gains(HERE / "jpeg.csv").items()}
     photos = gains(HERE / "jpeg-imagenet.csv")
     places = list(dict.fromkeys(key[:2] for key in photos))
