@@ -44,9 +44,10 @@ from qbench.engine import execute, store
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell
 from qbench.engine.estimate import shared_work
-from qbench.engine.pipeline import concrete, fixed_threads
+from qbench.engine.pipeline import concrete
 from qbench.engine.run import environment, run_plan
 from qbench.engine.run_info import RunInfo
+from qbench.threads import fixed_threads
 from qbench.vocabulary import Context
 
 ROWS = ("whole", "direct")

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "registry", "draws", "vocabulary", "shipped"}
+BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads"}
 MAY_IMPORT: dict[str, set[str]] = {
     "suite": set(),
     "data": set(),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from qbench.efficiency.record import EfficiencyRecord
+from qbench.threads import fixed_threads
 
 Forward = Callable[[Tensor], Tensor]
 WARM_UP = 5
@@ -64,7 +64,7 @@ def measure(
     Parameters that several networks share are counted once."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, *size, generator=generator).to(device)
-    with _threads(threads):
+    with fixed_threads(threads):
         macs = count_macs(run_forward, image)
         low, median, high = latency(run_forward, image, repeats)
     return Figures(count_parameters(networks), macs, median, (low, high), repeats, threads, size)
@@ -104,13 +104,3 @@ def _timed(run_forward: Forward, image: Tensor) -> float:
 def _synchronise(image: Tensor) -> None:
     if image.is_cuda:
         torch.cuda.synchronize(image.device)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

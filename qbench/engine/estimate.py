@@ -46,7 +46,8 @@ def seconds(plan: Plan, units: Sequence[Unit]) -> float:
     Raises whatever building the models and methods raises."""
     from qbench.engine.bench import Workbench
     from qbench.engine.cells import Shard
-    from qbench.engine.pipeline import fixed_threads, run_shard
+    from qbench.engine.pipeline import run_shard
+    from qbench.threads import fixed_threads
 
     bench = Workbench(plan)
     counts: dict[tuple[int, str, str], int] = {}

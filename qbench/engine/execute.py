@@ -104,7 +104,8 @@ def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]
 
 def work(todo: Job, unit: Unit) -> list[Verdict]:
     """One unit, in whatever process. A cell that fails leaves its traceback under `errors/`; the others go on."""
-    from qbench.engine.pipeline import fixed_threads, run_shard
+    from qbench.engine.pipeline import run_shard
+    from qbench.threads import fixed_threads
 
     numbers = {todo.plan.cells[i].key: i for i in unit.cells}
     verdicts = []

@@ -26,11 +26,6 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def file_sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries and codecs that take part in a result, none of them imported."""

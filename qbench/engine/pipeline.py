@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,17 +43,6 @@ class Bench(Protocol):
     def method(self, cell: Cell) -> Any: ...
     def cut(self, cell: Cell, site: str) -> Cut: ...
     def task(self, cell: Cell) -> Any: ...
-
-
-@contextmanager
-def fixed_threads(count: int) -> Iterator[None]:
-    """One thread count inside, the caller's again afterwards: the count moves the last bits of a result."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def concrete(view: ViewSpec, model: LoadedModel) -> View:

@@ -235,7 +235,7 @@ def _weights(
     if given is not None:
         if not Path(given).is_file():
             raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
-        return Path(given), fingerprints.file_sha256(Path(given)), ""
+        return Path(given), cards.digest(Path(given)), ""
     model_name = None if method.entry.facts["site"] == "image" else model.named.name
     name, recipe = method.named.name, method.named.params.get("recipe")
     try:

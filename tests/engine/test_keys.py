@@ -44,13 +44,12 @@ def test_a_changed_part_changes_the_key(toy: Suite, old: str, new: str) -> None:
     [
         ("version: 1", "version: 1\ntitle: another"),
         ("[direct, median3, damp]", "[damp, direct]"),
-        ("max_bad", "max_bad"),
+        ("shard: 4}", "shard: 4, max_bad: 0.5}"),
         ("count: 10", "count: 12"),
     ],
 )
 def test_what_decides_nothing_changes_no_key(toy: Suite, old: str, new: str) -> None:
-    changes = () if old == "max_bad" else ((old, new),)
-    assert key(toy()) == key(toy(*changes, name="changed.yaml"))
+    assert key(toy()) == key(toy((old, new), name="changed.yaml"))
 
 
 def test_conditions_models_and_methods_have_keys_of_their_own(toy: Suite) -> None:
@@ -108,5 +107,7 @@ def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: P
 
 
 def test_train_seeds_multiply_trained_methods_only(toy: Suite) -> None:
-    cells: tuple[Cell, ...] = plan(toy(("tables:", "    train_seeds: [0, 1]\ntables:"))).cells
-    assert {cell.train_seed for cell in cells} == {0}
+    changes = ("[direct, median3, damp]", "[direct, arcnn]"), ("tables:", "    train_seeds: [0, 1]\ntables:")
+    cells: tuple[Cell, ...] = plan(toy(*changes)).cells
+    seeds = {(cell.method_label, cell.train_seed) for cell in cells}
+    assert seeds == {("direct", 0), ("arcnn", 0), ("arcnn", 1)}
