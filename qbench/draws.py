@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,12 @@ class Draw:
 
     seed: int
     sample_id: str
+    scope: str = ""
+    """Set apart from the same operation elsewhere in a chain: `2/` is its third step."""
 
     def __call__(self, operation: str, step: int = 0) -> np.random.Generator:
-        return keyed(self.seed, operation, step, self.sample_id)
+        return keyed(self.seed, self.scope + operation, step, self.sample_id)
+
+    def within(self, scope: str) -> Draw:
+        """The draws of a part of this condition; they do not depend on the parts beside it."""
+        return replace(self, scope=f"{self.scope}{scope}/")

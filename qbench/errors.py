@@ -42,6 +42,10 @@ class DataError(QbenchError):
     """A dataset that cannot be used as a whole: no root, no samples, duplicate ids."""
 
 
+class ConditionError(QbenchError):
+    """A condition that cannot degrade this picture, or cannot run here: a codec or a texture that is missing."""
+
+
 class BadSample(QbenchError):
     """One sample that cannot be read. It is recorded by id and never replaced."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -91,9 +91,13 @@ def dataset(name: str) -> Callable[[T], T]:
     return _register("dataset", name, {})
 
 
-def condition(name: str) -> Callable[[T], T]:
-    """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`)."""
-    return _register("condition", name, {})
+def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = ()) -> Callable[[T], T]:
+    """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`).
+
+    `libraries` and codecs that decide its pixels are part of its cells' keys (names as
+    `qbench.engine.fingerprints.library_version` knows them). A list given for a parameter fans out into cells, except
+    for the parameters in `whole`, which take the list itself."""
+    return _register("condition", name, {"libraries": tuple(libraries), "whole": tuple(whole)})
 
 
 def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
