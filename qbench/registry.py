@@ -28,6 +28,7 @@ BUILTIN = (
     "qbench.data.readers",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",
+    "qbench.degrade.chain",
     "qbench.degrade.jpeg",
     "qbench.models.builtin",
     "qbench.models.ecosystem",

@@ -12,9 +12,9 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads"}
+BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "suite": set(),
+    "suite": {"degrade.drawn"},
     "data": set(),
     "degrade": set(),
     "models": {"data"},
@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": set(),
     "cards": {"suite", "train.schema"},
     "train": {"suite", "data", "degrade", "models", "methods", "cards", "cli.progress"},
-    "engine": {"suite", "data", "models", "cards", "efficiency"},
+    "engine": {"suite", "data", "degrade.drawn", "models", "cards", "efficiency"},
     "efficiency": set(),
     "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
     "api": {"suite", "engine", "stats", "models", "cli.options"},

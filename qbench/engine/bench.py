@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
+from qbench.degrade.drawn import prepared
 from qbench.engine.cells import Cell, Plan
 from qbench.models.base import Cut, LoadedModel
+from qbench.named import Named
 from qbench.suite.construct import RESERVED
-from qbench.suite.schema import Named
 from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def _make(kind: registry.Kind, named: Named) -> Any:
     params: Mapping[str, Any] = named.params
     if kind == "method":
         params = {key: value for key, value in params.items() if key not in RESERVED}
-    return entry.target(*first, **params)
+    return prepared(entry, params) if kind == "condition" else entry.target(*first, **params)
 
 
 def _text(named: Named) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qbench.suite.schema import Named, ViewSpec
+from qbench.named import Named
+from qbench.suite.schema import ViewSpec
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from typing import Any
 from PIL import features
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
+_PILLOW_CODECS = {"libwebp": "webp", "libavif": "avif", "openjpeg": "jpg_2000"}
+_DISTRIBUTIONS = {
+    "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+}
 _NOT_NUMERIC = {"qbench", "qbench.registry", "qbench.errors", "qbench.cards", "qbench.shipped"}
 
 
@@ -30,9 +34,20 @@ def digest(value: Any) -> str:
 def library_versions() -> dict[str, str]:
     """Versions of the libraries and codecs that take part in a result, none of them imported."""
     found = {name: _version(name) for name in LIBRARIES}
-    found["libjpeg_turbo"] = features.version("libjpeg_turbo") or features.version("jpg") or "none"
+    found["libjpeg_turbo"] = library_version("libjpeg_turbo")
     found["python"] = platform.python_version()
     return found
+
+
+@cache
+def library_version(name: str) -> str:
+    """Version of a library or codec by the name that conditions use for it; `none` where it is not installed."""
+    if name == "libjpeg_turbo":
+        return str(features.version("libjpeg_turbo") or features.version("jpg") or "none")
+    if name in _PILLOW_CODECS:
+        return str(features.version(_PILLOW_CODECS[name]) or "none")
+    found = (_version(each) for each in _DISTRIBUTIONS.get(name, (name,)))
+    return next((version for version in found if version != "none"), "none")
 
 
 def _version(name: str) -> str:

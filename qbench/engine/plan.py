@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from qbench import cards, registry
+from qbench.degrade.drawn import inner
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.named import Named
 from qbench.suite.construct import RESERVED, construct
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
-from qbench.suite.schema import Named, Suite, TaskSpec
+from qbench.suite.schema import Suite, TaskSpec
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
 
@@ -152,7 +154,8 @@ def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) 
 
 def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
     """One object for each combination of the parameters that are given as lists."""
-    lists = {key: value for key, value in named.params.items() if isinstance(value, list)}
+    whole = _get(kind, named, path, document).facts.get("whole", ())
+    lists = {key: value for key, value in named.params.items() if isinstance(value, list) and key not in whole}
     for key, value in lists.items():
         if not value:
             at = (*path, named.name, key) if named.inner else (*path, key)
@@ -197,7 +200,7 @@ def _cell(
             "method": [method.named.name, fingerprints.plain(_without(method.named.params, RESERVED)), sha256],
             "dataset": [dataset.named.name, label],
             "settings": settings.__dict__,
-            "libraries": fingerprints.library_versions(),
+            "libraries": _libraries(condition),
             "code": _code(task, dataset, condition, model, method),
         }
     )
@@ -221,8 +224,20 @@ def _identity(model: _Part, document: Document) -> Mapping[str, Any]:
 
 
 def _code(task: registry.Entry, *parts: _Part) -> str:
-    modules = [part.entry.module for part in parts]
+    modules = [entry.module for part in parts for entry in _entries(part)]
+    modules += [type(part.target).__module__ for part in parts if inner(part.target)]
     return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
+
+
+def _entries(part: _Part) -> list[registry.Entry]:
+    """The part's own entry and, for a composite condition, those that it runs through."""
+    return [part.entry, *inner(part.target)]
+
+
+def _libraries(condition: _Part) -> dict[str, str]:
+    """Versions of what decides every result, and of the codecs and libraries of this condition."""
+    names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
+    return fingerprints.library_versions() | {name: fingerprints.library_version(name) for name in sorted(names)}
 
 
 def _weights(

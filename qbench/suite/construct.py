@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qbench.degrade.drawn import prepared
 from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.named import Named
 from qbench.registry import Entry
 from qbench.suite.load import Document, KeyPath, explain
-from qbench.suite.schema import Named
 
 RESERVED = ("recipe", "weights")
 """Keys below a method that say which weights it gets; they are not its own parameters."""
@@ -29,7 +30,7 @@ def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> 
                 place=document.place((*at, key)),
             )
     try:
-        return entry.target(*first, **params)
+        return prepared(entry, params) if entry.kind == "condition" else entry.target(*first, **params)
     except ValidationError as error:
         raise explain(error, document, at=at, known=known) from None
     except (TypeError, ValueError) as error:

@@ -18,9 +18,9 @@ from safetensors.torch import save
 
 from qbench import cards, registry
 from qbench.errors import QbenchError, SuiteError
+from qbench.named import Named
 from qbench.suite.construct import construct
 from qbench.suite.load import Document, KeyPath, explain
-from qbench.suite.schema import Named
 from qbench.train import files
 from qbench.train import log as logs
 from qbench.train.batches import Samples

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from qbench.errors import nearest
-from qbench.suite.schema import NamedItem
+from qbench.named import NamedItem
 
 TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.draws import keyed
+from qbench.named import Named
 from qbench.suite.load import load_yaml
-from qbench.suite.schema import Named
 from qbench.train.batches import Batch, Batches, Samples
 from qbench.train.loop import Recipe, Stage
 from qbench.train.mix import Mix, mix

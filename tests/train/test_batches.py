@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from qbench.degrade.drawn import Drawn
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import keyed
 from qbench.errors import SuiteError
+from qbench.named import Named
 from qbench.suite.load import load_yaml
-from qbench.suite.schema import Named
 from qbench.train.batches import Ahead, Samples, crop
 from qbench.train.mix import mix
 from qbench.train.schema import CropView, MixPart
@@ -100,15 +101,17 @@ def test_draws_that_a_condition_makes_itself_are_left_to_it(tmp_path: Path) -> N
     card = tmp_path / "mix.yaml"
     card.write_text("any: thing\n")
     many = Named(name="rejpeg", params={"times": {"between": [2, 3]}, "quality": {"any": [25, 7]}})
-    part = mix([MixPart(condition=many)], load_yaml(card), ()).parts[0]
-    assert part.drawn == {"times": [2, 3]}
-    assert part.fixed == {"quality": {"any": [25, 7]}}
+    drawn = mix([MixPart(condition=many)], load_yaml(card), ()).parts[0].condition
+    assert isinstance(drawn, Drawn)
+    assert drawn.drawn["times"].tried == (2, 3)
+    assert drawn.fixed == {"quality": {"any": [25, 7]}}
 
 
 def test_all_qualities_of_a_range_are_drawn(tmp_path: Path) -> None:
     from qbench.draws import Draw
 
-    drawn = jpeg_mix(tmp_path).parts[1]
+    drawn = jpeg_mix(tmp_path).parts[1].condition
+    assert isinstance(drawn, Drawn)
     labels = {drawn.condition(Draw(0, str(i))).label for i in range(200)}
     assert labels == {f"jpeg@{quality}" for quality in range(5, 10)}
 

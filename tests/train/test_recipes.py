@@ -15,7 +15,6 @@ from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import INPUT, SITES
 from qbench.models.scenes_net import ScenesNet
-from qbench.suite.schema import Named
 from qbench.train import losses as terms
 from qbench.train.batches import Batches, Samples
 from qbench.train.loop import Recipe, _step
@@ -162,8 +161,9 @@ def test_the_classifier_learns_and_its_dense_head_does_not_ship(tmp_path: Path) 
 
 def test_masks_move_with_the_picture() -> None:
     """Painting the mask's own colour into the picture must give equal planes after every crop and turn."""
-    from qbench.train.mix import Mix, _Drawn
-    from qbench.train.schema import CropView, MixPart
+    from qbench.degrade.jpeg import Clean
+    from qbench.train.mix import Mix, Part
+    from qbench.train.schema import CropView
 
     class Painted:
         label = "painted"
@@ -177,10 +177,7 @@ def test_masks_move_with_the_picture() -> None:
             Found.mask = mask  # type: ignore[attr-defined]
             return Found
 
-    from qbench import registry
-
-    clean = MixPart(condition=Named(name="clean"))
-    mix = Mix((_Drawn(registry.get("condition", clean.condition.name), {}, {}, True),), (1.0,))
+    mix = Mix((Part(Clean(), True),), (1.0,))
     view = CropView(size=24, flip=True, rotate=True)
     batch = Batches(Samples(Painted(), 9, masks=True), view, mix, 9, 0, "x")(0)  # type: ignore[arg-type]
     assert batch.masks is not None

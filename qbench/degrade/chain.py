@@ -1,0 +1,86 @@
+"""Several conditions, one after the other, as pictures meet them on their way."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
+
+from qbench import registry
+from qbench.degrade.drawn import inner, located, prepared, relocated
+from qbench.degrade.picture import STRICT
+from qbench.draws import Draw
+from qbench.errors import QbenchError, nearest
+from qbench.named import Named, NamedItem
+from qbench.registry import Entry, condition
+from qbench.vocabulary import Condition, Facts, Image
+
+
+@condition("chain", whole=("steps",))
+@dataclass(frozen=True, config=STRICT)
+class Chain:
+    """Any conditions in a row; each draws for itself, so that a chain's beginning does not depend on its end."""
+
+    steps: tuple[NamedItem, ...] = Field(min_length=1)
+
+    @field_validator("steps")
+    @classmethod
+    def _buildable(cls, steps: tuple[Named, ...]) -> tuple[Named, ...]:
+        for number, named in enumerate(steps):
+            _built(named, number)
+        return steps
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(_built(named, number) for number, named in enumerate(self.steps))
+
+    @property
+    def label(self) -> str:
+        """`jpeg@40 → resize@0.5 → webp@30`."""
+        named = zip(self.steps, self.conditions, strict=True)
+        return " → ".join(step.label or condition.label for step, condition in named)
+
+    @property
+    def axis(self) -> None:
+        return None
+
+    @property
+    def runs_through(self) -> tuple[Entry, ...]:
+        own = [registry.get("condition", named.name) for named in self.steps]
+        return (*own, *(entry for each in self.conditions for entry in inner(each)))
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
+        """The last picture; the facts of every step, and the bits per pixel of the last one that was a file."""
+        told: list[Facts] = []
+        for number, step in enumerate(self.conditions):
+            image, facts = step.apply(image, draw.within(str(number)))
+            told.append(facts)
+        rates = [facts["bpp"] for facts in told if "bpp" in facts]
+        return image, {"steps": told, **({"bpp": rates[-1]} if rates else {})}
+
+
+def _built(named: Named, number: int) -> Condition:
+    """A step's condition. Raises ValidationError at the step's place among the parameters."""
+    place: tuple[str | int, ...] = (number, named.name) if named.inner else (number,)
+    try:
+        entry = registry.get("condition", named.name)
+    except QbenchError as error:
+        raise located(f"step {number + 1}: {error.message}", number) from None
+    known = list(inspect.signature(entry.target).parameters)
+    for key in named.params:
+        if key not in known:
+            text = f"step {number + 1}: condition {named.name!r} has no parameter {key!r}{nearest(key, known)}"
+            raise located(text, *place, key)
+    try:
+        return prepared(entry, named.params)
+    except ValidationError as error:
+        raise relocated(error, *place) from None
+
+
+def condition_from(text: Any) -> Condition:
+    """A condition as a suite writes it: a name, or a name with its parameters. Raises ValidationError."""
+    chain = Chain(steps=(text,))
+    return chain.conditions[0]
