@@ -51,11 +51,11 @@ def test_whole_numbers_come_with_both_ends_and_evenly() -> None:
 
 @pytest.mark.parametrize(("by", "median"), [(None, 8.0), ("log", 4.0)])
 def test_spans_are_even_by_difference_or_by_ratio(by: str | None, median: float) -> None:
-    entry = registry.Entry("condition", "toy", float)
+    entry = registry.Entry("condition", "toy", lambda sigma: float(sigma))
     span = {"between": [1.0, 16.0 if by else 15.0], **({"by": by} if by else {})}
-    found = prepared(entry, {"x": span})
+    found = prepared(entry, {"sigma": span})
     assert isinstance(found, Drawn)
-    values = np.array([found._parameters(Draw(0, str(i)))["x"] for i in range(2000)])
+    values = np.array([found._parameters(Draw(0, str(i)))["sigma"] for i in range(2000)])
     assert values.min() >= 1
     assert values.max() <= 16
     assert abs((values < median).mean() - 0.5) < 4 * 0.5 / np.sqrt(2000)
