@@ -1,53 +1,50 @@
-"""JPEG, once and many times, by Pillow with its default tables and 4:2:0 chroma subsampling."""
+"""JPEG, once and many times, by the libjpeg-turbo inside Pillow with the standard's tables."""
 
 from __future__ import annotations
 
-import io
+from typing import Annotated
 
-import numpy as np
-from PIL import Image as Pillow
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from qbench.degrade.codecs.files import GREY, FileCodec, Subsampling, named, quality_of, rate, told_version
+from qbench.degrade.codecs.grid import window
+from qbench.degrade.codecs.jpeg_files import decoded, encoded, tables
+from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
-from qbench.errors import QbenchError
 from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
 
-_CONFIG = ConfigDict(extra="forbid")
+JPEG_LIBRARY = "libjpeg_turbo"
+MCU = 16
+"""Side in pixels of the unit that the file is made of with 4:2:0 chroma; grids this far apart are the same."""
+Quality = Annotated[int, quality_of("a JPEG")]
 
 
 def jpeg(image: Image, quality: int) -> tuple[Image, int]:
-    """One JPEG round trip of uint8 [H, W, 3] at `quality` 1..100; also the size of the file in bytes."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise QbenchError(f"jpeg takes uint8 [H, W, 3] pictures, not {image.dtype} {list(image.shape)}")
-    buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "JPEG", quality=quality)
-    size = buffer.tell()
-    return np.asarray(Pillow.open(buffer)), size
+    """One JPEG round trip of uint8 [H, W, 3] or [H, W] at `quality` 1..100; also the size of the file in bytes."""
+    image = checked(image, "jpeg")
+    data = encoded(image, quality)
+    return decoded(data, image.ndim == 2), len(data)
 
 
-def checked_quality(quality: int) -> int:
-    """`quality`, if it is a JPEG quality. Raises ValueError."""
-    if not 1 <= quality <= 100:
-        raise ValueError(f"a JPEG quality lies in 1..100, not {quality}")
-    return quality
-
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=STRICT)
 class AnyOf:
     """`{any: [...]}`: one of these values, drawn anew for each sample and step."""
 
-    any: tuple[int, ...] = Field(min_length=1)
+    any: tuple[Quality, ...] = Field(min_length=1)
 
-    @field_validator("any")
-    @classmethod
-    def _qualities(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(map(checked_quality, values))
+
+@dataclass(frozen=True, config=STRICT)
+class Offset:
+    """`{dx: .., dy: ..}`: how far the grid moves between two rounds, 0..15 pixels right and down."""
+
+    dx: int = Field(default=0, ge=0, lt=MCU)
+    dy: int = Field(default=0, ge=0, lt=MCU)
 
 
 @condition("clean")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=STRICT)
 class Clean:
     """The view as it is."""
 
@@ -63,62 +60,101 @@ class Clean:
         return image, {}
 
 
-@condition("jpeg")
-@dataclass(frozen=True, config=_CONFIG)
-class Jpeg:
-    """One JPEG compression; a list of qualities fans out into one condition each."""
+@condition("jpeg", libraries=(JPEG_LIBRARY,))
+@dataclass(frozen=True, config=STRICT)
+class Jpeg(FileCodec):
+    """One JPEG compression (ITU-T T.81) at `quality` 1..100, with 4:2:0 or 4:4:4 chroma, baseline or progressive.
 
-    quality: int
+    A progressive file has the pixels of the baseline one and another size. Grey pictures have no chroma. Facts
+    bring the quantisation tables (luma, chroma) as the file holds them, row by row."""
 
-    @field_validator("quality")
-    @classmethod
-    def _in_range(cls, quality: int) -> int:
-        return checked_quality(quality)
+    quality: Quality
+    subsampling: Subsampling = "4:2:0"
+    progressive: bool = False
 
     @property
     def label(self) -> str:
-        return f"jpeg@{self.quality}"
+        chroma = self.subsampling if self.subsampling != "4:2:0" else ""
+        return named(f"jpeg@{self.quality}", chroma, "progressive" if self.progressive else "")
 
     @property
     def axis(self) -> tuple[str, float]:
         return "quality", float(self.quality)
 
-    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
-        degraded, size = jpeg(image, self.quality)
-        return degraded, {"quality": [self.quality], "bpp": 8 * size / (image.shape[0] * image.shape[1])}
+    def encode(self, image: Image) -> bytes:
+        return encoded(image, self.quality, self.subsampling, self.progressive)
+
+    def decode(self, data: bytes, grey: bool) -> Image:
+        return decoded(data, grey)
+
+    def told(self, image: Image, data: bytes) -> Facts:
+        asked = {"quality": [self.quality], "progressive": self.progressive}
+        return {**asked, **chroma_and_tables(image, data, self.subsampling)}
 
 
-@condition("rejpeg")
-@dataclass(frozen=True, config=_CONFIG)
+@condition("rejpeg", libraries=(JPEG_LIBRARY,))
+@dataclass(frozen=True, config=STRICT)
 class Rejpeg:
-    """Several JPEG compressions on one grid, one after the other; `quality: {any: [...]}` draws each per sample.
+    """Several JPEG compressions, one after the other; `quality: {any: [...]}` draws each per sample.
 
-    The draw of step k does not depend on `times`, so that two compressions are the first two of three."""
+    With `shift: N` the grid of each later round lies elsewhere: it moves on from the grid before by 0..N-1 pixels each
+    way, drawn per round; `shift: {dx: .., dy: ..}` moves it by the same each time (unaligned double compression as in
+    FBCNN, arXiv 2109.14573, section 4). The picture does not move. A grid that lies (x, y) pixels left of and above the
+    picture's corner is that of a file with x columns and y rows more: the picture mirrored at its left and top border,
+    which is cut off again after decoding. So every pixel takes part in every round and none is lost.
+
+    The draws of step k do not depend on `times`, so that two compressions are the first two of three. Facts tell
+    the quality and grid [x, y] of each round, and size and tables of the last file (`bpp` over that file's pixels)."""
 
     times: int = Field(ge=1, le=100)
-    quality: AnyOf | int = AnyOf((25, 18, 15, 10, 7))
-
-    @field_validator("quality")
-    @classmethod
-    def _in_range(cls, quality: AnyOf | int) -> AnyOf | int:
-        return checked_quality(quality) if isinstance(quality, int) else quality
+    quality: AnyOf | Quality = AnyOf((25, 18, 15, 10, 7))
+    shift: Offset | Annotated[int, Field(ge=0, le=MCU)] = 0
 
     @property
     def label(self) -> str:
-        return f"rejpeg×{self.times}"
+        if isinstance(self.shift, Offset):
+            return f"rejpeg×{self.times} (shift {self.shift.dx},{self.shift.dy})"
+        return named(f"rejpeg×{self.times}", f"shift {self.shift}" if self.shift else "")
 
     @property
     def axis(self) -> tuple[str, float]:
         return "times", float(self.times)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
-        qualities, size = [], 0
+        image = checked(image, self.label)
+        height, width = image.shape[:2]
+        qualities, grids, x, y = [], [], 0, 0
         for step in range(self.times):
+            if step:
+                dx, dy = self._moved(draw, step)
+                x, y = (x + dx) % MCU, (y + dy) % MCU
             qualities.append(self._quality(draw, step))
-            image, size = jpeg(image, qualities[-1])
-        return image, {"quality": qualities, "bpp": 8 * size / (image.shape[0] * image.shape[1])}
+            grids.append([x, y])
+            wider = window(image, -y, -x, height + y, width + x) if x or y else image
+            data = encoded(wider, qualities[-1])
+            image = decoded(data, image.ndim == 2)[y:, x:]
+        rounds = {"quality": qualities, "grid": grids} if self.shift else {"quality": qualities}
+        return image, {**rounds, **chroma_and_tables(wider, data), **rate(len(data), wider)}
 
     def _quality(self, draw: Draw, step: int) -> int:
         if isinstance(self.quality, int):
             return self.quality
         return int(draw("rejpeg", step).choice(self.quality.any))
+
+    def _moved(self, draw: Draw, step: int) -> tuple[int, int]:
+        """How far the grid moves before round `step`: columns, rows."""
+        if isinstance(self.shift, Offset):
+            return self.shift.dx, self.shift.dy
+        if self.shift == 0:
+            return 0, 0
+        dx, dy = draw("rejpeg-shift", step).integers(0, self.shift, 2)
+        return int(dx), int(dy)
+
+
+def chroma_and_tables(image: Image, data: bytes, subsampling: Subsampling = "4:2:0") -> Facts:
+    """What a JPEG file of `image` tells of itself: chroma, quantisation tables and codec."""
+    return {
+        "subsampling": subsampling if image.ndim == 3 else GREY,
+        "quantisation": tables(data),
+        "codec": told_version(JPEG_LIBRARY),
+    }

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from qbench.degrade.jpeg import AnyOf, Clean, Jpeg, Rejpeg, jpeg
 from qbench.draws import Draw
 from qbench.engine.plan import Options, load_suite, make_plan
-from qbench.errors import QbenchError, SuiteError
+from qbench.errors import ConditionError, SuiteError
 from tests.conftest import PLUGIN, TOY
 
 DRAW = Draw(0, "x")
@@ -45,7 +45,8 @@ def test_a_round_trip_has_the_bits_of_a_file_on_disk(tmp_path: Path, quality: in
     assert counted == length
     condition, facts = Jpeg(quality).apply(image, DRAW)
     assert np.array_equal(condition, expected)
-    assert facts == {"quality": [quality], "bpp": 8 * length / (size[0] * size[1])}
+    assert facts["quality"] == [quality]
+    assert (facts["bytes"], facts["bpp"]) == (length, 8 * length / (size[0] * size[1]))
 
 
 @pytest.mark.parametrize("quality", [7, 25, 60])
@@ -113,13 +114,18 @@ def test_draws_take_each_quality_about_as_often() -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        picture().astype(np.float32), picture().astype(np.int64), picture()[..., 0], picture()[..., :2],
-        np.dstack([picture(), picture()[..., :1]]),
+        picture().astype(np.float32), picture().astype(np.int64), picture()[..., :2],
+        np.dstack([picture(), picture()[..., :1]]), np.full((8, 8, 3), np.nan),
     ],
 )  # fmt: skip
-def test_what_is_no_uint8_colour_picture_is_refused(image: np.ndarray) -> None:
-    with pytest.raises(QbenchError, match=r"jpeg takes uint8 \[H, W, 3\]"):
-        jpeg(image, 10)
+def test_what_is_no_uint8_picture_is_refused(image: np.ndarray) -> None:
+    for take, name in (
+        (lambda: jpeg(image, 10), "jpeg"),
+        (lambda: Jpeg(10).apply(image, DRAW), "jpeg@10"),
+        (lambda: Rejpeg(2).apply(image, DRAW), "rejpeg×2"),
+    ):
+        with pytest.raises(ConditionError, match=rf"^{name} takes (uint8 )?pictures"):
+            take()
 
 
 @pytest.mark.parametrize("quality", [0, -5, 101])

@@ -1,0 +1,106 @@
+"""What all codecs share: a picture becomes a file's bytes, the bytes become a picture, and both are told of."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import features
+from pydantic import AfterValidator
+
+from qbench.degrade.codecs.versions import codec_version
+from qbench.degrade.picture import checked
+from qbench.draws import Draw
+from qbench.errors import ConditionError
+from qbench.vocabulary import Facts, Image
+
+Subsampling = Literal["4:2:0", "4:4:4"]
+"""Chroma at half the height and width, or at full size."""
+GREY = "4:0:0"
+"""The subsampling of a file without chroma."""
+
+
+def quality_of(codec: str) -> AfterValidator:
+    """The check of a quality, 1..100 in every codec so that one list of qualities suits all; `codec` with its article.
+
+    Some encoders take a quality of 0 too; it is refused, as 101 is."""
+
+    def check(quality: int) -> int:
+        if not 1 <= quality <= 100:
+            raise ValueError(f"{codec} quality lies in 1..100, not {quality}")
+        return quality
+
+    return AfterValidator(check)
+
+
+def named(base: str, *variants: str) -> str:
+    """`base`, with all that is not as usual in brackets: `avif@10 (4:4:4, speed 8)`."""
+    said = ", ".join(variant for variant in variants if variant)
+    return f"{base} ({said})" if said else base
+
+
+def rate(size: int, image: Image) -> dict[str, Any]:
+    """Size of a file in bytes, with all its headers, and in bits per pixel of `image`."""
+    return {"bytes": size, "bpp": 8 * size / (image.shape[0] * image.shape[1])}
+
+
+def written(image: Image, kind: str, **options: Any) -> bytes:
+    """The bytes that Pillow writes as format `kind`; grey [H, W] goes in as mode L."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels(picture: Pillow.Image, grey: bool) -> Image:
+    """uint8 [H, W, 3], or [H, W] where `grey`: luma (BT.601) if the file came back in colour."""
+    mode = "L" if grey else "RGB"
+    return np.asarray(picture if picture.mode == mode else picture.convert(mode))
+
+
+class FileCodec(ABC):
+    """A condition that writes the picture as a file and reads it back.
+
+    Facts: what the codec was asked for, `subsampling`, `codec` with its version, `bytes` and `bpp` of all the file."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str: ...
+
+    @abstractmethod
+    def encode(self, image: Image) -> bytes:
+        """The file, byte by byte. Raises ConditionError where the codec is missing or cannot code this picture."""
+
+    @abstractmethod
+    def decode(self, data: bytes, grey: bool) -> Image:
+        """The picture in the file: uint8 [H, W, 3], or [H, W] where `grey`."""
+
+    @abstractmethod
+    def told(self, image: Image, data: bytes) -> Facts:
+        """The facts of this codec and file beside its rate."""
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
+        image = checked(image, self.label)
+        try:
+            data = self.encode(image)
+            found = self.decode(data, image.ndim == 2)
+        except (OSError, ValueError, RuntimeError) as error:
+            size = "x".join(map(str, image.shape[:2]))
+            raise ConditionError(f"{self.label} cannot code a picture of {size} pixels: {error}") from error
+        return found, {**self.told(image, data), **rate(len(data), image)}
+
+
+def needs_pillow_with(feature: str, library: str, label: str) -> None:
+    """Raises ConditionError where Pillow was built without this codec."""
+    if not features.check(feature):
+        raise ConditionError(
+            f"{label} needs {library}, which this Pillow was built without; install Pillow's own wheel (pip install -U "
+            "--only-binary :all: pillow)"
+        )
+
+
+def told_version(library: str) -> str:
+    """`libwebp 1.6.0`."""
+    return f"{library} {codec_version(library)}"
