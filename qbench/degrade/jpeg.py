@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from qbench.degrade.codecs.files import GREY, FileCodec, Subsampling, named, quality_of, rate, told_version
+from qbench.degrade.codecs.files import GREY, FileCodec, Subsampling, in_range, named, quality_of, rate, told_version
 from qbench.degrade.codecs.grid import window
 from qbench.degrade.codecs.jpeg_files import decoded, encoded, tables
 from qbench.degrade.picture import STRICT, checked
@@ -37,10 +37,10 @@ class AnyOf:
 
 @dataclass(frozen=True, config=STRICT)
 class Offset:
-    """`{dx: .., dy: ..}`: how far the grid moves between two rounds, 0..15 pixels right and down."""
+    """`{dx: .., dy: ..}`: how many pixels the grid moves left and up between two rounds; 16 and 0 are the same."""
 
-    dx: int = Field(default=0, ge=0, lt=MCU)
-    dy: int = Field(default=0, ge=0, lt=MCU)
+    dx: int = 0
+    dy: int = 0
 
 
 @condition("clean")
@@ -97,18 +97,30 @@ class Jpeg(FileCodec):
 class Rejpeg:
     """Several JPEG compressions, one after the other; `quality: {any: [...]}` draws each per sample.
 
-    With `shift: N` the grid of each later round lies elsewhere: it moves on from the grid before by 0..N-1 pixels each
-    way, drawn per round; `shift: {dx: .., dy: ..}` moves it by the same each time (unaligned double compression as in
-    FBCNN, arXiv 2109.14573, section 4). The picture does not move. A grid that lies (x, y) pixels left of and above the
-    picture's corner is that of a file with x columns and y rows more: the picture mirrored at its left and top border,
-    which is cut off again after decoding. So every pixel takes part in every round and none is lost.
+    With `shift: N`, 0..16, the grid of each later round lies elsewhere: it moves on from the grid before by 0..N-1
+    pixels left and up, drawn per round; `shift: {dx: .., dy: ..}` moves it by the same each time. (Unaligned double
+    compression, as in FBCNN, arXiv 2109.14573.) The picture itself does not move. A grid that begins x pixels left of
+    the picture and y above it is that of a file with x columns and y rows more: the picture mirrored at its left and
+    top border, which is cut off again after decoding. So every pixel takes part in every round, and none is lost.
 
     The draws of step k do not depend on `times`, so that two compressions are the first two of three. Facts tell
     the quality and grid [x, y] of each round, and size and tables of the last file (`bpp` over that file's pixels)."""
 
     times: int = Field(ge=1, le=100)
-    quality: AnyOf | Quality = AnyOf((25, 18, 15, 10, 7))
-    shift: Offset | Annotated[int, Field(ge=0, le=MCU)] = 0
+    quality: AnyOf | int = AnyOf((25, 18, 15, 10, 7))
+    shift: Offset | int = 0
+
+    @field_validator("quality")
+    @classmethod
+    def _quality_in_range(cls, quality: AnyOf | int) -> AnyOf | int:
+        return in_range(quality, "a JPEG") if isinstance(quality, int) else quality
+
+    @field_validator("shift")
+    @classmethod
+    def _shift_in_range(cls, shift: Offset | int) -> Offset | int:
+        if isinstance(shift, int) and not 0 <= shift <= MCU:
+            raise ValueError(f"the shift of rejpeg lies in 0..{MCU}, not {shift}")
+        return shift
 
     @property
     def label(self) -> str:

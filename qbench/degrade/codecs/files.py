@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -23,17 +24,18 @@ GREY = "4:0:0"
 """The subsampling of a file without chroma."""
 
 
+def in_range(quality: int, codec: str) -> int:
+    """`quality`, if it lies in 1..100, in every codec, so that one list suits all; `codec` is named with its article.
+
+    Some encoders take a quality of 0 too; it is refused, as 101 is. Raises ValueError."""
+    if not 1 <= quality <= 100:
+        raise ValueError(f"{codec} quality lies in 1..100, not {quality}")
+    return quality
+
+
 def quality_of(codec: str) -> AfterValidator:
-    """The check of a quality, 1..100 in every codec so that one list of qualities suits all; `codec` with its article.
-
-    Some encoders take a quality of 0 too; it is refused, as 101 is."""
-
-    def check(quality: int) -> int:
-        if not 1 <= quality <= 100:
-            raise ValueError(f"{codec} quality lies in 1..100, not {quality}")
-        return quality
-
-    return AfterValidator(check)
+    """`in_range` as a check of a pydantic field."""
+    return AfterValidator(partial(in_range, codec=codec))
 
 
 def named(base: str, *variants: str) -> str:
