@@ -33,6 +33,7 @@ BUILTIN = (
     "qbench.degrade.codecs.pillow_codecs",
     "qbench.degrade.codecs.plugin_codecs",
     "qbench.degrade.codecs.steps",
+    "qbench.degrade.optics.conditions",
     "qbench.models.builtin",
     "qbench.models.ecosystem",
     "qbench.models.imagenet",

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named"}
+BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named", "files"}
 MAY_IMPORT: dict[str, set[str]] = {
     "suite": {"degrade.drawn"},
     "data": set(),
@@ -27,7 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "efficiency": set(),
     "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
     "api": {"suite", "engine", "stats", "models", "cli.options"},
-    "cli": {"suite", "engine", "report", "train", "cards", "api"},
+    "copies": {"data", "degrade"},
+    "sheet": set(),
+    "cli": {"copies", "sheet", "data", "degrade", "suite", "engine", "report", "train", "cards", "api"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from qbench.cli.degrade import degrade
 from qbench.cli.listing import list_names
 from qbench.cli.plan import plan
+from qbench.cli.preview import preview
 from qbench.cli.report import report
 from qbench.cli.run import run
 from qbench.cli.train import train
@@ -33,3 +35,5 @@ app.command()(validate)
 app.command("list")(list_names)
 app.command()(report)
 app.command()(train)
+app.command()(preview)
+app.command()(degrade)

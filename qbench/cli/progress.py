@@ -49,3 +49,22 @@ def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str
                 )
 
         yield report
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with what is done and the total; without a terminal, a line now and then."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        told = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            nonlocal told
+            progress.update(task, completed=done, total=total)
+            if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
+                told = time.monotonic()
+                console.print(f"{title}: {done} of {total}", soft_wrap=True)
+
+        yield report

@@ -163,6 +163,7 @@ class CsvLabels(_OnDisk):
     path_column: str = "file"
     label_column: str = "class_index"
     split_column: str = "split"
+    id_column: str | None = Field(default=None, description="Column of the samples' ids. Default: the paths.")
     name: str | None = Field(default=None)
 
     @property
@@ -177,6 +178,7 @@ class CsvLabels(_OnDisk):
         reader = csv.DictReader(io.StringIO(_text(table), newline=""))
         columns = reader.fieldnames or []
         wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
+        wanted += [self.id_column] if self.id_column else []
         for column in wanted:
             if column not in columns:
                 raise DataError(f"{table} has no column {column!r}{nearest(column, columns)}", place=Place(table, 1, 1))
@@ -185,7 +187,7 @@ class CsvLabels(_OnDisk):
         if self.split and self.split not in splits:
             raise DataError(f"{table} has no split {self.split!r}{nearest(self.split, splits)}")
         return [
-            (row[self.path_column], self.root / row[self.path_column], self._target(table, line, row))
+            (row[self.id_column or self.path_column], self.root / row[self.path_column], self._target(table, line, row))
             for line, row in rows
             if not self.split or row[self.split_column] == self.split
         ]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from qbench.efficiency.measure import Figures, measure
-from qbench.engine import store
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
+from qbench.files import write_text
 from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
             figures = measure(forward, networks, size, plan.settings.device, plan.settings.threads)
         alone = direct[cell.model_label]
         record = figures.record(cell.model_label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
-        store.write_text(file, record.model_dump_json(indent=1))
+        write_text(file, record.model_dump_json(indent=1))
 
 
 def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Tensor], list[nn.Module]]:

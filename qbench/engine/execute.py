@@ -13,6 +13,7 @@ from qbench.engine import store
 from qbench.engine.cells import Cell, Plan, Shard
 from qbench.engine.fingerprints import digest
 from qbench.errors import QbenchError, StoreError
+from qbench.files import write_text
 
 if TYPE_CHECKING:
     from qbench.engine.bench import Workbench
@@ -134,7 +135,7 @@ def _failure(run: Path, cell: Cell, error: BaseException) -> str:
     if isinstance(error, StoreError):
         raise error
     text = "".join(traceback.format_exception(error))
-    store.write_text(run / "errors" / f"{cell.key}.txt", text)
+    write_text(run / "errors" / f"{cell.key}.txt", text)
     return error.message if isinstance(error, QbenchError) else f"{type(error).__name__}: {error}"
 
 

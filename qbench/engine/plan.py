@@ -16,7 +16,7 @@ from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
-from qbench.suite.construct import RESERVED, construct
+from qbench.suite.construct import RESERVED, construct, expanded
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import Suite, TaskSpec
 
@@ -154,21 +154,12 @@ def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) 
 
 def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
     """One object for each combination of the parameters that are given as lists."""
-    whole = _get(kind, named, path, document).facts.get("whole", ())
-    lists = {key: value for key, value in named.params.items() if isinstance(value, list) and key not in whole}
-    for key, value in lists.items():
-        if not value:
-            at = (*path, named.name, key) if named.inner else (*path, key)
-            raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
-    return [
-        _part(
-            kind,
-            named.model_copy(update={"params": {**named.params, **dict(zip(lists, values, strict=True))}}),
-            path,
-            document,
-        )
-        for values in itertools.product(*lists.values())
-    ]
+    found = expanded(_get(kind, named, path, document), named)
+    if not found:
+        key = next(key for key, value in named.params.items() if value == [])
+        at = (*path, named.name, key) if named.inner else (*path, key)
+        raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
+    return [_part(kind, each, path, document) for each in found]
 
 
 def _source(dataset: _Part, size: int, limit: int | None, document: Document) -> Source:
@@ -237,7 +228,7 @@ def _entries(part: _Part) -> list[registry.Entry]:
 def _libraries(condition: _Part) -> dict[str, str]:
     """Versions of what decides every result, and of the codecs and libraries of this condition."""
     names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
-    return fingerprints.library_versions() | {name: fingerprints.library_version(name) for name in sorted(names)}
+    return {name: fingerprints.library_version(name) for name in names} | fingerprints.library_versions()
 
 
 def _weights(

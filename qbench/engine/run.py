@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from qbench.engine import execute, store
+from qbench.engine import execute
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.fingerprints import digest, library_versions
 from qbench.engine.run_info import CellInfo, RunInfo, SourceInfo
+from qbench.files import write_text
 
 Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
 """Shows progress while the given files come into being."""
@@ -30,7 +31,7 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
     info = describe(plan, command, verdicts)
     if "efficiency" in plan.tables:
         info = info.model_copy(update={"costs": costs(plan, run, info)})
-    store.write_text(run / "run.json", info.model_dump_json(indent=1))
+    write_text(run / "run.json", info.model_dump_json(indent=1))
     return info
 
 

@@ -6,45 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qbench.engine.run_info import CellInfo, RunInfo
 from qbench.errors import StoreError
+from qbench.files import atomic, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def atomic(file: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `file`, then put it in place at once.
-
-    Raises StoreError where the disk refuses (no space left, no permission); nothing half-written stays."""
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
-        ) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_text(file: Path, text: str) -> None:
-    atomic(file, lambda temporary: _write_text(temporary, text))
-
-
-def _write_text(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
 
 
 def cell_folder(run: Path, key: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qbench.engine.run_info import CellInfo, RunInfo
-from qbench.engine.store import atomic, write_text
+from qbench.files import atomic, write_text
 from qbench.report import latex, markdown, picture, tidy
 from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency

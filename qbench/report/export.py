@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from qbench.engine.store import atomic, write_text
+from qbench.files import atomic, write_text
 from qbench.report.source import COLUMNS, EFFICIENCY, RECORDS, Loaded
 
 _TYPES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,18 @@ from qbench.suite.load import Document, KeyPath, explain
 
 RESERVED = ("recipe", "weights")
 """Keys below a method that say which weights it gets; they are not its own parameters."""
+
+
+def expanded(entry: Entry, named: Named) -> list[Named]:
+    """One name for each combination of the parameters that are given as lists; an empty list gives none.
+
+    Parameters that the entry declares as `whole` take the list itself."""
+    whole = entry.facts.get("whole", ())
+    lists = {key: value for key, value in named.params.items() if isinstance(value, list) and key not in whole}
+    return [
+        named.model_copy(update={"params": {**named.params, **dict(zip(lists, values, strict=True))}})
+        for values in itertools.product(*lists.values())
+    ]
 
 
 def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> Any:

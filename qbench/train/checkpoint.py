@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from qbench import files
 from qbench.errors import WeightsError
-from qbench.train import files
 
 if TYPE_CHECKING:
     from qbench.train.loop import Recipe, Stage
@@ -109,7 +109,7 @@ class State:
         facts = {key: getattr(self, key) for key in ("digest", "stage", "step", "steps", "seconds")}
         header = json.dumps({**facts, "optimisers": scalars})
         plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        files.write(file, save(plain, {"qbench": header}))
+        files.write_bytes(file, save(plain, {"qbench": header}))
 
     def _weights(self) -> dict[str, Tensor]:
         return {

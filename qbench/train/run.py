@@ -16,12 +16,11 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save
 
-from qbench import cards, registry
+from qbench import cards, files, registry
 from qbench.errors import QbenchError, SuiteError
 from qbench.named import Named
 from qbench.suite.construct import construct
 from qbench.suite.load import Document, KeyPath, explain
-from qbench.train import files
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
@@ -211,10 +210,10 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
         "threads": what.order.threads,
         "device": what.order.device,
     }
-    files.write(what.weights.with_suffix(".csv"), logs.table(state.log))
-    files.write(what.weights.with_suffix(".png"), logs.picture(state.log, f"{what.stem}, {state.steps} steps"))
-    files.write(what.weights.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
-    files.write(what.weights, content)
+    files.write_bytes(what.weights.with_suffix(".csv"), logs.table(state.log))
+    files.write_bytes(what.weights.with_suffix(".png"), logs.picture(state.log, f"{what.stem}, {state.steps} steps"))
+    files.write_bytes(what.weights.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    files.write_bytes(what.weights, content)
     what.checkpoint.unlink(missing_ok=True)
     return Trained(what.weights, facts["sha256"], facts, fresh=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,7 +224,7 @@ def test_no_space_left_is_one_clear_error_and_leaves_nothing_half_written(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left on device"):
         run(toy(), tmp_path / "a")
     assert [file for file in (tmp_path / "a").rglob("*") if file.is_file()] == []

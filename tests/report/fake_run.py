@@ -10,7 +10,8 @@ import numpy as np
 
 from qbench.efficiency.record import EfficiencyRecord
 from qbench.engine.run_info import CellInfo, RunInfo, SourceInfo, Status
-from qbench.engine.store import shard_file, write_records, write_text
+from qbench.engine.store import shard_file, write_records
+from qbench.files import write_text
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qbench import files
 from qbench.errors import QbenchError, StoreError, WeightsError
-from qbench.train import files
 from qbench.train.batches import Batch
 from qbench.train.checkpoint import State
 from qbench.train.loop import Optimiser, Recipe, Stage, Stopped, train
@@ -100,14 +100,14 @@ def test_a_checkpoint_of_another_recipe_or_cut_short_is_refused(tmp_path: Path) 
 
 def test_a_crash_while_writing_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "out.bin"
-    files.write(file, b"old")
+    files.write_bytes(file, b"old")
 
     def crash(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(StoreError, match="No space left"):
-        files.write(file, b"new content")
+        files.write_bytes(file, b"new content")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
 

@@ -148,14 +148,14 @@ def test_a_trial_is_named_as_one_and_never_found(card: Path, tmp_path: Path) -> 
 def test_a_killed_process_leaves_nothing_that_looks_finished(card: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
-        "import os, signal, sys; from pathlib import Path; from qbench.train import files;"
+        "import os, signal, sys; from pathlib import Path; from qbench import files;"
         "from qbench.train.run import Order, job, run;"
         "files.os.fsync = lambda d: os.kill(os.getpid(), signal.SIGKILL);"
         "run(job(Order(Path(sys.argv[1]), out=Path(sys.argv[2]), steps=2)), lambda *a: None)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(card), str(out)], check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL
-    assert [p for p in out.iterdir() if not p.name.endswith(".tmp")] == []
+    assert [p for p in out.iterdir() if not p.name.startswith(".")] == []
     assert run(job(Order(card, out=out, steps=2)), quiet).fresh
 
 

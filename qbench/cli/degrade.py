@@ -1,0 +1,74 @@
+"""`qbench degrade`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qbench.cli.options import Limit, Plugin
+
+
+def degrade(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SRC", help="A folder of pictures, or a dataset as in a suite: 'scenes: {count: 9}'."),
+    ],
+    destination: Annotated[
+        Path, typer.Argument(metavar="DST", help="The folder to write; a copy that was stopped goes on.")
+    ],
+    condition: Annotated[
+        list[str], typer.Option(help="As in a suite; a list of values makes a copy each. Repeatable.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="What a suite's `seed` is: same seed, same pictures.")] = 0,
+    resize: Annotated[int | None, typer.Option(min=1, help="Scale the short side to N pixels first.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Then cut N x N pixels from the middle.")] = None,
+    limit: Limit = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the copy does not depend on it.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Write a degraded copy of a dataset, with a table, so that other tools can use it.
+
+    Pictures keep their places and become PNG files. `labels.csv` has a row for each: file, id, class, size, digest and
+    the facts of its degradation (quality, bits per pixel, kernel ...); `manifest.json` says how the copy was made. A
+    suite reads it as `{name: csv, root: DST, id_column: id}`.
+
+    Examples:
+
+        qbench degrade photos/ photos-q10/ --condition "jpeg: {quality: 10}"
+
+        qbench degrade "scenes: {count: 100}" out/ --condition "fog: {severity: [1, 3, 5]}"
+
+        qbench degrade val/ val-c/ --resize 256 --crop 224 --condition "motion_blur: {severity: 3}"
+    """
+    from qbench import registry
+    from qbench.cli.progress import counted
+    from qbench.cli.run import default_workers
+    from qbench.copies import Copy, write_copy
+    from qbench.data.views import View
+    from qbench.errors import QbenchError
+    from qbench.named import Named
+    from qbench.suite import inline
+
+    registry.load_plugins([], plugin or [])
+    if resize and not crop:
+        raise QbenchError("--resize needs --crop: pictures of one size come from both")
+    named = Named(name="photos", params={"root": source}) if Path(source).is_dir() else inline.dataset(source)[0]
+    found = [pair for text in condition for pair in inline.conditions(text)]
+    view = View(resize, crop) if crop else None
+    bad = 0
+    for one, built in found:
+        label = one.label or built.label
+        folder = destination if len(found) == 1 else destination / re.sub(r"[^\w.@+=-]+", "-", label).strip("-")
+        copy = Copy(named, one, folder.resolve(), seed, view, limit, tuple(p.resolve() for p in plugin or ()))
+        with counted(label) as watch:
+            rows = write_copy(copy, workers or default_workers(1, "cpu"), watch)
+        errors = [row for row in rows if row["error"]]
+        bad += len(errors)
+        typer.echo(f"{folder}: {len(rows) - len(errors)} of {len(rows)} pictures, {label}")
+        for row in errors[:3]:
+            typer.echo(f"not read: {row['id']}: {row['error']}", err=True)
+    if bad:
+        raise typer.Exit(1)

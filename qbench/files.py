@@ -1,0 +1,43 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from qbench.errors import StoreError
+
+
+def atomic(file: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `file`, then put it in place at once; after a crash it is there whole or
+    not at all.
+
+    Raises StoreError where the disk refuses (no space left, no permission); nothing half-written stays."""
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
+        ) from None
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    atomic(file, write)
+
+
+def write_text(file: Path, text: str) -> None:
+    write_bytes(file, text.encode("utf-8"))

@@ -1,0 +1,77 @@
+"""Names with parameters given on the command line, written as in a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from qbench import registry
+from qbench.errors import QbenchError, SuiteError
+from qbench.named import Named, NamedItem
+from qbench.suite.construct import construct, expanded
+from qbench.suite.load import Document, KeyPath, load_suite_document, validated
+from qbench.suite.schema import Suite
+from qbench.vocabulary import Condition, Dataset
+
+
+def conditions(text: str) -> list[tuple[Named, Condition]]:
+    """`jpeg: {quality: [25, 7]}` to its conditions, one for each value of a list. Raises SuiteError."""
+    named = _named(text, "condition")
+    found = expanded(registry.get("condition", named.name), named)
+    if not found:
+        raise SuiteError(f"condition {text!r}: a list is empty; expected at least one value")
+    return [(each, cast(Condition, _built("condition", each, text))) for each in found]
+
+
+def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
+    """The conditions of a suite file but `clean`, a list for each of its entries; those of two tasks once."""
+    document = load_suite_document(file)
+    suite = validated(Suite, document)
+    registry.load_plugins(suite.plugins, ())
+    rows, seen = [], set()
+    for number, spec in enumerate(suite.tasks):
+        for place, named in enumerate(spec.conditions):
+            path = ("tasks", number, "conditions", place)
+            row = [
+                (each, cast(Condition, construct(_entry(named, path, document), each, path, document)))
+                for each in expanded(_entry(named, path, document), named)
+            ]
+            fresh = [(one, built) for one, built in row if built.label not in seen and one.name != "clean"]
+            seen |= {built.label for _, built in fresh}
+            rows += [fresh] if fresh else []
+    return rows
+
+
+def _entry(named: Named, path: KeyPath, document: Document) -> registry.Entry:
+    try:
+        return registry.get("condition", named.name)
+    except QbenchError as error:
+        raise SuiteError(error.message, place=document.place(path)) from None
+
+
+def dataset(text: str) -> tuple[Named, Dataset]:
+    """`scenes: {count: 9}` or `{name: csv, root: photos}` to the dataset. Raises SuiteError."""
+    named = _named(text, "dataset")
+    return named, cast(Dataset, _built("dataset", named, text))
+
+
+def _named(text: str, kind: str) -> Named:
+    try:
+        return TypeAdapter(NamedItem).validate_python(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or error
+        raise SuiteError(f"{kind} {text!r} is not valid YAML: {problem}; quote it for the shell as one word") from None
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise SuiteError(f"{kind} {text!r}: {message}") from None
+
+
+def _built(kind: registry.Kind, named: Named, text: str) -> Any:
+    data: dict[str, Any] = {named.name: named.params} if named.inner else dict(named.params)
+    try:
+        return construct(registry.get(kind, named.name), named, (), Document(data, {}))
+    except SuiteError as error:
+        raise SuiteError(f"{kind} {text!r}: {error.message}") from None
