@@ -39,6 +39,8 @@ def preview(
 
         qbench preview photo.jpg --suite suites/jpeg.yaml --out sheet.png
     """
+    from PIL import Image as Pillow
+
     from qbench import registry, sheet
     from qbench.data.readers import decode
     from qbench.data.scenes.dataset import Scenes
@@ -50,6 +52,8 @@ def preview(
     from qbench.suite import inline
 
     registry.load_plugins([], plugin or [])
+    if out.suffix.lower() not in Pillow.registered_extensions():
+        raise QbenchError(f"--out {out}: no picture format ends in {out.suffix!r}; try .png or .jpg")
     if not condition and suite is None:
         raise QbenchError('name what to show: --condition "jpeg: {quality: [25, 7]}" or --suite suites/jpeg.yaml')
     rows = [inline.conditions(text) for text in condition or ()]
@@ -62,6 +66,6 @@ def preview(
     tiles = [[sheet.tile(built, named.label or built.label, clean, draw) for named, built in row] for row in rows]
     first = sheet.tile(condition_from("clean"), "clean", clean, draw)
     picture = sheet.sheet([[first, *row] for row in tiles], tile)
-    suffix = out.suffix.lower().lstrip(".") or "png"
-    atomic(out.resolve(), lambda file: picture.save(file, {"jpg": "jpeg"}.get(suffix, suffix)))
+    kind = Pillow.registered_extensions()[out.suffix.lower()]
+    atomic(out.resolve(), lambda file: picture.save(file, kind))
     typer.echo(f"{out}: {sum(map(len, tiles))} tiles of {name}, {clean.shape[1]}x{clean.shape[0]} pixels")
