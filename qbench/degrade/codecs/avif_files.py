@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-from PIL import AvifImagePlugin
 from PIL import Image as Pillow
 
 from qbench.degrade.codecs.files import Subsampling, pixels
@@ -20,6 +19,8 @@ def encoded(image: Image, quality: int, speed: int = SPEED, subsampling: Subsamp
     `Image.save` would ask Pillow's table of formats, in which another package may have put itself (older versions of
     pillow-heif do); the writer of Pillow's plug-in is called directly instead. Encoder and threads are pinned: Pillow
     would take as many threads as there are cores, and libaom's bits depend on whether there is more than one."""
+    from PIL import AvifImagePlugin
+
     picture = Pillow.fromarray(image)
     picture.encoderinfo = {
         "quality": quality, "speed": speed, "codec": ENCODER, "max_threads": 1,
@@ -32,5 +33,7 @@ def encoded(image: Image, quality: int, speed: int = SPEED, subsampling: Subsamp
 
 def decoded(data: bytes, grey: bool) -> Image:
     """The picture in an AVIF file; AV1 decoders give the same bits in any number of threads."""
+    from PIL import AvifImagePlugin
+
     with AvifImagePlugin.AvifImageFile(io.BytesIO(data)) as stored:
         return pixels(stored, grey)

@@ -104,9 +104,9 @@ class Avif(FileCodec):
 class Jpeg2000(FileCodec):
     """JPEG 2000 (JP2, irreversible 9/7 wavelet, YCbCr) to a compression `ratio` or a `psnr` in dB: one of the two.
 
-    `ratio` > 1 is raw bytes over the file's bytes, so 24 / ratio bits per pixel in colour and 8 / ratio in grey; a
-    picture so small that the headers alone break it is a ConditionError. `psnr` 10..100 suits any size from 1x1.
-    Chroma is never subsampled."""
+    `ratio` > 1 is raw bytes over the file's bytes, so 24 / ratio bits per pixel in colour and 8 / ratio in grey (fewer
+    where the wavelet's finest step takes fewer); a picture so small that headers alone are more is a ConditionError.
+    `psnr` 10..100 suits any size from 1x1. Chroma is never subsampled."""
 
     ratio: float | None = Field(default=None, gt=1, le=1000)
     psnr: float | None = Field(default=None, ge=10, le=100)

@@ -1,0 +1,103 @@
+"""What codecs and steps refuse: pictures and parameters, each named, in suites with their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from pydantic import ValidationError
+
+from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
+from qbench.degrade.codecs.plugin_codecs import Heic, Jxl
+from qbench.degrade.codecs.steps import Crop, Resize, Shift
+from qbench.degrade.jpeg import Jpeg, Rejpeg
+from qbench.draws import Draw
+from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.errors import ConditionError, SuiteError
+from tests.conftest import PLUGIN, TOY
+from tests.degrade.codec_files import natural
+
+DRAW = Draw(0, "x")
+EVERY = [Jpeg(40), Rejpeg(2, 40, 8), Webp(40), Avif(40, 10), Jpeg2000(psnr=30), Jxl(40), Heic(40), Shift(1, 1),
+         Resize(0.5), Crop(1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", EVERY, ids=lambda condition: condition.label)
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (natural(16, 16) / 255.0, "uint8 pictures, not float64 values; scale to 0..255"),
+        (np.full((16, 16, 3), np.nan, np.float32), "uint8 pictures, not float32 values with NaN among them"),
+        (natural(16, 16).astype(np.int16), "uint8 pictures, not int16 values"),
+        (natural(16, 16)[..., :2], r"pictures of \[H, W, 3\] \(RGB\) or \[H, W\] \(grey\), not \[16, 16, 2\]"),
+        (np.zeros((0, 16, 3), np.uint8), "pictures of at least"),
+        (Pillow.new("RGB", (16, 16)), "uint8 pictures, not Image"),
+    ],
+)
+def test_wrong_pictures_are_refused_by_name(condition: Any, image: Any, said: str) -> None:
+    label = condition.label.replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(ConditionError, match=f"^{label} takes {said}"):
+        condition.apply(image, DRAW)
+
+
+def test_a_picture_that_a_codec_cannot_hold_is_told() -> None:
+    with pytest.raises(ConditionError, match=r"^webp@40 cannot code a picture of 1x16384 pixels: "):
+        Webp(40).apply(np.zeros((1, 16384, 3), np.uint8), DRAW)
+    with pytest.raises(ConditionError, match=r"^jpeg@40 cannot code a picture of 1x66000 pixels: "):
+        Jpeg(40).apply(np.zeros((1, 66000, 3), np.uint8), DRAW)
+    with pytest.raises(ConditionError, match=r"^jpeg2000@20 asks for 10 bytes for a picture of 8x8 pixels"):
+        Jpeg2000(ratio=20).apply(natural(8, 8), DRAW)
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "said"),
+    [
+        ("webp: {quality: 0}", 16, "a WebP quality lies in 1..100, not 0"),
+        ("webp: {quality: 101}", 16, "a WebP quality lies in 1..100, not 101"),
+        ("avif: {quality: 0}", 16, "an AVIF quality lies in 1..100, not 0"),
+        ("avif: {quality: [40, 101]}", 16, "an AVIF quality lies in 1..100, not 101"),
+        ("jxl: {quality: 0}", 15, "a JPEG XL quality lies in 1..100, not 0"),
+        ("heic: {quality: 101}", 16, "a HEIC quality lies in 1..100, not 101"),
+        ("jpeg: {quality: 101, progressive: true}", 16, "a JPEG quality lies in 1..100, not 101"),
+        ("rejpeg: {times: 2, quality: 0}", 28, "a JPEG quality lies in 1..100, not 0"),
+        ("rejpeg: {times: 2, shift: 17}", 28, "the shift of rejpeg lies in 0..16, not 17"),
+        ("jpeg2000: {ratio: 20, psnr: 30}", 9, "jpeg2000 takes either a ratio or a psnr"),
+        ("jpeg: {quality: 10, subsampling: '4:1:1'}", 29, "'subsampling': input should be '4:2:0' or '4:4:4'"),
+        ("resize: {scale: 0}", 18, "'scale': input should be greater than or equal to 0.02"),
+        ("crop: {border: 0}", 16, "'border': input should be greater than or equal to 1"),
+        ("shift: {dx: 65}", 17, "'dx': input should be less than or equal to 64"),
+        ("jpeg2000: {ratio: .nan}", 20, "'ratio': input should be"),
+    ],
+)
+def test_a_bad_parameter_in_a_suite_is_told_with_its_place(
+    written: str, column: int, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(TOY.replace("jpeg: {quality: [25, 7]}", written, 1))
+    with pytest.raises(SuiteError) as caught:
+        make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
+    assert said in str(caught.value)
+    assert f"toy.yaml:11:{column}: " in str(caught.value)
+
+
+def test_suites_fan_variants_out_into_cells(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    text = TOY.replace("jpeg: {quality: [25, 7]}", "jpeg: {quality: [25, 7], subsampling: ['4:2:0', '4:4:4']}", 1)
+    file.write_text(text.replace("rejpeg: {times: [2, 3]}", "rejpeg: {times: [2, 3], shift: {dx: 4, dy: 4}}"))
+    plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
+    labels = {cell.condition_label for cell in plan.cells}
+    assert labels == {"clean", "jpeg@25", "jpeg@7", "jpeg@25 (4:4:4)", "jpeg@7 (4:4:4)", "rejpeg×2 (shift 4,4)",
+                      "rejpeg×3 (shift 4,4)"}  # fmt: skip
+
+
+def test_parameters_out_of_range_are_refused_by_the_classes() -> None:
+    for make in (
+        lambda: Webp(40, 7), lambda: Avif(40, 11), lambda: Avif(40, -1), lambda: Jxl(40, 0), lambda: Jxl(40, 10),
+        lambda: Jpeg2000(ratio=1), lambda: Jpeg2000(psnr=5), lambda: Jpeg2000(), lambda: Jpeg2000(ratio=float("inf")),
+        lambda: Rejpeg(2, 10, -1), lambda: Resize(float("nan")), lambda: Resize(5), lambda: Crop(65),
+    ):  # fmt: skip
+        with pytest.raises(ValidationError):
+            make()
