@@ -29,6 +29,7 @@ BUILTIN = (
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",
     "qbench.degrade.chain",
+    "qbench.degrade.corruptions.conditions",
     "qbench.degrade.jpeg",
     "qbench.degrade.codecs.pillow_codecs",
     "qbench.degrade.codecs.plugin_codecs",

@@ -1,0 +1,81 @@
+"""What the conditions of this package have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.severities import Size, parameters
+from qbench.degrade.jpeg import jpeg
+from qbench.degrade.picture import STRICT, checked
+from qbench.draws import Draw
+from qbench.vocabulary import Facts, Image
+
+Mode = Literal["fast", "parity"]
+FAST_VERSION = 1
+"""Rises whenever the pixels of fast mode change; stands in the facts of every picture."""
+REFERENCE = "imagecorruptions 1.1.2"
+SMALLEST = 32
+RESAVED = 85
+"""The JPEG quality at which the files of ImageNet-C are distributed."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corruption:
+    """One corruption of ImageNet-C at a severity 1..5, on pictures of at least 32 x 32 pixels.
+
+    `mode`: `fast` or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
+    `size`: the strengths of ImageNet-C or, for small pictures, those of CIFAR-10-C. `resave`: save the result as JPEG
+    of quality 85, as the files of ImageNet-C are."""
+
+    severity: int = Field(ge=1, le=5)
+    mode: Mode = "fast"
+    size: Size = "imagenet"
+    resave: bool = False
+    name: ClassVar[str]
+
+    @property
+    def label(self) -> str:
+        variants = [self.size] * (self.size != "imagenet") + [self.mode] * (self.mode != "fast")
+        variants += [f"saved at JPEG {RESAVED}"] * self.resave
+        return f"{self.name}/{self.severity}" + (f" ({', '.join(variants)})" if variants else "")
+
+    @property
+    def axis(self) -> tuple[str, float]:
+        return "severity", float(self.severity)
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
+        """uint8 [H, W, 3] or [H, W] to the same. Raises ConditionError for other pictures and missing textures."""
+        checked(image, self.label, smallest=SMALLEST)
+        strength = parameters(self.name, self.severity, self.size)
+        facts: dict[str, Any] = {"mode": self.mode}
+        if self.mode == "parity":
+            from qbench.degrade.corruptions import parity
+
+            facts["reference"] = REFERENCE
+            seed = draw(self.name).integers(0, 1 << 32, 4)
+            legacy = np.random.RandomState(np.random.MT19937(seed.tolist()))
+            found = parity.corrupt(self.name, image, Call(strength, legacy, self.size, facts))
+        else:
+            from qbench.degrade.corruptions import fast
+
+            facts["version"] = FAST_VERSION
+            found = fast.corrupt(self.name, image, Call(strength, draw(self.name), self.size, facts))
+        return (saved(found) if self.resave else found), facts
+
+
+def saved(image: Image) -> Image:
+    """As read back from a JPEG file of quality 85; a grey picture from a grey file."""
+    if image.ndim == 3:
+        return jpeg(image, RESAVED)[0]
+    import io
+
+    from PIL import Image as Pillow
+
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "JPEG", quality=RESAVED)
+    return np.asarray(Pillow.open(file))

@@ -1,0 +1,131 @@
+"""Blurs in float32 and 16-bit integers."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.degrade.corruptions import shapes
+from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.fast import draws
+from qbench.vocabulary import Image
+
+Keyed = Call[np.random.Generator]
+_ONE = 128
+"""The weight 1 in 16-bit sums: 255 x 128 fits an int16."""
+_SEGMENT = 11
+"""Side of the largest kernel that OpenCV filters directly; it turns to Fourier transforms above 130 weights."""
+
+
+def smoothed(values: NDArray[Any], sigma: float, truncate: float = 4.0) -> NDArray[np.float32]:
+    """A Gaussian cut at `truncate` sigma, the border repeated; float32."""
+    import cv2
+
+    taps = 2 * int(truncate * sigma + 0.5) + 1
+    source = values.astype(np.float32)
+    if taps == 1:
+        return source
+    return np.asarray(cv2.GaussianBlur(source, (taps, taps), sigma, borderType=cv2.BORDER_REPLICATE))
+
+
+def gaussian_blur(image: Image, call: Keyed) -> Image:
+    return whole(smoothed(image, call.c[0]))
+
+
+def whole(values: NDArray[np.float32]) -> Image:
+    """float32 in 0..255, cut to whole levels; a hair is added so that rounding leaves flat places as they are."""
+    values += np.float32(2e-4)
+    return values.astype(np.uint8)
+
+
+def glass_blur(image: Image, call: Keyed) -> Image:
+    sigma, reach, passes = call.c[0], int(call.c[1]), int(call.c[2])
+    values = whole(smoothed(image, sigma))
+    rows, columns = shapes.glass_order(image.shape, reach)
+    flat = values.reshape(-1, *image.shape[2:])
+    for _ in range(passes):
+        moves = draws.words(call.rng, 2, len(rows) * len(columns)).astype(np.int32)
+        moves *= 2 * reach
+        moves >>= 16
+        moves -= reach
+        flat = flat.take(shapes.glass_sources(image.shape, reach, moves[0], moves[1]), 0)
+    return whole(smoothed(flat.reshape(image.shape), sigma))
+
+
+def defocus_blur(image: Image, call: Keyed) -> Image:
+    import cv2
+
+    blurred = cv2.filter2D(image.astype(np.float32), -1, _disk(*call.c))
+    return whole(np.clip(blurred, 0, 254.9999))
+
+
+@cache
+def _disk(radius: float, edge: float) -> NDArray[np.float32]:
+    """The kernel without its empty rim."""
+    kernel = shapes.disk(radius, edge)
+    rim = int(np.flatnonzero(kernel.sum(0) > 1e-7)[0])
+    return kernel[rim : len(kernel) - rim, rim : len(kernel) - rim]
+
+
+def motion_blur(image: Image, call: Keyed) -> Image:
+    call.facts["angle"] = angle = float(call.rng.uniform(-45, 45))
+    sums = moved(image, call.c[0], call.c[1], angle)
+    sums >>= 7
+    return sums.astype(np.uint8)
+
+
+def moved(image: Image, radius: float, sigma: float, angle: float) -> NDArray[np.int16]:
+    """128 times the mean of shifted pictures along a line, border repeated: the line is cut into short filters."""
+    import cv2
+
+    height, width = image.shape[:2]
+    taps = shapes.line(radius, sigma, angle, image.shape)
+    gap = max(max(abs(down), abs(right)) for down, right, _ in taps)
+    wide = cv2.copyMakeBorder(image, gap, gap, gap, gap, cv2.BORDER_REPLICATE)
+    total = np.zeros(image.shape, np.int16)
+    for start in range(0, len(taps), _SEGMENT):
+        kernel, top, left = _kernel(taps[start : start + _SEGMENT])
+        part = wide[gap + top :, gap + left :][: height + len(kernel) - 1, : width + kernel.shape[1] - 1]
+        total += cv2.filter2D(part, cv2.CV_16S, kernel, anchor=(0, 0))[:height, :width]
+    return total
+
+
+def _kernel(taps: list[shapes.Tap]) -> tuple[NDArray[np.float32], int, int]:
+    """The taps as the weights of a correlation, and where its first row and column lie from the pixel."""
+    top, left = min(-down for down, _, _ in taps), min(-right for _, right, _ in taps)
+    bottom, end = max(-down for down, _, _ in taps), max(-right for _, right, _ in taps)
+    kernel = np.zeros((bottom - top + 1, end - left + 1), np.float32)
+    for down, right, weight in taps:
+        kernel[-down - top, -right - left] += weight * _ONE
+    return kernel, top, left
+
+
+def zoom_blur(image: Image, call: Keyed) -> Image:
+    """The mean of the picture and of its enlargements."""
+    values = image.astype(np.float32)
+    zooms = shapes.zooms(*call.c)
+    total = values * 2
+    for zoom in zooms[1:]:
+        total += zoomed(values, zoom, "middle" if call.size == "cifar" else "first")
+    total *= np.float32(1 / (len(zooms) + 1))
+    return whole(total)
+
+
+def zoomed(values: NDArray[np.float32], zoom: float, cut: shapes.Cut) -> NDArray[np.float32]:
+    """Enlarged about the centre, linearly; the places differ by up to an eighth of a pixel from the reference's,
+    which puts the outer samples on the border."""
+    import cv2
+
+    height, width = values.shape[:2]
+    kept = [math.ceil(side / zoom) for side in (height, width)]
+    top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+    made = [round(side * zoom) for side in kept]
+    found = cv2.resize(values[top : top + kept[0], left : left + kept[1]], (made[1], made[0]))
+    if cut == "none":
+        return np.asarray(found)
+    first = [(made[0] - height) // 2, (made[1] - width) // 2] if cut == "middle" else [0, 0]
+    return np.asarray(found)[first[0] : first[0] + height, first[1] : first[1] + width]

@@ -1,0 +1,109 @@
+"""Kernels, paths and grids that both modes share, and the pure functions that build them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Tap = tuple[int, int, float]
+"""Rows down, columns to the right, weight."""
+
+
+@cache
+def disk(radius: float, edge: float) -> NDArray[np.float32]:
+    """A filled circle of sum 1 whose edge is softened by a Gaussian of sigma `edge` pixels; [n, n], n odd."""
+    import cv2
+
+    reach, taps = (8, 3) if radius <= 8 else (math.floor(radius), 5)
+    side = np.arange(-reach, reach + 1)
+    hard = (side[:, None] ** 2 + side**2 <= radius**2).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(hard / hard.sum(), (taps, taps), sigmaX=edge), np.float32)
+
+
+def line(radius: float, sigma: float, angle: float, shape: tuple[int, ...]) -> list[Tap]:
+    """The trace of a moving point: one-sided Gaussian weights along `angle` (degrees) on whole pixels.
+
+    As ImageMagick's motion blur, in the form of imagecorruptions: the trace stops where it would leave the picture,
+    and its weight is then missing from the sum."""
+    width = 2 * int(radius) + 1
+    weights = np.exp(-(np.arange(width) ** 2) / (2 * sigma**2))
+    weights /= weights.sum()
+    height, breadth = width * math.sin(math.radians(angle)), width * math.cos(math.radians(angle))
+    length = math.hypot(height, breadth)
+    taps = []
+    for step, weight in enumerate(weights):
+        down = -math.ceil(step * height / length - 0.5)
+        right = -math.ceil(step * breadth / length - 0.5)
+        if abs(down) >= shape[0] or abs(right) >= shape[1]:
+            break
+        taps.append((down, right, float(weight)))
+    return taps
+
+
+@cache
+def zooms(end: float, step: float) -> tuple[float, ...]:
+    return tuple(float(zoom) for zoom in np.arange(1, end, step))
+
+
+Cut = Literal["first", "middle", "none"]
+"""Which samples of an axis remain that a zoom has made longer: ImageNet-C and CIFAR-10-C differ here."""
+
+
+def zoom_axis(length: int, zoom: float, cut: Cut) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
+    """Where the samples of a zoomed axis come from: lower neighbour, share of the upper one, and whether the place
+    lies inside the picture (rounding puts some last places outside, where scipy's zoom gives 0)."""
+    kept = math.ceil(length / zoom)
+    start = (length - kept) // 2
+    made = round(kept * zoom)
+    first = (made - length) // 2 if cut == "middle" else 0
+    scale = (kept - 1) / (made - 1) if made > 1 else 0.0
+    places = np.arange(first, made if cut == "none" else first + length) * scale
+    lower = np.minimum(places.astype(np.intp), max(kept - 2, 0))
+    return start + lower, places - lower, places <= kept - 1
+
+
+def next_power_of_2(value: int) -> int:
+    return 1 << (value - 1).bit_length()
+
+
+def glass_order(shape: tuple[int, ...], reach: int) -> tuple[range, range]:
+    """Rows and columns that glass blur visits, in its order; what lies beside them stays, at the left and the top."""
+    return range(shape[0] - reach, reach, -1), range(shape[1] - reach, reach, -1)
+
+
+def glass_sources(shape: tuple[int, ...], reach: int, right: NDArray[np.integer], down: NDArray[np.integer]) -> Floats:
+    """The flat index that each pixel's value comes from in one pass of glass blur; `right`, `down`: a shift a visit.
+
+    The authors' script means to swap a pixel with a neighbour, one pixel after the other. Its two sides are views of
+    one array, so that what happens is a copy of the neighbour's current value, and ImageNet-C is made of copies. A
+    chain of copies ends at the first neighbour that was not visited before; all chains are followed at once by
+    pointer doubling."""
+    rows, columns = glass_order(shape, reach)
+    count = shape[0] * shape[1]
+    visited = np.add.outer(np.asarray(rows) * shape[1], np.asarray(columns)).astype(np.int32).ravel()
+    target = visited + (down * shape[1] + right).astype(np.int32)
+    inside = np.zeros(count, bool)
+    inside[visited] = True
+    before = inside[target] & (target > visited)
+    follow = np.arange(2 * count, dtype=np.int32)
+    follow[:count] += count
+    follow[visited] = np.where(before, target, target + count)
+    while True:
+        further = follow[follow[:count]]
+        if np.array_equal(further, follow[:count]):
+            return further - count
+        follow[:count] = further
+
+
+def diamond_square(size: int) -> Iterator[tuple[int, int]]:
+    """Step and half step of each level of the plasma fractal on a map of `size`, a power of two."""
+    step = size
+    while step >= 2:
+        yield step, step // 2
+        step //= 2

@@ -1,0 +1,86 @@
+"""The ice of `frost` (photographs of an installed package) and of `frost_procedural` (drawn here)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qbench.degrade.corruptions import ice
+from qbench.degrade.corruptions.severities import Size
+from qbench.errors import ConditionError
+from qbench.vocabulary import Image
+
+FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg", "frost6.jpg")
+
+
+@dataclass(frozen=True)
+class Ice:
+    """Textures larger than the picture, by index 0..5, and what says which they are."""
+
+    textures: Callable[[int], Image]
+    facts: Mapping[str, Any]
+
+
+def photographed(height: int, width: int, size: Size) -> Ice:
+    """The photographs of imagecorruptions, fitted to a picture. Raises ConditionError where they are not installed."""
+    folder = _installed()
+    return Ice(lambda index: _fitted(folder / FILES[index], height, width, size), {"textures": _digest(folder)})
+
+
+def _installed() -> Path:
+    spec = importlib.util.find_spec("imagecorruptions")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(place) / "frost"
+        if all((folder / name).is_file() for name in FILES):
+            return folder
+    raise ConditionError(
+        "frost needs the six textures of the package imagecorruptions, which is not installed: "
+        "`pip install --no-deps imagecorruptions`, or use frost_procedural, whose ice is drawn"
+    )
+
+
+@cache
+def _digest(folder: Path) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name in FILES:
+        found.update((folder / name).read_bytes())
+    return found.hexdigest()
+
+
+@cache
+def _fitted(file: Path, height: int, width: int, size: Size) -> Image:
+    import cv2
+
+    stored = cv2.imread(str(file))
+    if stored is None:
+        raise ConditionError(f"frost cannot read its texture {file}; install imagecorruptions again")
+    return fitted(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), height, width, size)
+
+
+def fitted(texture: Image, height: int, width: int, size: Size) -> Image:
+    """`texture` a tenth larger than stored, or than the picture where that is larger; a fifth of it for `cifar`."""
+    import cv2
+
+    if size == "cifar" and min(texture.shape[0] * 0.2 - height, texture.shape[1] * 0.2 - width) >= 1:
+        return np.asarray(cv2.resize(texture, (0, 0), fx=0.2, fy=0.2), np.uint8)
+    scale = max(1.0, height / texture.shape[0], width / texture.shape[1]) * 1.1
+    to = math.ceil(texture.shape[1] * scale), math.ceil(texture.shape[0] * scale)
+    return np.asarray(cv2.resize(texture, to, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def drawn(height: int, width: int, size: Size) -> Ice:
+    """Ice that is drawn, the same everywhere."""
+    return Ice(lambda index: _drawn(index, height, width, size), {"ice": ice.VERSION})
+
+
+@cache
+def _drawn(index: int, height: int, width: int, size: Size) -> Image:
+    return fitted(ice.texture(index), height, width, size)
