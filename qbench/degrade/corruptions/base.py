@@ -40,7 +40,7 @@ class Corruption:
 
     @property
     def label(self) -> str:
-        variants = [self.size] * (self.size != "imagenet") + [self.mode] * (self.mode != "fast")
+        variants: list[str] = [self.size] * (self.size != "imagenet") + [self.mode] * (self.mode != "fast")
         variants += [f"saved at JPEG {RESAVED}"] * self.resave
         return f"{self.name}/{self.severity}" + (f" ({', '.join(variants)})" if variants else "")
 
@@ -54,17 +54,17 @@ class Corruption:
         strength = parameters(self.name, self.severity, self.size)
         facts: dict[str, Any] = {"mode": self.mode}
         if self.mode == "parity":
-            from qbench.degrade.corruptions import parity
+            from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
 
             facts["reference"] = REFERENCE
             seed = draw(self.name).integers(0, 1 << 32, 4)
             legacy = np.random.RandomState(np.random.MT19937(seed.tolist()))
-            found = parity.corrupt(self.name, image, Call(strength, legacy, self.size, facts))
+            found = follow(self.name, image, Call(strength, legacy, self.size, facts))
         else:
-            from qbench.degrade.corruptions import fast
+            from qbench.degrade.corruptions.fast.dispatch import corrupt
 
             facts["version"] = FAST_VERSION
-            found = fast.corrupt(self.name, image, Call(strength, draw(self.name), self.size, facts))
+            found = corrupt(self.name, image, Call(strength, draw(self.name), self.size, facts))
         return (saved(found) if self.resave else found), facts
 
 

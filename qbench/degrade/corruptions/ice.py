@@ -64,7 +64,7 @@ def texture(index: int) -> Image:
     light = recipe.film * _unit(film) + (1 - recipe.film) * _unit(relief) + 0.12 * grain
     shade = np.tanh(_unit(light) / 2.2) * 2.2 * recipe.spread
     tint = np.array([1.1, 1.0, 0.9], np.float32)  # light glints are whiter than the shadows between them
-    return np.clip(np.array(recipe.tone) + shade[..., None] * tint, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.array(recipe.tone) + shade[..., None] * tint, 0, 255), np.uint8)
 
 
 def _unit(plane: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -77,7 +77,9 @@ def glass_order(shape: tuple[int, ...], reach: int) -> tuple[range, range]:
     return range(shape[0] - reach, reach, -1), range(shape[1] - reach, reach, -1)
 
 
-def glass_sources(shape: tuple[int, ...], reach: int, right: NDArray[np.integer], down: NDArray[np.integer]) -> Floats:
+def glass_sources(
+    shape: tuple[int, ...], reach: int, right: NDArray[np.integer], down: NDArray[np.integer]
+) -> NDArray[np.int32]:
     """The flat index that each pixel's value comes from in one pass of glass blur; `right`, `down`: a shift a visit.
 
     The authors' script means to swap a pixel with a neighbour, one pixel after the other. Its two sides are views of

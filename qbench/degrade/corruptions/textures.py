@@ -7,9 +7,9 @@ import importlib.util
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from qbench.degrade.corruptions.severities import Size
 from qbench.errors import ConditionError
 from qbench.vocabulary import Image
 
+T = TypeVar("T")
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg", "frost6.jpg")
 
 
@@ -32,7 +33,9 @@ class Ice:
 def photographed(height: int, width: int, size: Size) -> Ice:
     """The photographs of imagecorruptions, fitted to a picture. Raises ConditionError where they are not installed."""
     folder = _installed()
-    return Ice(lambda index: _fitted(folder / FILES[index], height, width, size), {"textures": _digest(folder)})
+    return Ice(
+        lambda index: _fitted(_stored, folder / FILES[index], height, width, size), {"textures": _digest(folder)}
+    )
 
 
 def _installed() -> Path:
@@ -56,31 +59,32 @@ def _digest(folder: Path) -> str:
 
 
 @cache
-def _fitted(file: Path, height: int, width: int, size: Size) -> Image:
+def _stored(file: Path) -> Image:
     import cv2
 
     stored = cv2.imread(str(file))
     if stored is None:
         raise ConditionError(f"frost cannot read its texture {file}; install imagecorruptions again")
-    return fitted(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), height, width, size)
-
-
-def fitted(texture: Image, height: int, width: int, size: Size) -> Image:
-    """`texture` a tenth larger than stored, or than the picture where that is larger; a fifth of it for `cifar`."""
-    import cv2
-
-    if size == "cifar" and min(texture.shape[0] * 0.2 - height, texture.shape[1] * 0.2 - width) >= 1:
-        return np.asarray(cv2.resize(texture, (0, 0), fx=0.2, fy=0.2), np.uint8)
-    scale = max(1.0, height / texture.shape[0], width / texture.shape[1]) * 1.1
-    to = math.ceil(texture.shape[1] * scale), math.ceil(texture.shape[0] * scale)
-    return np.asarray(cv2.resize(texture, to, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.cvtColor(np.asarray(stored, np.uint8), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def drawn(height: int, width: int, size: Size) -> Ice:
     """Ice that is drawn, the same everywhere."""
-    return Ice(lambda index: _drawn(index, height, width, size), {"ice": ice.VERSION})
+    return Ice(lambda index: _fitted(ice.texture, index, height, width, size), {"ice": ice.VERSION})
 
 
-@cache
-def _drawn(index: int, height: int, width: int, size: Size) -> Image:
-    return fitted(ice.texture(index), height, width, size)
+def _fitted(texture: Callable[[T], Image], which: T, height: int, width: int, size: Size) -> Image:
+    """A texture a tenth larger than stored, or than the picture where that is larger; a fifth of it for `cifar`."""
+    rows, columns = texture(which).shape[:2]
+    if size == "cifar" and min(rows * 0.2 - height, columns * 0.2 - width) >= 1:
+        return _scaled(texture, which, round(rows * 0.2), round(columns * 0.2), smooth=False)
+    scale = max(1.0, height / rows, width / columns) * 1.1
+    return _scaled(texture, which, math.ceil(rows * scale), math.ceil(columns * scale), smooth=True)
+
+
+@lru_cache(maxsize=24)
+def _scaled(texture: Callable[[T], Image], which: T, rows: int, columns: int, smooth: bool) -> Image:
+    import cv2
+
+    method = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(texture(which), (columns, rows), interpolation=method), np.uint8)

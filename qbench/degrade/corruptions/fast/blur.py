@@ -90,7 +90,8 @@ def moved(image: Image, radius: float, sigma: float, angle: float) -> NDArray[np
     for start in range(0, len(taps), _SEGMENT):
         kernel, top, left = _kernel(taps[start : start + _SEGMENT])
         part = wide[gap + top :, gap + left :][: height + len(kernel) - 1, : width + kernel.shape[1] - 1]
-        total += cv2.filter2D(part, cv2.CV_16S, kernel, anchor=(0, 0))[:height, :width]
+        found = np.asarray(cv2.filter2D(part, cv2.CV_16S, kernel, anchor=(0, 0)), np.int16)
+        total += found[:height, :width]
     return total
 
 
@@ -124,8 +125,9 @@ def zoomed(values: NDArray[np.float32], zoom: float, cut: shapes.Cut) -> NDArray
     kept = [math.ceil(side / zoom) for side in (height, width)]
     top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
     made = [round(side * zoom) for side in kept]
-    found = cv2.resize(values[top : top + kept[0], left : left + kept[1]], (made[1], made[0]))
+    part = values[top : top + kept[0], left : left + kept[1]]
+    found = np.asarray(cv2.resize(part, (made[1], made[0])), np.float32)
     if cut == "none":
-        return np.asarray(found)
+        return found
     first = [(made[0] - height) // 2, (made[1] - width) // 2] if cut == "middle" else [0, 0]
-    return np.asarray(found)[first[0] : first[0] + height, first[1] : first[1] + width]
+    return found[first[0] : first[0] + height, first[1] : first[1] + width]

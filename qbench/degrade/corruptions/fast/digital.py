@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.fast import draws
-from qbench.degrade.corruptions.parity import digital as parity
+from qbench.degrade.corruptions.shared import blocks, compressed, sheared
 from qbench.vocabulary import Image
 
 Keyed = Call[np.random.Generator]
@@ -26,7 +26,7 @@ def brightness(image: Image, call: Keyed) -> Image:
     red, green, blue = cv2.split(image)
     value = cv2.max(cv2.max(red, green), blue)
     factor = _lift(call.c[0])[value]
-    found = cv2.merge([factor * red, factor * green, factor * blue]).astype(np.uint8)
+    found = np.asarray(cv2.merge([factor * red, factor * green, factor * blue])).astype(np.uint8)
     if not value.all():
         found[value == 0] = _lifted(call.c[0])[0]
     return found
@@ -71,7 +71,7 @@ def _stretch(scale: float, offset: float) -> NDArray[np.float32]:
     saturation = delta / np.maximum(value, 1)
     made = np.clip(saturation * scale + offset, 0, 1)
     factor = np.where(delta > 0, made * value / np.maximum(delta, 1), made * value)
-    return factor.astype(np.float32).ravel()
+    return np.asarray(factor, np.float32).ravel()
 
 
 def contrast(image: Image, call: Keyed) -> Image:
@@ -90,11 +90,11 @@ def elastic_transform(image: Image, call: Keyed) -> Image:
     height, width = image.shape[:2]
     values = image.astype(np.uint16) << 8  # fractions of a level, to be cut off at the end
     if reach:
-        values = parity.sheared(values, call.rng.uniform(-reach * height, reach * height, size=(3, 2)))
+        values = sheared(values, call.rng.uniform(-reach * height, reach * height, size=(3, 2)))
     right, down = (_displacements(draws.words(call.rng, height, width), displacement, sigma) for _ in range(2))
     right += np.arange(width, dtype=np.float32)
     down += np.arange(height, dtype=np.float32)[:, None]
-    mapped = cv2.remap(values, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    mapped = np.asarray(cv2.remap(values, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint16)
     return (mapped >> 8).astype(np.uint8)
 
 
@@ -103,25 +103,31 @@ def _displacements(drawn: NDArray[np.uint16], displacement: float, sigma: float)
     import cv2
 
     height, width = drawn.shape
-    field: NDArray[Any] = drawn.astype(np.float32)
+    field = drawn.astype(np.float32)
     field -= np.float32(32767.5)
     field *= np.float32(displacement * height / 32767.5)
     if sigma:
         taps = [2 * int(3 * sigma * side + 0.5) + 1 for side in (width, height)]
-        field = cv2.GaussianBlur(field, taps, sigma * width, sigmaY=sigma * height, borderType=cv2.BORDER_REFLECT)
+        cv2.GaussianBlur(field, taps, sigma * width, field, sigma * height, cv2.BORDER_REFLECT)
     return field
 
 
 def pixelate(image: Image, call: Keyed) -> Image:
-    """Whole blocks are averaged by OpenCV, others by Pillow as in parity mode."""
+    """Means of whole blocks are taken by OpenCV, others by Pillow as in parity mode; the values are the same."""
     import cv2
 
     height, width = image.shape[:2]
     rows, columns = int(height * call.c[0]), int(width * call.c[0])
     if height % rows or width % columns or call.size == "cifar":
-        return parity.pixelate(image, call)  # type: ignore[arg-type]
-    small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+        return blocks(image, call.c[0], smooth=call.size == "cifar")
+    small = _halves_up(cv2.resize(image.astype(np.float32), (columns, height), interpolation=cv2.INTER_AREA))
+    small = _halves_up(cv2.resize(small.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _halves_up(values: Any) -> NDArray[np.uint8]:
+    """Rounded as Pillow does, after each of the two axes."""
+    return np.asarray(values + np.float32(0.5)).astype(np.uint8)
 
 
 def jpeg_compression(image: Image, call: Keyed) -> Image:
@@ -130,6 +136,7 @@ def jpeg_compression(image: Image, call: Keyed) -> Image:
 
     quality = int(call.c[0])
     if image.ndim == 2:
-        return parity.compressed(image, quality)
+        return compressed(image, quality)
     stored = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.cvtColor(cv2.imdecode(stored, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    read = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)

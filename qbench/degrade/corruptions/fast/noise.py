@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.fast import draws
@@ -24,14 +25,15 @@ def shot_noise(image: Image, call: Keyed) -> Image:
 
 def impulse_noise(image: Image, call: Keyed) -> Image:
     """One draw says whether a value changes and to what: the lowest become salt, the highest pepper."""
-    import cv2
-
-    drawn = draws.words(call.rng, *image.shape).reshape(image.shape[0], -1)
+    drawn = draws.words(call.rng, *image.shape)
     half = round(call.c[0] / 2 * draws.LEVELS)
-    flat = image.reshape(drawn.shape)
-    salted = cv2.bitwise_or(flat, cv2.compare(drawn, half, cv2.CMP_LT))
-    peppered = cv2.bitwise_and(salted, cv2.compare(drawn, draws.LEVELS - half, cv2.CMP_LT))
-    return np.asarray(peppered, np.uint8).reshape(image.shape)
+    return (image | _mask(drawn < half)) & _mask(drawn < draws.LEVELS - half)
+
+
+def _mask(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """255 where chosen, else 0."""
+    ones = chosen.view(np.uint8)
+    return np.negative(ones, out=ones)
 
 
 def speckle_noise(image: Image, call: Keyed) -> Image:

@@ -13,7 +13,7 @@ from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.fast import draws
 from qbench.degrade.corruptions.fast.blur import moved, smoothed, whole
 from qbench.degrade.corruptions.fast.plasma import plasma
-from qbench.degrade.corruptions.parity.weather import MUD, WATER, over_channels, refraction, to_grey
+from qbench.degrade.corruptions.shared import MUD, WATER, over_channels, refraction, to_grey
 from qbench.vocabulary import Image
 
 Keyed = Call[np.random.Generator]

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from qbench.degrade.corruptions import shapes
 from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.parity.levels import levels
 from qbench.vocabulary import Image
 
 Legacy = Call[np.random.RandomState]
@@ -45,7 +46,7 @@ def zoomed(values: NDArray[Any], zoom: float, cut: shapes.Cut) -> NDArray[np.flo
 
 
 def gaussian_blur(image: Image, call: Legacy) -> NDArray[Any]:
-    return np.clip(smoothed(image / 255, call.c[0]), 0, 1) * 255
+    return levels(smoothed(image / 255, call.c[0]))
 
 
 def glass_blur(image: Image, call: Legacy) -> NDArray[Any]:
@@ -57,7 +58,7 @@ def glass_blur(image: Image, call: Legacy) -> NDArray[Any]:
     for _ in range(passes):
         moves = call.rng.randint(-reach, reach, size=(len(rows) * len(columns), 2))
         flat = flat[shapes.glass_sources(image.shape, reach, moves[:, 0], moves[:, 1])]
-    return np.clip(smoothed(flat.reshape(image.shape) / 255, sigma), 0, 1) * 255
+    return levels(smoothed(flat.reshape(image.shape) / 255, sigma))
 
 
 def defocus_blur(image: Image, call: Legacy) -> NDArray[Any]:
@@ -65,12 +66,12 @@ def defocus_blur(image: Image, call: Legacy) -> NDArray[Any]:
 
     kernel = shapes.disk(*call.c)
     planes = [cv2.filter2D(plane, -1, kernel) for plane in np.moveaxis(np.atleast_3d(image / 255), 2, 0)]
-    return np.asarray(np.clip(np.stack(planes, 2).reshape(image.shape), 0, 1) * 255)
+    return levels(np.stack(planes, 2).reshape(image.shape))
 
 
 def motion_blur(image: Image, call: Legacy) -> NDArray[Any]:
     call.facts["angle"] = angle = call.rng.uniform(-45, 45)
-    return np.clip(moved(image, call.c[0], call.c[1], angle), 0, 255)
+    return np.asarray(np.clip(moved(image, call.c[0], call.c[1], angle), 0, 255))
 
 
 def zoom_blur(image: Image, call: Legacy) -> NDArray[Any]:
@@ -79,4 +80,4 @@ def zoom_blur(image: Image, call: Legacy) -> NDArray[Any]:
     found = np.zeros_like(values)
     for zoom in zooms:
         found += zoomed(values, zoom, "middle" if call.size == "cifar" else "first")
-    return np.clip((values + found) / (len(zooms) + 1), 0, 1) * 255
+    return levels((values + found) / (len(zooms) + 1))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.jpeg import jpeg
+from qbench.degrade.corruptions.parity.levels import levels
+from qbench.degrade.corruptions.shared import blocks, compressed, sheared
 from qbench.vocabulary import Image
 
 Legacy = Call[np.random.RandomState]
@@ -19,9 +19,9 @@ Legacy = Call[np.random.RandomState]
 def brightness(image: Image, call: Legacy) -> NDArray[Any]:
     values = image / 255
     if image.ndim == 2:
-        return np.clip(values + call.c[0], 0, 1) * 255
+        return levels(values + call.c[0])
     hue, saturation, value = _to_hsv(values)
-    return np.clip(_to_rgb(hue, saturation, np.clip(value + call.c[0], 0, 1)), 0, 1) * 255
+    return levels(_to_rgb(hue, saturation, np.clip(value + call.c[0], 0, 1)))
 
 
 def saturate(image: Image, call: Legacy) -> NDArray[Any]:
@@ -30,7 +30,7 @@ def saturate(image: Image, call: Legacy) -> NDArray[Any]:
     if image.ndim == 2:
         return image
     hue, saturation, value = _to_hsv(image / 255)
-    return np.clip(_to_rgb(hue, np.clip(saturation * factor + offset, 0, 1), value), 0, 1) * 255
+    return levels(_to_rgb(hue, np.clip(saturation * factor + offset, 0, 1), value))
 
 
 def _to_hsv(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -61,7 +61,7 @@ def _to_rgb(hue: NDArray[Any], saturation: NDArray[Any], value: NDArray[Any]) ->
 def contrast(image: Image, call: Legacy) -> NDArray[Any]:
     values = image / 255
     means = values.mean(axis=(0, 1), keepdims=True)
-    return np.clip((values - means) * call.c[0] + means, 0, 1) * 255
+    return levels((values - means) * call.c[0] + means)
 
 
 def elastic_transform(image: Image, call: Legacy) -> NDArray[Any]:
@@ -83,18 +83,7 @@ def elastic_transform(image: Image, call: Legacy) -> NDArray[Any]:
     )  # fmt: skip
     places = np.arange(height)[:, None] + down, np.arange(width) + right
     planes = [map_coordinates(plane, places, order=1, mode="reflect") for plane in _planes(values)]
-    return np.clip(np.stack(planes, 2).reshape(image.shape), 0, 1) * 255
-
-
-def sheared(values: NDArray[Any], moves: NDArray[np.float64]) -> NDArray[Any]:
-    """The affine map that moves three corners of a square of a third of the picture by `moves` (right, down)."""
-    import cv2
-
-    height, width = values.shape[:2]
-    centre, side = np.array([width // 2, height // 2], np.float32), np.float32(min(height, width) // 3)
-    corners = centre + side * np.array([[1, 1], [1, -1], [-1, -1]], np.float32)
-    matrix = cv2.getAffineTransform(corners, corners + moves.astype(np.float32))
-    return np.asarray(cv2.warpAffine(values, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101))
+    return levels(np.stack(planes, 2).reshape(image.shape))
 
 
 def _planes(values: NDArray[Any]) -> NDArray[Any]:
@@ -102,20 +91,8 @@ def _planes(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def pixelate(image: Image, call: Legacy) -> Image:
-    height, width = image.shape[:2]
-    small = Pillow.fromarray(image).resize(
-        (int(width * call.c[0]), int(height * call.c[0])), Pillow.Resampling.BOX
-    )  # fmt: skip
-    back = Pillow.Resampling.BOX if call.size == "cifar" else Pillow.Resampling.NEAREST
-    return np.asarray(small.resize((width, height), back))
+    return blocks(image, call.c[0], smooth=call.size == "cifar")
 
 
 def jpeg_compression(image: Image, call: Legacy) -> Image:
     return compressed(image, int(call.c[0]))
-
-
-def compressed(image: Image, quality: int) -> Image:
-    """A JPEG round trip; a grey picture goes through three equal channels, as the reference does."""
-    if image.ndim == 3:
-        return jpeg(image, quality)[0]
-    return np.asarray(Pillow.fromarray(jpeg(np.dstack([image] * 3), quality)[0]).convert("L"))

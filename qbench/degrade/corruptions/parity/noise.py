@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.parity.levels import levels
 from qbench.vocabulary import Image
 
 Legacy = Call[np.random.RandomState]
 
 
 def gaussian_noise(image: Image, call: Legacy) -> NDArray[Any]:
-    return np.clip(image / 255 + call.rng.normal(size=image.shape, scale=call.c[0]), 0, 1) * 255
+    return levels(image / 255 + call.rng.normal(size=image.shape, scale=call.c[0]))
 
 
 def shot_noise(image: Image, call: Legacy) -> NDArray[Any]:
     (photons,) = call.c
-    return np.clip(call.rng.poisson(image / 255 * photons) / photons, 0, 1) * 255
+    return levels(call.rng.poisson(image / 255 * photons) / photons)
 
 
 def impulse_noise(image: Image, call: Legacy) -> NDArray[Any]:
@@ -31,4 +32,4 @@ def impulse_noise(image: Image, call: Legacy) -> NDArray[Any]:
 
 def speckle_noise(image: Image, call: Legacy) -> NDArray[Any]:
     values = image / 255
-    return np.clip(values + values * call.rng.normal(size=image.shape, scale=call.c[0]), 0, 1) * 255
+    return levels(values + values * call.rng.normal(size=image.shape, scale=call.c[0]))

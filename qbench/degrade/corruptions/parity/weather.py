@@ -10,18 +10,11 @@ from numpy.typing import NDArray
 from qbench.degrade.corruptions import shapes, textures
 from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.parity.blur import moved, smoothed, zoomed
+from qbench.degrade.corruptions.parity.levels import levels
+from qbench.degrade.corruptions.shared import MUD, WATER, over_channels, refraction, to_grey
 from qbench.vocabulary import Image
 
 Legacy = Call[np.random.RandomState]
-MUD, WATER = np.array([63, 42, 20]) / 255, np.array([175, 238, 238]) / 255
-
-
-def over_channels(plane: NDArray[Any], image: Image) -> NDArray[Any]:
-    return plane if image.ndim == 2 else plane[..., None]
-
-
-def to_grey(colour: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(colour @ np.array([0.2989, 0.5870, 0.1140]))
 
 
 def snow(image: Image, call: Legacy) -> NDArray[Any]:
@@ -31,19 +24,18 @@ def snow(image: Image, call: Legacy) -> NDArray[Any]:
         call.rng.normal(mean, spread, size=image.shape[:2]), zoom, "middle" if call.size == "cifar" else "none"
     )
     flakes[flakes < threshold] = 0
-    flakes = np.clip(flakes, 0, 1)
     call.facts["angle"] = angle = call.rng.uniform(-135, -45)
-    flakes = np.round(moved(flakes, radius, sigma, angle) * 255).astype(np.uint8) / 255
-    flakes = flakes[: image.shape[0], : image.shape[1]]
+    fallen = np.round(moved(np.clip(flakes, 0, 1), radius, sigma, angle) * 255).astype(np.uint8) / 255
+    fallen = fallen[: image.shape[0], : image.shape[1]]
     values = share * values + (1 - share) * whitened(values)
-    return np.clip(values + over_channels(flakes + np.rot90(flakes, k=2), image), 0, 1) * 255
+    return levels(values + over_channels(fallen + np.rot90(fallen, k=2), image))
 
 
 def whitened(values: NDArray[Any]) -> NDArray[Any]:
     import cv2
 
     grey = values if values.ndim == 2 else cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)[..., None]
-    return np.maximum(values, grey * 1.5 + 0.5)
+    return np.asarray(np.maximum(values, grey * 1.5 + 0.5))
 
 
 def fog(image: Image, call: Legacy) -> NDArray[Any]:
@@ -52,7 +44,7 @@ def fog(image: Image, call: Legacy) -> NDArray[Any]:
     brightest = values.max()
     cloud = plasma(shapes.next_power_of_2(max(image.shape)), decay, call.rng)[: image.shape[0], : image.shape[1]]
     values = values + amount * over_channels(cloud, image)
-    return np.clip(values * brightest / (brightest + amount), 0, 1) * 255
+    return levels(values * brightest / (brightest + amount))
 
 
 def plasma(size: int, decay: float, rng: np.random.RandomState) -> NDArray[np.float64]:
@@ -74,7 +66,7 @@ def plasma(size: int, decay: float, rng: np.random.RandomState) -> NDArray[np.fl
         heights[half::step, ::step] = jittered(beside)
         wibble /= decay
     heights -= heights.min()
-    return heights / heights.max()
+    return np.asarray(heights / heights.max())
 
 
 def frost(image: Image, call: Legacy) -> NDArray[Any]:
@@ -92,7 +84,7 @@ def iced(image: Image, call: Legacy, ice: textures.Ice) -> NDArray[Any]:
     top, left = (int(call.rng.randint(0, texture.shape[axis] - image.shape[axis])) for axis in (0, 1))
     crop = texture[top : top + image.shape[0], left : left + image.shape[1]]
     call.facts.update(ice.facts, texture=index + 1, top=top, left=left)
-    return np.clip(call.c[0] * image + call.c[1] * (to_grey(crop) if image.ndim == 2 else crop), 0, 255)
+    return np.asarray(np.clip(call.c[0] * image + call.c[1] * (to_grey(crop) if image.ndim == 2 else crop), 0, 255))
 
 
 def spatter(image: Image, call: Legacy) -> NDArray[Any]:
@@ -104,19 +96,7 @@ def spatter(image: Image, call: Legacy) -> NDArray[Any]:
         cover = smoothed((liquid > threshold).astype(np.float32), opacity)
         cover[cover < 0.8] = 0
         colour = cover * to_grey(MUD) if image.ndim == 2 else cover[..., None] * MUD
-        return np.clip(values * (1 - over_channels(cover, image)) + colour, 0, 1) * 255
+        return levels(values * (1 - over_channels(cover, image)) + colour)
     shine = refraction((liquid * 255).astype(np.uint8)) * opacity
     colour = np.clip(shine[..., None] * WATER, 0, 1)
-    return np.clip(values + (to_grey(colour) if image.ndim == 2 else colour), 0, 1) * 255
-
-
-def refraction(liquid: Image) -> NDArray[np.float32]:
-    """How bright each place of a film of water is, [H, W] in [0, 1]: depth below its edges, embossed."""
-    import cv2
-
-    depth = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)
-    depth = cv2.threshold(depth, 20, 20, cv2.THRESH_TRUNC)[1]
-    depth = cv2.equalizeHist(cv2.blur(depth, (3, 3)).astype(np.uint8))
-    embossed = cv2.filter2D(depth, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], np.float32))
-    shine = liquid * cv2.blur(embossed, (3, 3)).astype(np.float32)
-    return np.asarray(shine / max(float(shine.max()), 1e-6), np.float32)
+    return levels(values + (to_grey(colour) if image.ndim == 2 else colour))
