@@ -87,9 +87,9 @@ class Jpeg(FileCodec):
     def decode(self, data: bytes, grey: bool) -> Image:
         return decoded(data, grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         asked = {"quality": [self.quality], "progressive": self.progressive}
-        return {**asked, **chroma_and_tables(image, data, self.subsampling)}
+        return {**asked, **chroma_and_tables(image, self.quality, self.subsampling)}
 
 
 @condition("rejpeg", libraries=(JPEG_LIBRARY,))
@@ -146,7 +146,7 @@ class Rejpeg:
             data = encoded(wider, qualities[-1])
             image = decoded(data, image.ndim == 2)[y:, x:]
         rounds = {"quality": qualities, "grid": grids} if self.shift else {"quality": qualities}
-        return image, {**rounds, **chroma_and_tables(wider, data), **rate(len(data), wider)}
+        return image, {**rounds, **chroma_and_tables(image, qualities[-1]), **rate(len(data), wider)}
 
     def _quality(self, draw: Draw, step: int) -> int:
         if isinstance(self.quality, int):
@@ -163,10 +163,10 @@ class Rejpeg:
         return int(dx), int(dy)
 
 
-def chroma_and_tables(image: Image, data: bytes, subsampling: Subsampling = "4:2:0") -> Facts:
-    """What a JPEG file of `image` tells of itself: chroma, quantisation tables and codec."""
+def chroma_and_tables(image: Image, quality: int, subsampling: Subsampling = "4:2:0") -> Facts:
+    """What a JPEG file of `image` at `quality` tells of itself: chroma, quantisation tables and codec."""
     return {
         "subsampling": subsampling if image.ndim == 3 else GREY,
-        "quantisation": tables(data),
+        "quantisation": tables(quality, image.ndim == 2),
         "codec": told_version(JPEG_LIBRARY),
     }

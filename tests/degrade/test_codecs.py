@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import AvifImagePlugin
 from PIL import Image as Pillow
 
+from qbench.degrade.codecs import codec_version
 from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
-from qbench.degrade.jpeg import Jpeg
+from qbench.degrade.jpeg import AnyOf, Jpeg, Rejpeg
 from qbench.draws import Draw
 from tests.degrade.codec_files import avif_chroma, jpeg2000_coding, jpeg_frame, natural, psnr
 from tests.degrade.test_jpeg import LUMA
@@ -101,8 +102,13 @@ def test_the_tables_are_the_standard_s_scaled_as_the_ijg_does_for_all_qualities(
     for quality in range(1, 101):
         scale = 5000 // quality if quality < 50 else 200 - 2 * quality
         expected = [[min(max((v * scale + 50) // 100, 1), 255) for v in table] for table in (LUMA, CHROMA)]
-        assert Jpeg(quality).apply(image, DRAW)[1]["quantisation"] == expected
-        assert Jpeg(quality).apply(image[..., 0], DRAW)[1]["quantisation"] == expected[:1]
+        for codec in (Jpeg(quality), Jpeg(quality, "4:4:4"), Jpeg(quality, progressive=True)):
+            for one, wanted in ((image, expected), (image[..., 0], expected[:1])):
+                assert codec.apply(one, DRAW)[1]["quantisation"] == wanted
+                with Pillow.open(io.BytesIO(codec.encode(one))) as stored:
+                    assert list(stored.quantization.values()) == wanted  # type: ignore[attr-defined]
+    drawn = Rejpeg(3, AnyOf((60, 9))).apply(image, DRAW)[1]
+    assert drawn["quantisation"] == Jpeg(drawn["quality"][-1]).apply(image, DRAW)[1]["quantisation"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +183,18 @@ def test_avif_has_the_same_bits_whatever_pillow_takes_for_its_threads(monkeypatc
         monkeypatch.setattr(AvifImagePlugin, "DEFAULT_MAX_THREADS", threads)
         assert Avif(40, 8).encode(image) == data
         assert np.array_equal(Avif(40, 8).apply(image, DRAW)[0], pixels), "nor does decoding depend on them"
+
+
+def test_avif_is_written_in_one_thread() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    written = {}
+    for threads in (1, 2):
+        buffer = io.BytesIO()
+        Pillow.fromarray(image).save(buffer, "AVIF", quality=40, max_threads=threads)
+        written[threads] = buffer.getvalue()
+    assert Avif(40).encode(image) == written[1]
+    if codec_version("libavif").startswith("1.4.2 (aom 3.14"):
+        assert written[1] != written[2], "the reason for the pin; where it falls, the pin may fall"
 
 
 def test_avif_is_pillow_s_even_where_another_package_took_the_format_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,15 @@ def test_moves_take_each_offset_about_as_often() -> None:
     assert abs(np.corrcoef(moves[:, 0] % 16, moves[:, 1] % 16)[0, 1]) < 0.17
 
 
+def test_moves_do_not_follow_the_qualities() -> None:
+    image, qualities = natural(8, 8), tuple(range(10, 90, 10))
+    drawn = [Rejpeg(2, AnyOf(qualities), 8).apply(image, Draw(2, f"{i}"))[1] for i in range(400)]
+    second = [facts["quality"][1] for facts in drawn]
+    for way in (0, 1):
+        moves = [facts["grid"][1][way] for facts in drawn]
+        assert abs(np.corrcoef(second, moves)[0, 1]) < 0.17, "3.3 standard errors"
+
+
 @pytest.mark.parametrize("grey", [False, True])
 def test_an_aligned_second_round_changes_little_and_a_shifted_one_much(grey: bool) -> None:
     image = natural(128, 128, grey=grey)
@@ -114,11 +123,15 @@ def test_the_content_stays_in_place() -> None:
     height=st.integers(1, 30), width=st.integers(1, 30), top=st.integers(-70, 70), left=st.integers(-70, 70),
     grey=st.booleans(),
 )  # fmt: skip
-def test_a_window_is_numpy_s_symmetric_padding(height: int, width: int, top: int, left: int, grey: bool) -> None:
+def test_a_window_goes_on_mirrored_at_every_border(height: int, width: int, top: int, left: int, grey: bool) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width) if grey else (height, width, 3), np.uint8)
-    wide = np.pad(image, [(70, 70 + 30), (70, 70 + 30), (0, 0)][: image.ndim], mode="symmetric")
-    expected = wide[70 + top : 70 + top + height, 70 + left : 70 + left + width]
-    assert np.array_equal(window(image, top, left, height, width), expected)
+    found = window(image, top, left, 9, 7)
+    assert found.shape[:2] == (9, 7)
+    for row in range(9):
+        for column in range(7):
+            y, x = (top + row) % (2 * height), (left + column) % (2 * width)
+            expected = image[min(y, 2 * height - 1 - y), min(x, 2 * width - 1 - x)]
+            assert np.array_equal(found[row, column], expected)
 
 
 @settings(max_examples=40, deadline=None)

@@ -80,8 +80,8 @@ class FileCodec(ABC):
         """The picture in the file: uint8 [H, W, 3], or [H, W] where `grey`."""
 
     @abstractmethod
-    def told(self, image: Image, data: bytes) -> Facts:
-        """The facts of this codec and file beside its rate."""
+    def told(self, image: Image) -> Facts:
+        """The facts of this codec for `image` beside the rate."""
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         image = checked(image, self.label)
@@ -91,7 +91,7 @@ class FileCodec(ABC):
         except (OSError, ValueError, RuntimeError) as error:
             size = "x".join(map(str, image.shape[:2]))
             raise ConditionError(f"{self.label} cannot code a picture of {size} pixels: {error}") from error
-        return found, {**self.told(image, data), **rate(len(data), image)}
+        return found, {**self.told(image), **rate(len(data), image)}
 
 
 def needs_pillow_with(feature: str, library: str, label: str) -> None:

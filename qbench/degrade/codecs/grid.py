@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qbench.vocabulary import Image
 
@@ -13,9 +12,8 @@ def window(image: Image, top: int, left: int, height: int, width: int) -> Image:
 
     Outside, the picture goes on mirrored with its border pixel repeated (… c b a | a b c …), as often as it takes:
     the continuation without a jump, which is also the one that a DCT assumes."""
-    return image[_mirrored(top, height, image.shape[0])][:, _mirrored(left, width, image.shape[1])]
-
-
-def _mirrored(start: int, count: int, size: int) -> NDArray[np.intp]:
-    index = np.arange(start, start + count) % (2 * size)
-    return np.minimum(index, 2 * size - 1 - index)
+    above, before = max(-top, 0), max(-left, 0)
+    below, after = max(top + height - image.shape[0], 0), max(left + width - image.shape[1], 0)
+    around = [(above, below), (before, after), (0, 0)][: image.ndim]
+    wide = np.pad(image, around, mode="symmetric")
+    return wide[top + above : top + above + height, left + before : left + before + width]

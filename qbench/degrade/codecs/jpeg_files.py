@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
+import numpy as np
 from PIL import Image as Pillow
 
 from qbench.degrade.codecs.files import Subsampling, pixels, written
@@ -24,8 +26,16 @@ def decoded(data: bytes, grey: bool) -> Image:
         return pixels(stored, grey)
 
 
-def tables(data: bytes) -> list[list[int]]:
-    """The quantisation tables in a JPEG file (luma, chroma), each row by row; nothing is decoded."""
+def tables(quality: int, grey: bool) -> list[list[int]]:
+    """The quantisation tables in a JPEG file of that quality (luma, chroma), each row by row.
+
+    They depend on nothing else, so that they are read from one small file per quality."""
+    return [list(table) for table in _tables(quality, grey)]
+
+
+@cache
+def _tables(quality: int, grey: bool) -> tuple[tuple[int, ...], ...]:
+    data = encoded(np.zeros((8, 8) if grey else (8, 8, 3), np.uint8), quality)
     with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as stored:
         found = stored.quantization  # type: ignore[attr-defined]
-        return [list(found[index]) for index in sorted(found)]
+        return tuple(tuple(found[index]) for index in sorted(found))

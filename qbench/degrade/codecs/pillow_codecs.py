@@ -58,7 +58,7 @@ class Webp(FileCodec):
         with Pillow.open(io.BytesIO(data), formats=("WEBP",)) as stored:
             return pixels(stored, grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         return {"quality": [self.quality], "method": self.method, "subsampling": "4:2:0",
                 "codec": told_version("libwebp")}  # fmt: skip
 
@@ -93,7 +93,7 @@ class Avif(FileCodec):
     def decode(self, data: bytes, grey: bool) -> Image:
         return avif_files.decoded(data, grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         return {"quality": [self.quality], "speed": self.speed,
                 "subsampling": self.subsampling if image.ndim == 3 else GREY,
                 "codec": told_version("libavif")}  # fmt: skip
@@ -142,7 +142,7 @@ class Jpeg2000(FileCodec):
         with Pillow.open(io.BytesIO(data), formats=("JPEG2000",)) as stored:
             return pixels(stored, grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         asked = {"ratio": self.ratio} if self.ratio is not None else {"psnr": self.psnr}
         return {**asked, "subsampling": "4:4:4" if image.ndim == 3 else GREY,
                 "codec": told_version("openjpeg")}  # fmt: skip

@@ -59,7 +59,7 @@ class Jxl(FileCodec):
         with Pillow.open(io.BytesIO(data), formats=("JXL",)) as stored:
             return pixels(stored, grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         return {"quality": [self.quality], "effort": self.effort, "subsampling": "4:4:4" if image.ndim == 3 else GREY,
                 "codec": told_version("pillow-jxl-plugin")}  # fmt: skip
 
@@ -108,7 +108,7 @@ class Heic(FileCodec):
 
         return pixels(pillow_heif.open_heif(io.BytesIO(data)).to_pillow(), grey)
 
-    def told(self, image: Image, data: bytes) -> Facts:
+    def told(self, image: Image) -> Facts:
         return {"quality": [self.quality], "subsampling": self.subsampling if image.ndim == 3 else GREY,
                 "codec": told_version("pillow-heif")}  # fmt: skip
 
