@@ -221,10 +221,12 @@ def _columns(cell: Cell, logits: Sequence[Tensor], facts: Sequence[Facts], good:
     order = np.argsort([*good.positions, *good.errors])
     columns = {name: _joined([part[name] for part in parts], order) for name in parts[0]}
     texts = [json.dumps(fact, sort_keys=True) for fact in facts] + ["{}"] * len(good.errors)
+    rates = [float(fact.get("bpp", np.nan)) for fact in facts] + [np.nan] * len(good.errors)
     errors = [""] * len(good.samples) + list(good.errors.values())
     return {
         "id": good.ids,
         **columns,
+        "bpp": np.array(rates, np.float32)[order],
         "facts": [texts[i] for i in order],
         "error": [errors[i] for i in order],
     }

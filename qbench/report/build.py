@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,10 @@ from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
 from qbench.report.model import Report, Table
 from qbench.report.source import Loaded, load
-from qbench.report.tables import LAYOUTS, accuracy
+from qbench.report.tables import BY_CONDITION, LAYOUTS, accuracy, layout
 
 Format = Literal["md", "tex", "csv", "json", "png"]
 FORMATS: tuple[Format, ...] = ("md", "tex", "csv", "json", "png")
-BY_CONDITION = "accuracy-by-condition"
 
 
 def build(run: Path) -> Report:
@@ -30,16 +30,21 @@ def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info = loaded.info
     names = [name for name in info.tables if name in LAYOUTS or name == EFFICIENCY]
-    if BY_CONDITION not in names and any(LAYOUTS[BY_CONDITION].shows(cell) for cell in info.cells):
-        names.insert(names.index(EFFICIENCY) if EFFICIENCY in names else len(names), BY_CONDITION)
-    tables = tuple(_table(name, loaded) for name in names)
-    return Report(info.suite, info.title, info.version, info.command, _provenance(info), tables, dict(info.environment))
+    tables = [_table(name, loaded) for name in names]
+    shown = [layout(name, loaded).shows for name in names if name != EFFICIENCY]
+    left = {cell.key for cell in info.cells if LAYOUTS[BY_CONDITION].shows(cell) and not any(s(cell) for s in shown)}
+    if left:
+        rest = accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
+        tables.insert(names.index(EFFICIENCY) if EFFICIENCY in names else len(names), rest)
+    return Report(
+        info.suite, info.title, info.version, info.command, _provenance(info), tuple(tables), dict(info.environment)
+    )
 
 
 def _table(name: str, loaded: Loaded) -> Table:
     if name == EFFICIENCY:
         return efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in loaded.info.cells)))
-    return accuracy(LAYOUTS[name], loaded)
+    return accuracy(layout(name, loaded), loaded)
 
 
 def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ from qbench.report.source import COLUMNS, EFFICIENCY, RECORDS, Loaded
 
 _TYPES = {
     "target": pa.int32(), "prediction": pa.int32(), "rank": pa.int32(), "confidence": pa.float32(), "nll": pa.float32(),
+    "bpp": pa.float32(),
 }  # fmt: skip
 _DICTIONARY = ["cell", "id", "target", "prediction", "rank", "error"]
 

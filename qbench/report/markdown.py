@@ -19,7 +19,7 @@ def page(report: Report, picture: str | None = None) -> str:
         *(table_text(table) for table in report.tables),
     ]
     if picture:
-        parts.append(f"## Accuracy by quality and by number of compressions\n\n![Accuracy of each method]({picture})")
+        parts.append(f"## Accuracy as a picture\n\n![Accuracy of each method]({picture})")
     lines = [f"* {escape(name)}: {escape(text)}" for name, text in report.provenance]
     parts.append("## Provenance\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"

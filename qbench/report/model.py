@@ -40,6 +40,10 @@ class Column:
     heading: str
     unit: Unit
     higher_is_better: bool | None = None
+    bpp: float | None = None
+    """Mean bits per pixel of the condition, in a table by rate."""
+    family: str = ""
+    """The codec, in a table by rate."""
 
 
 @dataclass(frozen=True)

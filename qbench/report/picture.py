@@ -1,23 +1,29 @@
-"""A picture of a report: accuracy over quality and over the number of compressions, with intervals as bands."""
+"""A picture of a report: accuracy over quality, number of compressions, rate and severity, with intervals as bands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qbench.report.model import Group, Report, Row, Table
+from qbench.report.model import Group, Report, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN = {"accuracy-by-quality": "quality factor (from light to strong)", "accuracy-by-times": "number of compressions"}
+SHOWN = {
+    "accuracy-by-quality": "quality factor (from light to strong)",
+    "accuracy-by-times": "number of compressions",
+    "accuracy-by-rate": "bits per pixel (logarithmic)",
+    "accuracy-by-severity": "severity",
+}
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 _MARKERS = "osD^vPX*"
 
 
 def panels(report: Report) -> list[tuple[Table, Group]]:
-    """What the picture draws; empty where the report has no table over quality or times."""
+    """What the picture draws; empty where the report has no table over an axis."""
     return [(table, group) for table in report.tables if table.name in SHOWN for group in table.groups]
 
 
@@ -45,23 +51,45 @@ def draw(report: Report, file: Path) -> None:
 
 def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
     wanted = [i for i, column in enumerate(group.columns) if column.unit == "percent" and column.name != "average"]
-    for row in group.rows:
-        _curve(axes, row, wanted, methods.index(row.method))
-    axes.set_xticks(range(len(wanted)), [group.columns[i].heading for i in wanted])
+    if any(column.bpp is not None for column in group.columns):
+        _rates(axes, group, methods)
+    else:
+        for row in group.rows:
+            points = [(float(x), row.values[i]) for x, i in enumerate(wanted)]
+            _curve(axes, points, row.method, methods.index(row.method), methods.index(row.method))
+        axes.set_xticks(range(len(wanted)), [group.columns[i].heading for i in wanted])
     axes.set_xlabel(SHOWN[table.name])
     axes.set_ylabel("top-1 accuracy, %")
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="lower right" if table.name == "accuracy-by-rate" else "lower left")
 
 
-def _curve(axes: Axes, row: Row, wanted: list[int], style: int) -> None:
-    points: list[Any] = [(x, row.values[i]) for x, i in enumerate(wanted) if row.values[i].value is not None]
-    if not points:
+def _rates(axes: Axes, group: Group, methods: list[str]) -> None:
+    """A curve for each codec (its colour) and method (its marker)."""
+    codecs = list(dict.fromkeys(column.family for column in group.columns if column.bpp is not None))
+    for row in group.rows:
+        for number, codec in enumerate(codecs):
+            points = [
+                (column.bpp, value)
+                for column, value in zip(group.columns, row.values, strict=True)
+                if column.bpp is not None and column.family == codec
+            ]
+            name = codec if len(group.rows) == 1 else f"{codec}, {row.method}"
+            _curve(axes, sorted(points, key=lambda point: point[0]), name, number, methods.index(row.method))
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", labelsize=8)
+
+
+def _curve(axes: Axes, points: Sequence[tuple[float, Value]], name: str, colour: int, marker: int) -> None:
+    known: list[Any] = [(x, value) for x, value in points if value.value is not None]
+    if not known:
         return
-    colour, marker = _COLOURS[style % len(_COLOURS)], _MARKERS[style % len(_MARKERS)]
-    xs = [x for x, _ in points]
-    axes.plot(xs, [100 * v.value for _, v in points], color=colour, marker=marker, markersize=4, label=row.method)
-    low, high = [100 * v.low for _, v in points], [100 * v.high for _, v in points]
-    axes.fill_between(xs, low, high, color=colour, alpha=0.12, linewidth=0)
+    look: dict[str, Any] = {"color": _COLOURS[colour % len(_COLOURS)], "marker": _MARKERS[marker % len(_MARKERS)]}
+    xs = [x for x, _ in known]
+    axes.plot(xs, [100 * v.value for _, v in known], markersize=4, label=name, **look)
+    low, high = [100 * v.low for _, v in known], [100 * v.high for _, v in known]
+    axes.fill_between(xs, low, high, color=look["color"], alpha=0.12, linewidth=0)

@@ -24,10 +24,12 @@ from qbench.errors import StoreError
 
 Records = Mapping[str, NDArray[Any]]
 """Columns of one cell, one value a sample of the manifest."""
-COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "error")
+COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "error", "bpp")
 """What an export keeps."""
-SCORED = ("target", "rank", "error")
+SCORED = ("target", "rank", "error", "bpp")
 """What the tables need."""
+OPTIONAL = ("bpp",)
+"""Numbers that records of before do not have; NaN there."""
 RECORDS, EFFICIENCY = "records.parquet", "efficiency.json"
 _EFFICIENCIES = TypeAdapter(list[EfficiencyRecord])
 
@@ -134,6 +136,8 @@ def read_parquet(file: Path, names: Sequence[str]) -> pa.Table:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{file} cannot be read ({reason}); it was cut short or damaged, write it again") from None
     for name in names:
+        if name in OPTIONAL and name not in table.column_names:
+            table = table.append_column(name, pa.repeat(pa.scalar(float("nan"), pa.float32()), table.num_rows))
         if name not in table.column_names or table[name].null_count:
             raise StoreError(f"{file} has no whole column {name!r}; it comes from another version, write it again")
     return table

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from qbench.engine.run_info import CellInfo
 from qbench.report.marks import marked
@@ -18,48 +20,93 @@ STATUS_SHOWN = ("failed", "n/a", "pending")
 DASH = Value(None, missing="–")
 
 
+def _condition(cell: CellInfo) -> str:
+    return cell.condition
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A table over conditions: its title, the conditions that it shows, and the heading of each."""
+    """A table over conditions: its title, the conditions that it shows, and the column that each belongs to."""
 
     name: str
     title: str
     shows: Callable[[CellInfo], bool]
     heading: Callable[[CellInfo], str]
+    column: Callable[[CellInfo], str] = _condition
+    """Conditions of one column are averaged; one condition a column by default."""
     descending: bool = False
+    split: bool = True
+    """Whether every family of conditions gets rows of its own."""
+    sort: bool = True
+    """Whether columns come in the order of their place on the axis, or of the suite."""
+    rates: bool = False
+    """Whether the axis is the measured rate."""
 
 
 def _on(axis: str) -> Callable[[CellInfo], bool]:
     return lambda cell: cell.axis is not None and cell.axis[0] == axis
 
 
-def _elsewhere(cell: CellInfo) -> bool:
-    return cell.condition != CLEAN and (cell.axis is None or cell.axis[0] not in ("quality", "times"))
+def _degraded(cell: CellInfo) -> bool:
+    return cell.condition != CLEAN
 
 
 def _number(cell: CellInfo) -> str:
     return f"{cell.axis[1]:g}" if cell.axis else cell.condition
 
 
+def _corruption(cell: CellInfo) -> str:
+    return _family(cell.condition)
+
+
+BY_CONDITION, BY_RATE = "accuracy-by-condition", "accuracy-by-rate"
+_TITLE = "Top-1 accuracy (%) by"
 LAYOUTS = {
     layout.name: layout
     for layout in (
         Layout(
-            "accuracy-by-quality",
-            "Top-1 accuracy (%) by quality factor",
-            _on("quality"),
-            lambda c: f"Q{_number(c)}",
-            True,
+            "accuracy-by-quality", f"{_TITLE} quality factor", _on("quality"),
+            lambda c: f"Q{_number(c)}", descending=True
         ),
         Layout(
-            "accuracy-by-times",
-            "Top-1 accuracy (%) by number of compressions",
-            _on("times"),
-            lambda c: f"{_number(c)}×",
+            "accuracy-by-times", f"{_TITLE} number of compressions", _on("times"), lambda c: f"{_number(c)}×"
         ),
-        Layout("accuracy-by-condition", "Top-1 accuracy (%) by condition", _elsewhere, lambda c: c.condition),
+        Layout(
+            BY_RATE, f"{_TITLE} bits per pixel", _degraded, _condition, descending=True, split=False, rates=True
+        ),
+        Layout(
+            "accuracy-by-corruption", f"{_TITLE} corruption, mean of its severities", _on("severity"), _corruption,
+            column=_corruption, split=False, sort=False,
+        ),
+        Layout(
+            "accuracy-by-severity", f"{_TITLE} severity, mean of the corruptions", _on("severity"), _number,
+            column=_number, split=False,
+        ),
+        Layout(BY_CONDITION, f"{_TITLE} condition", _degraded, _condition, split=False, sort=False),
     )
-}
+}  # fmt: skip
+
+
+def layout(name: str, loaded: Loaded) -> Layout:
+    """The layout of that name; by rate, of the conditions that have one."""
+    found = LAYOUTS[name]
+    if not found.rates:
+        return found
+    rates = _rates(loaded)
+    return replace(found, shows=lambda cell: cell.condition != CLEAN and (cell.source, cell.condition) in rates)
+
+
+def _rates(loaded: Loaded) -> dict[tuple[int, str], float]:
+    """Mean bits per pixel of a source under a condition, where its samples were files; all cells of it agree."""
+    found: dict[tuple[int, str], float] = {}
+    for cell in loaded.info.cells:
+        records = loaded.records.get(cell.key)
+        if records is None or (cell.source, cell.condition) in found:
+            continue
+        rates = np.asarray(records["bpp"], dtype=np.float64)[np.asarray(records["error"]) == ""]
+        if len(rates) and np.isfinite(rates).all():
+            found[cell.source, cell.condition] = float(rates.mean())
+    return found
 
 
 @dataclass
@@ -81,18 +128,18 @@ def accuracy(layout: Layout, loaded: Loaded) -> Table:
     if not keys:
         return Table(layout.name, layout.title, (), empty=f"No cell of this run belongs in {layout.name}.")
     notes = Notes()
+    rates = _rates(loaded) if layout.rates else {}
     groups = []
     for key in keys:
         here = [cell for cell in cells if _key(cell) == key]
         families = dict.fromkeys(_family(cell.condition) for cell in here if layout.shows(cell))
-        split = families if layout.name != "accuracy-by-condition" else [""]
-        for family in split:
+        for family in families if layout.split else [""]:
             shown = [c for c in here if layout.shows(c) and (not family or _family(c.condition) == family)]
             clean = [c for c in here if c.condition == CLEAN]
             of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
-            of["family"] = family if len(split) > 1 else ""
+            of["family"] = family if layout.split and len(families) > 1 else ""
             draws = Draws(loaded.info.seed, shown[0].dataset)
-            groups.append(_group(of, layout, [*clean, *shown], loaded.records, draws, notes))
+            groups.append(_group(of, layout, [*clean, *shown], loaded.records, draws, notes, rates))
     return Table(layout.name, layout.title, tuple(groups), tuple(notes.texts), _remarks(groups))
 
 
@@ -101,8 +148,8 @@ def _key(cell: CellInfo) -> tuple[str, str, str, str, int]:
 
 
 def _family(condition: str) -> str:
-    """`jpeg` of `jpeg@10`: conditions that belong on one axis."""
-    return re.split(r"[@×]|\d", condition, maxsplit=1)[0] or condition
+    """`jpeg` of `jpeg@10`, `fog (parity)` of `fog/3 (parity)`: conditions that belong on one axis."""
+    return re.sub(r"[@×/]-?[\d.]+", "", condition) if "→" not in condition else condition
 
 
 def _group(
@@ -112,14 +159,18 @@ def _group(
     records: Mapping[str, Records],
     draws: Draws,
     notes: Notes,
+    rates: Mapping[tuple[int, str], float],
 ) -> Group:
     degraded = {cell.condition: cell for cell in cells if cell.condition != CLEAN}
-    if layout.name != "accuracy-by-condition":
+    if layout.sort:
         sign = -1 if layout.descending else 1
-        degraded = dict(sorted(degraded.items(), key=lambda item: sign * (item[1].axis[1] if item[1].axis else 0)))
-    columns = (
+        degraded = dict(sorted(degraded.items(), key=lambda item: sign * _place(item[1], rates)))
+    columns: dict[str, list[str]] = {}
+    for name, cell in degraded.items():
+        columns.setdefault(layout.column(cell), []).append(name)
+    heads = (
         Column(CLEAN, CLEAN, "percent", True),
-        *(Column(name, layout.heading(cell), "percent", True) for name, cell in degraded.items()),
+        *(_column(name, degraded[names[0]], layout, rates) for name, names in columns.items()),
         Column("average", "average", "percent", True),
         Column("gain", "gain", "points", True),
         Column("n", "n", "count"),
@@ -127,8 +178,23 @@ def _group(
     methods = list(dict.fromkeys(cell.method for cell in cells))
     rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
     reference = _points(rows_of.get(DIRECT, []), list(degraded), records)
-    rows = [_row(method, rows_of[method], list(degraded), records, reference, draws, notes) for method in methods]
-    return Group(of, columns, marked(rows, columns))
+    groups = list(columns.values())
+    rows = [_row(method, rows_of[method], groups, records, reference, draws, notes) for method in methods]
+    return Group(of, heads, marked(rows, heads))
+
+
+def _place(cell: CellInfo, rates: Mapping[tuple[int, str], float]) -> float:
+    """Where a condition stands on its table's axis."""
+    if rates:
+        return rates[cell.source, cell.condition]
+    return cell.axis[1] if cell.axis else 0.0
+
+
+def _column(name: str, cell: CellInfo, layout: Layout, rates: Mapping[tuple[int, str], float]) -> Column:
+    if not layout.rates:
+        return Column(name, layout.heading(cell), "percent", True)
+    rate = rates[cell.source, cell.condition]
+    return Column(name, f"{layout.heading(cell)}: {rate:.2f} bpp", "percent", True, rate, _family(cell.condition))
 
 
 def _points(cells: Sequence[CellInfo], conditions: Sequence[str], records: Mapping[str, Records]) -> dict[str, Point]:
@@ -143,16 +209,15 @@ def _points(cells: Sequence[CellInfo], conditions: Sequence[str], records: Mappi
 def _row(
     method: str,
     cells: Sequence[CellInfo],
-    degraded: Sequence[str],
+    columns: Sequence[Sequence[str]],
     records: Mapping[str, Records],
     direct: Mapping[str, Point],
     draws: Draws,
     notes: Notes,
 ) -> Row:
+    degraded = [name for column in columns for name in column]
     points = _points(cells, [CLEAN, *degraded], records)
-    values = [
-        single(points[name], draws) if name in points else _missing(cells, name, notes) for name in (CLEAN, *degraded)
-    ]
+    values = [_cell(column, points, cells, draws, notes) for column in ([CLEAN], *columns)]
     whole = [points[name] for name in degraded if name in points]
     complete = len(whole) == len(degraded)
     values.append(average(whole, draws) if complete else DASH)
@@ -160,6 +225,17 @@ def _row(
     values.append(gain(whole, [direct[name] for name in degraded], draws) if compared else DASH)
     values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
     return Row(method, cells[0].oracle, tuple(values))
+
+
+def _cell(
+    conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo], draws: Draws, notes: Notes
+) -> Value:
+    """One condition's accuracy, or the mean over those of a column; the first one that is missing says why."""
+    absent = [name for name in conditions if name not in points]
+    if absent:
+        return _missing(cells, absent[0], notes)
+    here = [points[name] for name in conditions]
+    return single(here[0], draws) if len(here) == 1 else average(here, draws)
 
 
 def _missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:

@@ -12,7 +12,7 @@ from qbench.report.model import Column, Report, Table, Value
 
 FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
-    "n", "bad", "seeds", "spread", "missing", "reason", "mark",
+    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp",
 )  # fmt: skip
 _UNITS = {"percent": "fraction", "points": "fraction"}
 
@@ -42,6 +42,7 @@ def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:
         "missing": value.missing,
         "reason": table.notes[value.note - 1] if value.note else "",
         "mark": value.mark,
+        "bpp": _rounded(column.bpp),
     }
 
 

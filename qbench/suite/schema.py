@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qbench.named import Named, NamedItem
 
-TableName: TypeAlias = Literal["accuracy-by-quality", "accuracy-by-times", "accuracy-by-condition", "efficiency"]
+TableName: TypeAlias = Literal[
+    "accuracy-by-quality",
+    "accuracy-by-times",
+    "accuracy-by-rate",
+    "accuracy-by-corruption",
+    "accuracy-by-severity",
+    "accuracy-by-condition",
+    "efficiency",
+]
 
 
 class _Strict(BaseModel):

@@ -19,6 +19,8 @@ TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 def axis_of(condition: str) -> tuple[str, float] | None:
     if condition.startswith("jpeg@"):
         return "quality", float(condition[5:])
+    if "/" in condition:
+        return "severity", float(condition.split("/")[1])
     return ("times", float(condition[7:])) if condition.startswith("rejpeg×") else None
 
 
@@ -45,6 +47,7 @@ class FakeRun:
         dataset: str = "data",
         oracle: bool = False,
         train_seed: int = 0,
+        bpp: float = float("nan"),
     ) -> None:
         """`hits`: 1 where the sample is right; `bad` and `unlabelled`: indices of such samples."""
         key = f"{len(self.cells):04x}abcd"
@@ -57,6 +60,8 @@ class FakeRun:
         )  # fmt: skip
         if hits is not None:
             self.columns[key] = records(np.asarray(hits), bad, unlabelled, seed=len(self.cells))
+            rates = bpp + np.linspace(-0.1, 0.1, self.samples)
+            self.columns[key]["bpp"] = np.where(self.columns[key]["error"] == "", rates, np.nan).astype(np.float32)
 
     def cost(self, method: str, median: float, extra: int = 0, *, model: str = "net") -> None:
         self.efficiency.append(

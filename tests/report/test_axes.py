@@ -1,0 +1,109 @@
+"""Tables by rate, corruption and severity against averages taken by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_run import FakeRun
+
+from qbench.report import picture
+from qbench.report.build import build, write
+from qbench.report.model import Group, Report
+from qbench.report.tidy import rows
+
+CORRUPTIONS = ("fog/1", "fog/3", "snow/1", "snow/3")
+
+
+def hits(seed: int, count: int = 60) -> list[int]:
+    return list(np.random.default_rng(seed).integers(0, 2, count))
+
+
+def group(report: Report, name: str) -> Group:
+    (table,) = [table for table in report.tables if table.name == name]
+    (found,) = table.groups
+    return found
+
+
+def test_columns_of_corruptions_and_severities_are_means_of_their_conditions(tmp_path: Path) -> None:
+    fake = FakeRun(60, tables=("accuracy-by-corruption", "accuracy-by-severity"))
+    means = {}
+    for method in ("direct", "other"):
+        fake.cell(method, "clean", hits(99))
+        for number, condition in enumerate(CORRUPTIONS):
+            found = hits(number + 10 * (method == "other"))
+            fake.cell(method, condition, found)
+            means[method, condition] = np.mean(found)
+    report = build(fake.write(tmp_path))
+    for name, parts in [
+        ("accuracy-by-corruption", {"fog": CORRUPTIONS[:2], "snow": CORRUPTIONS[2:]}),
+        ("accuracy-by-severity", {"1": CORRUPTIONS[::2], "3": CORRUPTIONS[1::2]}),
+    ]:
+        shown = group(report, name)
+        assert [column.heading for column in shown.columns] == ["clean", *parts, "average", "gain", "n"]
+        for row in shown.rows:
+            for value, conditions in zip(row.values[1:3], parts.values(), strict=True):
+                assert value.value == pytest.approx(np.mean([means[row.method, c] for c in conditions]))
+                assert value.low < value.value < value.high  # type: ignore[operator]
+            average = np.mean([means[row.method, c] for c in CORRUPTIONS])
+            assert row.values[3].value == pytest.approx(average)
+    assert [table.name for table in report.tables] == ["accuracy-by-corruption", "accuracy-by-severity"]
+
+
+def test_one_missing_severity_leaves_its_mean_out(tmp_path: Path) -> None:
+    fake = FakeRun(60, tables=("accuracy-by-corruption",))
+    for condition in CORRUPTIONS[:3]:
+        fake.cell("direct", condition, hits(1))
+    fake.cell("direct", CORRUPTIONS[3], status="failed", reason="no texture")
+    (row,) = group(build(fake.write(tmp_path)), "accuracy-by-corruption").rows
+    assert [value.missing for value in row.values[1:4]] == ["", "failed", "–"]
+
+
+def by_rate(tmp_path: Path) -> Report:
+    fake = FakeRun(60, tables=("accuracy-by-rate",))
+    rates = {"jpeg@9": 0.3, "jpeg@30": 0.7, "webp@9": 0.2, "webp@30": 0.5}
+    fake.cell("direct", "clean", hits(0))
+    for number, (condition, bpp) in enumerate(rates.items()):
+        fake.cell("direct", condition, hits(number), bpp=bpp, bad=[3])
+    fake.cell("direct", "fog/2", hits(7))
+    return build(fake.write(tmp_path))
+
+
+def test_a_table_by_rate_is_in_the_order_of_measured_bits_per_pixel(tmp_path: Path) -> None:
+    report = by_rate(tmp_path)
+    shown = group(report, "accuracy-by-rate")
+    heads = [column.heading for column in shown.columns][1:5]
+    assert heads == ["jpeg@30: 0.70 bpp", "webp@30: 0.50 bpp", "jpeg@9: 0.30 bpp", "webp@9: 0.20 bpp"]
+    told = {row["column"]: row["bpp"] for row in rows(report) if row["table"] == "accuracy-by-rate"}
+    mean = 0.3 + np.delete(np.linspace(-0.1, 0.1, 60), 3).mean()
+    assert told["jpeg@9"] == pytest.approx(mean, abs=1e-5)
+    assert told["average"] is None
+
+
+def test_conditions_without_a_rate_are_shown_by_name_instead(tmp_path: Path) -> None:
+    shown = group(by_rate(tmp_path), "accuracy-by-condition")
+    assert [column.name for column in shown.columns][:3] == ["clean", "fog/2", "average"]
+
+
+def test_the_picture_has_a_curve_for_each_codec_at_its_rates(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    report = by_rate(tmp_path)
+    (table, found) = picture.panels(report)[0]
+    axes = Figure().subplots()
+    picture._panel(axes, table, found, ["direct"])
+    curves = {line.get_label(): list(line.get_xdata()) for line in axes.get_lines()}
+    assert set(curves) == {"jpeg", "webp"}
+    assert curves["webp"] == pytest.approx([0.2, 0.5], abs=0.01)
+    assert "report.md" in {file.name for file in write(report, tmp_path / "out")}
+
+
+def test_records_of_before_have_no_rate(tmp_path: Path) -> None:
+    fake = FakeRun(60, tables=("accuracy-by-rate", "accuracy-by-quality"))
+    fake.cell("direct", "jpeg@9", hits(0), bpp=0.3)
+    for columns in fake.columns.values():
+        del columns["bpp"]
+    by_rate, by_quality = build(fake.write(tmp_path)).tables
+    assert by_rate.empty
+    assert by_quality.groups
