@@ -10,7 +10,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from qbench.data.scenes.dataset import Scenes
-from qbench.degrade.jpeg import AnyOf, Clean, Jpeg, Rejpeg
+from qbench.degrade.clean import Clean
+from qbench.degrade.jpeg import AnyOf, Jpeg, Rejpeg
 from qbench.draws import Draw
 from qbench.vocabulary import Condition
 

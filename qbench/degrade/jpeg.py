@@ -43,23 +43,6 @@ class Offset:
     dy: int = 0
 
 
-@condition("clean")
-@dataclass(frozen=True, config=STRICT)
-class Clean:
-    """The view as it is."""
-
-    @property
-    def label(self) -> str:
-        return "clean"
-
-    @property
-    def axis(self) -> None:
-        return None
-
-    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
-        return image, {}
-
-
 @condition("jpeg", libraries=(JPEG_LIBRARY,))
 @dataclass(frozen=True, config=STRICT)
 class Jpeg(FileCodec):

@@ -11,7 +11,8 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-from qbench.degrade.jpeg import AnyOf, Clean, Jpeg, Rejpeg, jpeg
+from qbench.degrade.clean import Clean
+from qbench.degrade.jpeg import AnyOf, Jpeg, Rejpeg, jpeg
 from qbench.draws import Draw
 from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import ConditionError, SuiteError

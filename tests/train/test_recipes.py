@@ -161,7 +161,7 @@ def test_the_classifier_learns_and_its_dense_head_does_not_ship(tmp_path: Path) 
 
 def test_masks_move_with_the_picture() -> None:
     """Painting the mask's own colour into the picture must give equal planes after every crop and turn."""
-    from qbench.degrade.jpeg import Clean
+    from qbench.degrade.clean import Clean
     from qbench.train.mix import Mix, Part
     from qbench.train.schema import CropView
 
