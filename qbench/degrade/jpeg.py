@@ -7,7 +7,17 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from qbench.degrade.codecs.files import GREY, FileCodec, Subsampling, in_range, named, quality_of, rate, told_version
+from qbench.degrade.codecs.files import (
+    GREY,
+    FileCodec,
+    Subsampling,
+    coding,
+    in_range,
+    named,
+    quality_of,
+    rate,
+    told_version,
+)
 from qbench.degrade.codecs.grid import window
 from qbench.degrade.codecs.jpeg_files import decoded, encoded, tables
 from qbench.degrade.picture import STRICT, checked
@@ -24,8 +34,9 @@ Quality = Annotated[int, quality_of("a JPEG")]
 def jpeg(image: Image, quality: int) -> tuple[Image, int]:
     """One JPEG round trip of uint8 [H, W, 3] or [H, W] at `quality` 1..100; also the size of the file in bytes."""
     image = checked(image, "jpeg")
-    data = encoded(image, quality)
-    return decoded(data, image.ndim == 2), len(data)
+    with coding(image, "jpeg"):
+        data = encoded(image, quality)
+        return decoded(data, image.ndim == 2), len(data)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -126,8 +137,9 @@ class Rejpeg:
             qualities.append(self._quality(draw, step))
             grids.append([x, y])
             wider = window(image, -y, -x, height + y, width + x) if x or y else image
-            data = encoded(wider, qualities[-1])
-            image = decoded(data, image.ndim == 2)[y:, x:]
+            with coding(wider, self.label):
+                data = encoded(wider, qualities[-1])
+                image = decoded(data, image.ndim == 2)[y:, x:]
         rounds = {"quality": qualities, "grid": grids} if self.shift else {"quality": qualities}
         return image, {**rounds, **chroma_and_tables(image, qualities[-1]), **rate(len(data), wider)}
 

@@ -48,6 +48,8 @@ def test_a_picture_that_a_codec_cannot_hold_is_told() -> None:
         Webp(40).apply(np.zeros((1, 16384, 3), np.uint8), DRAW)
     with pytest.raises(ConditionError, match=r"^jpeg@40 cannot code a picture of 1x66000 pixels: "):
         Jpeg(40).apply(np.zeros((1, 66000, 3), np.uint8), DRAW)
+    with pytest.raises(ConditionError, match=r"^rejpeg×2 cannot code a picture of 66000x1 pixels: "):
+        Rejpeg(2).apply(np.zeros((66000, 1), np.uint8), DRAW)
     with pytest.raises(ConditionError, match=r"^jpeg2000@20 asks for 10 bytes for a picture of 8x8 pixels"):
         Jpeg2000(ratio=20).apply(natural(8, 8), DRAW)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -85,13 +87,20 @@ class FileCodec(ABC):
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         image = checked(image, self.label)
-        try:
+        with coding(image, self.label):
             data = self.encode(image)
             found = self.decode(data, image.ndim == 2)
-        except (OSError, ValueError, RuntimeError) as error:
-            size = "x".join(map(str, image.shape[:2]))
-            raise ConditionError(f"{self.label} cannot code a picture of {size} pixels: {error}") from error
         return found, {**self.told(image), **rate(len(data), image)}
+
+
+@contextmanager
+def coding(image: Image, label: str) -> Iterator[None]:
+    """Turns what a codec raises about a picture into a ConditionError that names the condition."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        size = "x".join(map(str, image.shape[:2]))
+        raise ConditionError(f"{label} cannot code a picture of {size} pixels: {error}") from error
 
 
 def needs_pillow_with(feature: str, library: str, label: str) -> None:
