@@ -63,7 +63,7 @@ _ALL = (
         fnumber=4.0,
         pitch=4.0,
         falloff=0.33,
-        camera=Camera(_CHEAP, _CHEAP_GUESS, photons=700, read=0.008, gamma=2.4, jpeg=90),
+        camera=Camera(_CHEAP, _CHEAP_GUESS, photons=700, read=0.005, gamma=2.35, jpeg=90),
     ),
     Lens(
         "landscape",
@@ -87,7 +87,7 @@ _ALL = (
         fnumber=5.6,
         pitch=5.6,
         falloff=0.5,
-        camera=Camera(_PHONE, _PHONE_GUESS, photons=500, read=0.01, gamma=2.0, jpeg=90),
+        camera=Camera(_PHONE, _PHONE_GUESS, photons=500, read=0.006, gamma=2.1, jpeg=90),
     ),
 )  # fmt: skip
 LENSES = {lens.name: lens for lens in _ALL}

@@ -29,11 +29,14 @@ def to_srgb(light: Light, gamma: float | None = None) -> Image:
     return values
 
 
+def decoded(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear light of sRGB values in [0, 1]."""
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
 @cache
 def _decoding() -> Light:
-    value = np.arange(256) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
+    return decoded(np.arange(256) / 255).astype(np.float32)
 
 
 @cache
