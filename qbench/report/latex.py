@@ -3,7 +3,7 @@ r"""A report's tables in LaTeX, for `\input`: needs the packages booktabs and gr
 from __future__ import annotations
 
 from qbench.report.model import Column, Group, Report, Table, Value
-from qbench.report.text import headings, interval, method, number
+from qbench.report.text import grid, interval, number
 
 _MARKS = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 _SPECIAL = {
@@ -28,10 +28,8 @@ def table_text(table: Table) -> str:
 
 
 def group_text(table: Table, group: Group) -> str:
-    rows = [
-        [escape(method(row)), *(cell(value, column) for value, column in zip(row.values, group.columns, strict=True))]
-        for row in group.rows
-    ]
+    found = grid(group)
+    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in found.lines]
     used = sorted({value.note for row in group.rows for value in row.values if value.note})
     notes = " ".join(f"{number}: {table.notes[number - 1]}." for number in used)
     remarks = escape(" ".join([notes, *table.remarks]).strip())
@@ -42,9 +40,9 @@ def group_text(table: Table, group: Group) -> str:
             r"\centering",
             rf"\caption{{{escape(table.title)}: {escape(group.heading)}.}}",
             r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * len(group.columns)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(found.heads[1:])}}}",
             r"\toprule",
-            _line([escape(heading) for heading in headings(group)]),
+            _line([escape(heading) for heading in found.heads]),
             r"\midrule",
             *body,
             r"\bottomrule",

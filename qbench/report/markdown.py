@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from qbench.report.model import Column, Group, Report, Table, Value
-from qbench.report.text import headings, interval, method, number
+from qbench.report.text import grid, interval, number
 
 _MARKS = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 
@@ -39,15 +39,10 @@ def table_text(table: Table) -> str:
 
 
 def group_text(group: Group) -> str:
-    rows = [
-        [
-            escape(method(row)),
-            *(cell(value, column) for value, column in zip(row.values, group.columns, strict=True)),
-        ]
-        for row in group.rows
-    ]
-    align = ("left", *("right" for _ in group.columns))
-    heads = [escape(heading) for heading in headings(group)]
+    found = grid(group)
+    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in found.lines]
+    align = ("left", *("right" for _ in found.heads[1:]))
+    heads = [escape(heading) for heading in found.heads]
     return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 

@@ -264,7 +264,7 @@ def _remarks(groups: Sequence[Group]) -> tuple[str, ...]:
         f"({RESAMPLES:,} resamples, the same for all methods) for averages and gains.",
         "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
         "samples, in points, with its paired interval. n: samples scored in every cell of the row, of those asked for.",
-        "Best in bold, second underlined, by column; numbers that are equal as shown share a mark.",
+        "Best in bold, second underlined, among the methods; numbers that are equal as shown share a mark.",
     ]
     if any(row.oracle for row in rows):
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")

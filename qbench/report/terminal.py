@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table as Grid
+from rich.table import Table
 from rich.text import Text
 
-from qbench.report.model import Column, Group, Report, Table, Value
-from qbench.report.text import headings, interval, method, number
+from qbench.report.model import Column, Group, Report, Value
+from qbench.report.model import Table as Leaderboard
+from qbench.report.text import grid, interval, number
 
 _STYLES = {"": "", "best": "bold", "second": "underline"}
 
@@ -29,7 +30,7 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(f"{name}: {text}", "dim"))
 
 
-def _show_table(table: Table, console: Console) -> None:
+def _show_table(table: Leaderboard, console: Console) -> None:
     console.print(Text(table.title, "bold cyan"))
     if table.empty:
         console.print(Text(table.empty))
@@ -42,21 +43,21 @@ def _show_table(table: Table, console: Console) -> None:
     console.print(Text(" ".join(table.remarks), "dim"))
 
 
-def _grid(group: Group, gap: int) -> Grid:
-    grid = Grid(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
-    for index, heading in enumerate(headings(group)):
-        grid.add_column(
+def _grid(group: Group, gap: int) -> Table:
+    found = grid(group)
+    shown = Table(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
+    for index, heading in enumerate(found.heads):
+        shown.add_column(
             Text(heading), justify="right" if index else "left", no_wrap=index > 0, min_width=6, overflow="fold"
         )
-    for row in group.rows:
-        cells = [_cell(value, column) for value, column in zip(row.values, group.columns, strict=True)]
-        grid.add_row(Text(method(row)), *cells)
-    return grid
+    for title, values in found.lines:
+        shown.add_row(Text(title), *(_cell(value, column, " " if found.turned else "\n") for value, column in values))
+    return shown
 
 
-def _cell(value: Value, column: Column) -> Text:
-    text = Text(number(value, column).replace(" (", "\n("), _STYLES[value.mark])
+def _cell(value: Value, column: Column, apart: str) -> Text:
+    text = Text(number(value, column).replace(" (", f"{apart}("), _STYLES[value.mark])
     if value.note:
         text.append(f" ({value.note})", "not bold not underline")
     between = interval(value, column).strip("[]").replace(", ", "…")
-    return text.append(f"\n{between}", "dim not bold not underline") if between else text
+    return text.append(f"{apart}{between}", "dim not bold not underline") if between else text

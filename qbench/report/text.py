@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from qbench.report.model import Column, Group, Row, Unit, Value
 
 DAGGER = "†"
+WIDE = 10
 _FORMATS: dict[Unit, Callable[[float], str]] = {
     "percent": lambda v: f"{100 * v:.1f}",
     "points": lambda v: _unsigned_zero(f"{100 * v:+.1f}"),
@@ -46,5 +48,21 @@ def method(row: Row) -> str:
     return row.method + (DAGGER if row.oracle else "")
 
 
-def headings(group: Group) -> list[str]:
-    return ["method", *(column.heading for column in group.columns)]
+@dataclass(frozen=True)
+class Grid:
+    """A group as it stands on a page: the heads of its columns, and its lines with their titles."""
+
+    heads: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[tuple[Value, Column], ...]], ...]
+    turned: bool = False
+
+
+def grid(group: Group) -> Grid:
+    """A line for each method; a group of more than WIDE columns is turned, a line for each of them."""
+    if len(group.columns) <= WIDE:
+        lines = tuple((method(row), tuple(zip(row.values, group.columns, strict=True))) for row in group.rows)
+        return Grid(("method", *(column.heading for column in group.columns)), lines)
+    turned = tuple(
+        (column.heading, tuple((row.values[i], column) for row in group.rows)) for i, column in enumerate(group.columns)
+    )
+    return Grid(("condition", *(method(row) for row in group.rows)), turned, turned=True)

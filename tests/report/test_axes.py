@@ -11,6 +11,7 @@ from fake_run import FakeRun
 from qbench.report import picture
 from qbench.report.build import build, write
 from qbench.report.model import Group, Report
+from qbench.report.text import grid
 from qbench.report.tidy import rows
 
 CORRUPTIONS = ("fog/1", "fog/3", "snow/1", "snow/3")
@@ -107,3 +108,16 @@ def test_records_of_before_have_no_rate(tmp_path: Path) -> None:
     by_rate, by_quality = build(fake.write(tmp_path)).tables
     assert by_rate.empty
     assert by_quality.groups
+
+
+def test_a_wide_table_is_turned_and_keeps_every_number(tmp_path: Path) -> None:
+    fake = FakeRun(60, tables=("accuracy-by-condition",))
+    for method in ("direct", "other"):
+        for number in range(12):
+            fake.cell(method, f"odd{number}", hits(number + 100 * (method == "other")))
+    shown = group(build(fake.write(tmp_path)), "accuracy-by-condition")
+    turned = grid(shown)
+    assert turned.heads == ("condition", "direct", "other")
+    assert [title for title, _ in turned.lines] == [column.heading for column in shown.columns]
+    for index, (_, values) in enumerate(turned.lines):
+        assert values == tuple((row.values[index], shown.columns[index]) for row in shown.rows)
