@@ -14,7 +14,7 @@ from qbench.degrade.optics.camera import Camera, demosaic, expose, mosaic, rende
 from qbench.degrade.optics.conditions import LensCamera
 from qbench.degrade.optics.lenses import LENSES, psf_field
 from qbench.degrade.optics.psf import rms_radius
-from qbench.degrade.optics.simulate import illumination, photograph
+from qbench.degrade.optics.simulate import _spectra, illumination, photograph
 from qbench.degrade.optics.srgb import to_linear, to_srgb
 from qbench.draws import Draw
 from qbench.engine.plan import Options, load_suite, make_plan
@@ -179,9 +179,33 @@ def test_pictures_may_be_of_any_shape_and_share_their_kernels_across_sizes() -> 
     tall, wide = (LensCamera("doublet", noise=False).apply(picture(*size), DRAW)[0] for size in ((150, 60), (60, 150)))
     assert (tall.shape, wide.shape) == ((150, 60, 3), (60, 150, 3))
     before = psf_field.cache_info().misses
-    for side in (40, 80, 120):
-        LensCamera("landscape", strength=0.77).apply(picture(side, side), DRAW)
+    for sides in ((40, 40), (80, 80), (120, 121)):
+        LensCamera("landscape", strength=0.77).apply(picture(*sides), DRAW)
     assert psf_field.cache_info().misses == before + 1
+
+
+def test_large_pictures_keep_no_transforms() -> None:
+    before = _spectra.cache_info().currsize
+    image = np.full((500, 420, 3), 128, np.uint8)
+    found = LensCamera("doublet", strength=0.9, noise=False).apply(image, DRAW)[0]
+    assert _spectra.cache_info().currsize == before
+    assert np.ptp(found[240:260, 200:220].astype(int)) <= 1
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_bits_do_not_depend_on_the_number_of_threads(threads: int) -> None:
+    import cv2
+
+    image = picture(150, 170)
+    before = cv2.getNumThreads()
+    try:
+        found = []
+        for count in (1, threads):
+            cv2.setNumThreads(count)
+            found.append(LensCamera("doublet-as-built").apply(image, DRAW)[0])
+    finally:
+        cv2.setNumThreads(before)
+    assert np.array_equal(*found)
 
 
 def test_labels_say_what_was_changed() -> None:

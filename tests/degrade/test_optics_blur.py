@@ -10,7 +10,7 @@ from scipy.ndimage import convolve as direct
 from scipy.signal import convolve2d
 
 from qbench.degrade.optics import convolve, kernel_blur
-from qbench.degrade.optics.blur import tiles, transfer_functions, varying_blur
+from qbench.degrade.optics.blur import kernel_spectra, tiles, varying_blur
 from qbench.degrade.optics.lenses import LENSES, psf_field
 from qbench.degrade.optics.srgb import to_linear, to_srgb
 from qbench.errors import ConditionError
@@ -104,24 +104,24 @@ def brute_force(values: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 def test_spatial_variance_against_every_pixel_by_itself(size: tuple[int, int]) -> None:
     values = light(*size)
     kernels = psf_field(LENSES["doublet-as-built"], 0.5, size, 4)
-    found = varying_blur(values, transfer_functions(kernels, *size), kernels.shape[-1])
+    found = varying_blur(values, kernels)
     assert np.abs(found - brute_force(values, kernels)).max() < 3e-6
+    assert np.array_equal(found, varying_blur(values, kernels, kernel_spectra(kernels, *size)))
 
 
 def test_a_constant_picture_stays_constant_and_light_is_kept() -> None:
     kernels = psf_field(LENSES["landscape-as-built"], 1.0, (3, 4), 6)
-    transfer = transfer_functions(kernels, 90, 120)
     flat = np.full((90, 120, 3), 0.37, np.float32)
-    assert np.allclose(varying_blur(flat, transfer, kernels.shape[-1]), 0.37, atol=1e-6)
+    assert np.allclose(varying_blur(flat, kernels), 0.37, atol=1e-6)
     points = np.zeros((90, 120, 3), np.float32)
     points[30:60:6, 30:90:6] = RNG.random((5, 10, 3))
     same = np.broadcast_to(kernels[:1, :1], kernels.shape)
-    blurred = varying_blur(points, transfer_functions(same, 90, 120), kernels.shape[-1])
+    blurred = varying_blur(points, same)
     assert blurred.sum(axis=(0, 1)) == pytest.approx(points.sum(axis=(0, 1)), rel=1e-5)
     assert blurred.min() > -1e-6
     assert np.allclose(blurred, np.dstack([convolve(points[..., c], same[0, 0, c]) for c in range(3)]), atol=1e-6)
     # Lateral colour magnifies one colour against another: kept is the light of an area, not of a point.
-    varied = varying_blur(points, transfer, kernels.shape[-1]).sum(axis=(0, 1))
+    varied = varying_blur(points, kernels).sum(axis=(0, 1))
     assert varied == pytest.approx(points.sum(axis=(0, 1)), rel=0.12)
 
 
@@ -134,6 +134,6 @@ def test_more_nodes_change_little() -> None:
     blurred = []
     for nodes in (NODES, 2 * NODES - 1, 4 * NODES - 3):
         kernels = psf_field(lens, 1.0, (1, 1), nodes)
-        blurred.append(varying_blur(values, transfer_functions(kernels, 120, 120), kernels.shape[-1]))
+        blurred.append(varying_blur(values, kernels))
     coarse, fine = (float(np.sqrt(np.mean((each - blurred[-1]) ** 2))) for each in blurred[:2])
     assert fine < coarse < 0.06 * float(np.std(values - blurred[-1]))

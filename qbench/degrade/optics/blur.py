@@ -69,16 +69,19 @@ def tiles(extent: int, nodes: int) -> Tiles:
     return Tiles(tuple(starts), length, np.array(windows, np.float32))
 
 
-def varying_blur(values: Light, transfer: Light, size: int) -> Light:
+def varying_blur(values: Light, kernels: Kernel, spectra: Light | None = None) -> Light:
     """`values` [H, W, 3] blurred by kernels that change over the picture: at each pixel, the Hann-weighted mean of the
-    results of its (up to four) nearest kernels. `transfer` comes from `transfer_functions`; `size` is the kernels'.
+    results of its (up to four) nearest kernels.
 
-    What a kernel spreads stays right by weighting what arrives, not what is sent: a constant picture stays constant."""
+    `kernels` [nodes, nodes, 3, size, size], of odd size, part the picture evenly from edge to edge; `spectra` is what
+    `kernel_spectra` makes of them, for callers who blur many pictures. Weights are on what arrives, not on what is
+    sent: a constant picture stays constant."""
     import cv2
 
     height, width = values.shape[:2]
-    rows, columns = tiles(height, transfer.shape[0]), tiles(width, transfer.shape[1])
-    down, across = transfer.shape[3:]
+    size = kernels.shape[-1]
+    rows, columns = tiles(height, kernels.shape[0]), tiles(width, kernels.shape[1])
+    down, across = _sides(kernels, height, width)
     # A transform's first size - 1 rows and columns wrap around; past a tile and its margins it may see anything.
     spare = (down - rows.length - size + 1, across - columns.length - size + 1)
     margins = (size // 2, size // 2 + spare[0], size // 2, size // 2 + spare[1])
@@ -90,26 +93,39 @@ def varying_blur(values: Light, transfer: Light, size: int) -> Light:
         for j, left in enumerate(columns.starts):
             window = rows.windows[i][:, None] * columns.windows[j]
             for colour, plane in enumerate(planes):
-                spectrum = cv2.dft(plane[top : top + down, left : left + across])
-                product = cv2.mulSpectrums(spectrum, transfer[i, j, colour], 0)
+                own = _spectrum(kernels[i, j, colour], down, across) if spectra is None else spectra[i, j, colour]
+                product = cv2.mulSpectrums(cv2.dft(plane[top : top + down, left : left + across]), own, 0)
                 blurred = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
                 result[colour, top : top + rows.length, left : left + columns.length] += window * blurred[inner]
     return np.ascontiguousarray(np.moveaxis(result, 0, 2))
 
 
-def transfer_functions(kernels: Kernel, height: int, width: int) -> Light:
-    """The kernels' transforms for pictures of that size: [nodes, nodes, 3, size, size] to [nodes, nodes, 3, F, G], in
-    OpenCV's packing of a real picture's transform. F x G is a tile with its margins, up to a fast length."""
+def kernel_spectra(kernels: Kernel, height: int, width: int) -> Light:
+    """The transforms of [nodes, nodes, 3, size, size] kernels for pictures of one size: [nodes, nodes, 3, F, G]. They
+    take about fifteen times the memory of such a picture in float32."""
+    down, across = _sides(kernels, height, width)
+    found = np.empty((*kernels.shape[:3], down, across), np.float32)
+    for index in np.ndindex(kernels.shape[:3]):
+        found[index] = _spectrum(kernels[index], down, across)
+    return found
+
+
+def _spectrum(kernel: Kernel, down: int, across: int) -> Light:
+    """The transform of a kernel that starts at [0, 0], in OpenCV's packing of a real picture's transform."""
     import cv2
 
-    size = kernels.shape[-1]
-    down = _fast(tiles(height, kernels.shape[0]).length + size - 1)
-    across = _fast(tiles(width, kernels.shape[1]).length + size - 1)
-    padded = np.zeros((*kernels.shape[:3], down, across), np.float32)
-    padded[..., :size, :size] = kernels
-    for index in np.ndindex(kernels.shape[:3]):
-        padded[index] = cv2.dft(padded[index])
-    return padded
+    padded = np.zeros((down, across), np.float32)
+    padded[: kernel.shape[0], : kernel.shape[1]] = kernel
+    return np.asarray(cv2.dft(padded))
+
+
+def _sides(kernels: Kernel, height: int, width: int) -> tuple[int, int]:
+    """The sides of the transforms: a tile with its margins, up to a fast length."""
+    margins = kernels.shape[-1] - 1
+    return (
+        _fast(tiles(height, kernels.shape[0]).length + margins),
+        _fast(tiles(width, kernels.shape[1]).length + margins),
+    )
 
 
 def _fast(length: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd, hypot
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ _ALL = (
 LENSES = {lens.name: lens for lens in _ALL}
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def psf_field(lens: Lens, strength: float, aspect: tuple[int, int], nodes: int) -> Kernel:
     """Kernels [nodes, nodes, 3, size, size] at points that part a picture evenly from edge to edge (rows, columns,
     colours). `aspect` is its height and width, in any unit; `strength` scales the wavefront."""
@@ -109,9 +109,9 @@ def psf_field(lens: Lens, strength: float, aspect: tuple[int, int], nodes: int) 
 
 
 def aspect_of(height: int, width: int) -> tuple[int, int]:
-    """Height and width without their common factor, so that pictures of one shape share their kernels."""
-    common = gcd(height, width)
-    return height // common, width // common
+    """Height and width in 32nds of the longer side, so that pictures of nearly one shape share their kernels."""
+    longer = max(height, width)
+    return max(round(32 * height / longer), 1), max(round(32 * width / longer), 1)
 
 
 @lru_cache(maxsize=64)
