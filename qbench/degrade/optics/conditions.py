@@ -22,8 +22,9 @@ class LensCamera:
 
     Sources: `doublet`, `landscape`; targets, the same as built: `doublet-as-built`, `landscape-as-built`. `strength`
     scales the wavefront error (0: diffraction alone; 1: as the lens is); the kernels of a new strength or shape of
-    picture take a fifth of a second. The picture fills the lens's field, whatever its size. Seidel coefficients of 0.5-2 waves as in simulations for aberration correction (e.g. Jiang et al., QDMR,
-    arXiv 2403.10012, whose own lenses are not public)."""
+    picture take a fifth of a second. The picture fills the lens's field, whatever its size. Literature: Seidel
+    coefficients of 0.5-2 waves; sources and targets that differ as in QDMR (Jiang et al., arXiv 2403.10012), whose own
+    lenses are not public."""
 
     design: str
     strength: float = Field(default=1.0, ge=0, le=2)
