@@ -33,18 +33,31 @@ def smoothed(values: NDArray[Any], sigma: float, truncate: float = 4.0) -> NDArr
 
 
 def gaussian_blur(image: Image, call: Keyed) -> Image:
-    return whole(smoothed(image, call.c[0]))
+    return whole(smoothed(image, call.c[0]), _hair(call.c[0]))
 
 
-def whole(values: NDArray[np.float32]) -> Image:
-    """float32 in 0..255, cut to whole levels; a hair is added so that rounding leaves flat places as they are."""
-    values += np.float32(2e-4)
-    return values.astype(np.uint8)
+HAIR = np.float32(2e-4)
+"""Of a grey level: more than what float32 rounds away from a mean of equal values."""
+
+
+def whole(values: NDArray[np.float32], hair: np.float32 = HAIR) -> Image:
+    """float32 in 0..255, cut to whole levels; a positive `hair` leaves flat places as they are."""
+    values += hair
+    return np.maximum(values, 0, out=values).astype(np.uint8)
+
+
+@cache
+def _hair(sigma: float) -> np.float32:
+    """Negative where the reference's weights sum to less than 1 in float64, so that white falls by a level."""
+    from scipy.ndimage import gaussian_filter
+
+    white = gaussian_filter(np.ones((3, 3)), sigma, mode="nearest", truncate=4.0) * 255
+    return HAIR if white[1, 1] >= 255 else -HAIR
 
 
 def glass_blur(image: Image, call: Keyed) -> Image:
     sigma, reach, passes = call.c[0], int(call.c[1]), int(call.c[2])
-    values = whole(smoothed(image, sigma))
+    values = whole(smoothed(image, sigma), _hair(sigma))
     rows, columns = shapes.glass_order(image.shape, reach)
     flat = values.reshape(-1, *image.shape[2:])
     for _ in range(passes):
@@ -59,8 +72,10 @@ def glass_blur(image: Image, call: Keyed) -> Image:
 def defocus_blur(image: Image, call: Keyed) -> Image:
     import cv2
 
-    blurred = cv2.filter2D(image.astype(np.float32), -1, _disk(*call.c))
-    return whole(np.clip(blurred, 0, 254.9999))
+    kernel = _disk(*call.c)
+    blurred = np.asarray(cv2.filter2D(image.astype(np.float32), -1, kernel), np.float32)
+    hair = HAIR if kernel.sum(dtype=np.float64) >= 1 else -HAIR
+    return whole(np.minimum(blurred, np.float32(255), out=blurred), hair)
 
 
 @cache
@@ -74,8 +89,20 @@ def _disk(radius: float, edge: float) -> NDArray[np.float32]:
 def motion_blur(image: Image, call: Keyed) -> Image:
     call.facts["angle"] = angle = float(call.rng.uniform(-45, 45))
     sums = moved(image, call.c[0], call.c[1], angle)
+    sums += _white_stays(call.c[0], call.c[1])
+    np.maximum(sums, 0, out=sums)
     sums >>= 7
     return sums.astype(np.uint8)
+
+
+@cache
+def _white_stays(radius: float, sigma: float) -> np.int16:
+    """In 128ths of a level: enough to undo the rounding of the parts, or negative where white falls in the reference,
+    whose float32 sum of the weights then ends below 1."""
+    white = np.float32(0)
+    for _, _, weight in shapes.line(radius, sigma, 0, (1000, 1000)):
+        white = np.float32(white + weight * 255)
+    return np.int16(2 if white >= 255 else -2)
 
 
 def moved(image: Image, radius: float, sigma: float, angle: float) -> NDArray[np.int16]:

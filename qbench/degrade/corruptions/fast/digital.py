@@ -65,13 +65,15 @@ def saturate(image: Image, call: Keyed) -> Image:
 def _stretch(scale: float, offset: float) -> NDArray[np.float32]:
     """[65536]: the factor for a value (high byte) and its distance to the darkest channel (low byte).
 
-    `value - channel` is `saturation * value` times a share that the hue decides, so it grows as the saturation does;
-    for grey the factor is the whole fall."""
+    `value - channel` is `saturation * value` times a share that the hue decides, so it grows as the saturation does.
+    A hair decides whole numbers as the reference's rounding does for the darkest channel."""
     value, delta = np.arange(256.0)[:, None], np.arange(256.0)
-    saturation = delta / np.maximum(value, 1)
-    made = np.clip(saturation * scale + offset, 0, 1)
-    factor = np.where(delta > 0, made * value / np.maximum(delta, 1), made * value)
-    return np.asarray(factor, np.float32).ravel()
+    saturation = (value / 255 - (value - delta) / 255) / np.maximum(value / 255, 1e-9)
+    made = np.clip(np.where(delta > 0, saturation, 0) * scale + offset, 0, 1)
+    fall, steps = made * value, np.maximum(delta, 1)  # of the darkest channel; grey falls as if it had a delta of 1
+    cut = np.floor(value / 255 * (1 - made) * 255)
+    fall += np.where(np.floor(value - fall + _HAIR) > cut, _HAIR, -_HAIR)
+    return np.asarray(fall / steps, np.float32).ravel()
 
 
 def contrast(image: Image, call: Keyed) -> Image:
@@ -122,7 +124,7 @@ def pixelate(image: Image, call: Keyed) -> Image:
     across, down = _windows(width, int(width * call.c[0])), _windows(height, int(height * call.c[0]))
     means = _means(cv2.transpose(_means(cv2.transpose(image), across)), down)
     wide = cv2.transpose(np.asarray(cv2.transpose(means)).take(_nearest(width, len(across[0])), 0))
-    return np.asarray(wide, np.uint8).take(_nearest(height, len(down[0])), 0)
+    return np.asarray(np.asarray(wide).take(_nearest(height, len(down[0])), 0), np.uint8)
 
 
 @lru_cache(maxsize=64)

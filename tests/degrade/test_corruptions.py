@@ -1,0 +1,276 @@
+"""The corruptions against stored outputs of the reference package, and the contract of conditions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+from scipy.ndimage import gaussian_filter
+
+from qbench.degrade.corruptions import COMMON, EXTRA, NAMES, corrupt, make, textures
+from qbench.degrade.corruptions.base import saved
+from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.conditions import BY_NAME
+from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
+from qbench.degrade.corruptions.severities import CIFAR, IMAGENET, parameters
+from qbench.degrade.jpeg import jpeg
+from qbench.draws import Draw
+from qbench.errors import ConditionError
+from qbench.registry import get
+
+try:
+    textures._installed()
+    HAS_FROST = True
+except ConditionError:
+    HAS_FROST = False
+HERE = tuple(name for name in NAMES if name != "frost" or HAS_FROST)
+OWN_STREAM = ("impulse_noise",)
+"""The reference draws from a generator that nobody can seed."""
+
+
+def picture(height: int = 40, width: int = 52, seed: int = 0, grey: bool = False) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(3, height, width, 3))
+    scales = [gaussian_filter(layer, (sigma, sigma, 0)) * sigma for layer, sigma in zip(noise, (1, 3, 9), strict=True)]
+    values = np.clip(120 + 55 * sum(scales), 0, 255).astype(np.uint8)
+    return values[..., 1].copy() if grey else values
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Path:
+    folder = shared / "data" / "golden" / "imagenet-c-coffee"
+    if not folder.is_dir():
+        pytest.skip(f"no stored outputs of the reference at {folder}")
+    return folder
+
+
+def stored(folder: Path, name: str) -> np.ndarray:
+    with Image.open(folder / f"{name}.png") as file:
+        return np.asarray(file)
+
+
+def followed(image: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
+    return follow(name, image, Call(parameters(name, severity, "imagenet"), np.random.RandomState(seed)))
+
+
+def test_the_stored_outputs_are_of_these_corruptions(golden: Path) -> None:
+    index = json.loads((golden / "index.json").read_text())
+    found = {(case["corruption"], case["severity"]) for case in index["cases"]}
+    assert found == {(name, severity) for name in (*COMMON, *EXTRA) for severity in range(1, 6)}
+    assert index["numpy_seed"] == 20261121
+
+
+@pytest.mark.parametrize("name", [*(n for n in (*COMMON, *EXTRA) if n not in (*OWN_STREAM, "jpeg_compression"))])
+@pytest.mark.parametrize("severity", range(1, 6))
+def test_parity_is_within_a_level_of_the_reference(golden: Path, name: str, severity: int) -> None:
+    if name not in HERE:
+        pytest.skip("the textures of frost are not installed")
+    found = followed(stored(golden, "input"), name, severity, 20261121)
+    apart = np.abs(found.astype(int) - stored(golden, f"{name}-{severity}"))
+    assert (apart <= 1).mean() >= 0.999
+    assert apart.mean() < 0.01
+
+
+@pytest.mark.parametrize("severity", range(1, 6))
+def test_jpeg_is_near_the_reference_whatever_the_codec(golden: Path, severity: int) -> None:
+    image, expected = stored(golden, "input"), stored(golden, f"jpeg_compression-{severity}")
+    for mode in ("fast", "parity"):
+        found = corrupt(image, "jpeg_compression", severity, mode=mode)
+        assert np.abs(found.astype(int) - expected).mean() < 0.5
+    assert np.array_equal(found, jpeg(image, (25, 18, 15, 10, 7)[severity - 1])[0])
+
+
+@pytest.mark.parametrize("severity", range(1, 6))
+@pytest.mark.parametrize("mode", ["fast", "parity"])
+def test_impulses_are_as_many_as_the_reference_s(golden: Path, severity: int, mode: Any) -> None:
+    """Counts of one stored picture and of ours are binomial: 4.5 standard deviations."""
+    image, expected = stored(golden, "input"), stored(golden, f"impulse_noise-{severity}")
+    for seed in range(3):
+        found = corrupt(image, "impulse_noise", severity, seed=seed, mode=mode)
+        changed = found != image
+        assert set(np.unique(found[changed])) <= {0, 255}
+        for value in (0, 255):
+            ours, theirs = ((other == value) & (image != value) for other in (found, expected))
+            share = theirs.sum() / theirs.size
+            assert abs(int(ours.sum()) - int(theirs.sum())) < 4.5 * np.sqrt(2 * share * (1 - share) * theirs.size)
+
+
+def test_a_wrong_strength_or_stream_is_seen_in_the_comparison(golden: Path) -> None:
+    image = stored(golden, "input")
+    for name in ("gaussian_noise", "glass_blur", "fog", "elastic_transform"):
+        expected = stored(golden, f"{name}-2").astype(int)
+        for wrong in (followed(image, name, 3, 20261121), followed(image, name, 2, 20261122)):
+            assert (np.abs(wrong - expected) <= 1).mean() < 0.999
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(HERE), st.integers(1, 5), st.sampled_from(["fast", "parity"]),
+    st.sampled_from(["imagenet", "cifar"]), st.integers(32, 75), st.integers(32, 75), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_any_picture_keeps_its_shape_and_the_given_one_its_pixels(
+    name: str, severity: int, mode: Any, size: Any, height: int, width: int, grey: bool, resave: bool
+) -> None:
+    image = picture(height, width, grey=grey)
+    before = image.copy()
+    condition = make(name, severity, mode, size, resave)
+    found, facts = condition.apply(image, Draw(3, "a"))
+    assert found.dtype == np.uint8
+    assert found.shape == image.shape
+    assert np.array_equal(image, before)
+    assert not np.shares_memory(found, image)
+    again, same = condition.apply(image, Draw(3, "a"))
+    assert np.array_equal(found, again)
+    assert json.loads(json.dumps(same)) == json.loads(json.dumps(facts))
+
+
+@pytest.mark.parametrize("mode", ["fast", "parity"])
+@pytest.mark.parametrize("name", HERE)
+def test_the_draw_is_keyed_by_seed_and_sample(name: str, mode: Any) -> None:
+    image = picture(48, 40)
+    fixed = {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression", "gaussian_blur",
+             "saturate"}  # fmt: skip
+    first = corrupt(image, name, 3, seed=1, sample_id="a", mode=mode)
+    others = [corrupt(image, name, 3, seed=s, sample_id=i, mode=mode) for s, i in ((1, "b"), (2, "a"), (7, "c"))]
+    assert all(np.array_equal(first, other) for other in others) == (name in fixed)
+
+
+def test_threads_of_opencv_change_no_bit() -> None:
+    import cv2
+
+    image = picture(150, 170)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        single = [corrupt(image, name, 4) for name in HERE]
+        cv2.setNumThreads(4)
+        assert all(np.array_equal(one, corrupt(image, name, 4)) for one, name in zip(single, HERE, strict=True))
+    finally:
+        cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize("mode", ["fast", "parity"])
+@pytest.mark.parametrize("size", ["imagenet", "cifar"])
+def test_severities_grow(mode: Any, size: Any) -> None:
+    """The mean distance to the picture rises from severity 1 to 5."""
+    image = picture(72, 72, seed=4)
+    for name in HERE:
+        apart = [
+            np.mean([np.abs(corrupt(image, name, s, seed=k, mode=mode, size=size).astype(float) - image).mean()
+                     for k in range(2)]) for s in (1, 5)
+        ]  # fmt: skip
+        mixed = name in {"frost", "frost_procedural", "elastic_transform", "saturate"}  # their kind changes too
+        assert apart[1] > (0.5 if mixed else 1) * apart[0], name
+
+
+def test_labels_and_axes_tell_the_variants_apart() -> None:
+    assert make("fog", 4).label == "fog/4"
+    assert make("fog", 4).axis == ("severity", 4.0)
+    assert make("fog", 4, "parity").label == "fog/4 (parity)"
+    assert make("fog", 4, "fast", "cifar").label == "fog/4 (cifar)"
+    assert make("fog", 4, resave=True).label == "fog/4 (saved at JPEG 85)"
+    labels = {make(n, s, m, z, r).label for n in NAMES for s in range(1, 6) for m in ("fast", "parity")
+              for z in ("imagenet", "cifar") for r in (False, True)}  # fmt: skip
+    assert len(labels) == 20 * 5 * 8
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_resaving_is_a_jpeg_of_quality_85(tmp_path: Path, grey: bool) -> None:
+    image = picture(64, 48, grey=grey)
+    Image.fromarray(corrupt(image, "contrast", 2)).save(tmp_path / "x.jpg", quality=85)
+    with Image.open(tmp_path / "x.jpg") as file:
+        assert np.array_equal(corrupt(image, "contrast", 2, resave=True), np.asarray(file))
+    assert saved(image).shape == image.shape
+
+
+def test_every_name_is_registered_with_its_libraries() -> None:
+    for name in NAMES:
+        entry = get("condition", name)
+        assert entry.target is BY_NAME[name]
+        assert "opencv" in entry.facts["libraries"]
+        assert entry.summary
+    assert set(BY_NAME) == set(NAMES) == {*IMAGENET, "frost_procedural"}
+    assert set(IMAGENET) == set(CIFAR)
+    assert all(len(rows) == 5 for table in (IMAGENET, CIFAR) for rows in table.values())
+
+
+@pytest.mark.parametrize("severity", [0, 6, 2.5, "x"])
+def test_severities_lie_in_1_to_5(severity: Any) -> None:
+    with pytest.raises(ValidationError, match="severity"):
+        BY_NAME["fog"](severity)
+    with pytest.raises(ConditionError, match=r"fog: severity"):
+        make("fog", severity)
+
+
+@pytest.mark.parametrize(("key", "value"), [("mode", "slow"), ("size", "mnist"), ("resave", "perhaps"), ("level", 2)])
+def test_other_parameters_are_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=key):
+        BY_NAME["snow"](severity=1, **{key: value})
+
+
+def test_an_unknown_name_is_told_with_the_nearest() -> None:
+    with pytest.raises(ConditionError, match="did you mean 'gaussian_blur'"):
+        make("gausian_blur", 1)
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (picture().astype(np.float32), "fog/2 takes uint8 pictures, not float32 values"),
+        (np.full((40, 40, 3), np.nan), "fog/2 takes uint8 pictures, not float64 values with NaN"),
+        (picture().astype(np.int64), "fog/2 takes uint8"), (picture()[..., :2], "fog/2 takes pictures of"),
+        (np.dstack([picture(), picture()]), "fog/2 takes pictures of"), (picture()[:31], "at least 32x32"),
+        (picture()[:, :8], "at least 32x32"), ("x.png", "fog/2 takes uint8 pictures, not str"),
+    ],
+)  # fmt: skip
+def test_wrong_pictures_are_refused_by_name(image: Any, told: str) -> None:
+    for mode in ("fast", "parity"):
+        with pytest.raises(ConditionError, match=told):
+            make("fog", 2).apply(image, Draw(0, ""))
+        with pytest.raises(ConditionError, match=told.replace("fog/2", r"fog/2( \(parity\))?")):
+            corrupt(image, "fog", 2, mode=mode)
+
+
+def test_frost_without_its_photographs_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textures.importlib.util, "find_spec", lambda name: None)
+    for mode in ("fast", "parity"):
+        with pytest.raises(ConditionError, match=r"pip install --no-deps imagecorruptions.*frost_procedural"):
+            corrupt(picture(), "frost", 1, mode=mode)
+        assert corrupt(picture(), "frost_procedural", 1, mode=mode).shape == (40, 52, 3)
+
+
+@pytest.mark.skipif(not HAS_FROST, reason="the textures of frost are not installed")
+def test_facts_trace_the_ice_and_the_mode() -> None:
+    image = picture()
+    photographed, drawn = (make(n, 2).apply(image, Draw(0, "a"))[1] for n in ("frost", "frost_procedural"))
+    assert len(photographed["textures"]) == 32
+    assert "textures" not in drawn
+    assert drawn["ice"] == 1
+    assert photographed["version"] == drawn["version"] == 1
+    assert {photographed["texture"], drawn["texture"]} <= {1, 2, 3, 4, 5}
+    assert make("frost", 2, "parity").apply(image, Draw(0, "a"))[1]["reference"] == "imagecorruptions 1.1.2"
+    assert -45 <= make("motion_blur", 2).apply(image, Draw(0, "a"))[1]["angle"] <= 45
+
+
+def test_declaring_loads_neither_torch_nor_opencv_nor_the_reference() -> None:
+    code = (
+        "import sys, qbench.degrade.corruptions.conditions;"
+        "print([m for m in ('torch', 'cv2', 'scipy', 'imagecorruptions', 'skimage', 'numba') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    code = (
+        "import sys, numpy as np; from qbench.degrade.corruptions import NAMES, corrupt\n"
+        "x = np.zeros((40, 40, 3), np.uint8) + 9\n"
+        "for name in NAMES:\n"
+        "    if name != 'frost': corrupt(x, name, 3), corrupt(x, name, 3, mode='parity')\n"
+        "print([m for m in ('torch', 'imagecorruptions', 'skimage', 'numba') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
