@@ -205,7 +205,7 @@ def test_every_name_is_registered_with_its_libraries() -> None:
 @pytest.mark.parametrize("severity", [0, 6, 2.5, "x"])
 def test_severities_lie_in_1_to_5(severity: Any) -> None:
     with pytest.raises(ValidationError, match="severity"):
-        BY_NAME["fog"](severity)
+        BY_NAME["fog"](severity=severity)
     with pytest.raises(ConditionError, match=r"fog: severity"):
         make("fog", severity)
 

@@ -19,7 +19,7 @@ def make(name: str, severity: int, mode: Mode = "fast", size: Size = "imagenet",
     if name not in BY_NAME:
         raise ConditionError(f"no corruption is named {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}")
     try:
-        return BY_NAME[name](severity, mode, size, resave)
+        return BY_NAME[name](severity=severity, mode=mode, size=size, resave=resave)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise ConditionError(f"{name}: {told}") from None

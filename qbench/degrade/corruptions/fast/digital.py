@@ -150,7 +150,7 @@ def _means(rows: Any, windows: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDA
     """Means of some consecutive rows of uint8 each, rounded up from a half as Pillow does after each axis."""
     first, counts = windows
     over = (-1,) + (1,) * (rows.ndim - 1)
-    total = rows.take(first, 0).astype(np.float32)
+    total: NDArray[np.float32] = rows.take(first, 0).astype(np.float32)
     for step in range(1, int(counts.max())):
         more = rows.take(np.minimum(first + step, len(rows) - 1), 0)
         total += more if step < counts.min() else more * (counts > step).astype(np.uint8).reshape(over)
