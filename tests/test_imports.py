@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": set(),
     "cards": {"suite", "train.schema"},
     "train": {"suite", "data", "degrade", "models", "methods", "cards", "cli.progress"},
-    "engine": {"suite", "data", "degrade.drawn", "models", "cards", "efficiency"},
+    "engine": {"suite", "data", "degrade.drawn", "degrade.codecs", "models", "cards", "efficiency"},
     "efficiency": set(),
     "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
     "api": {"suite", "engine", "stats", "models", "cli.options"},

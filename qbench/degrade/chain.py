@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench import registry
 from qbench.degrade.drawn import inner, located, prepared, relocated
-from qbench.degrade.picture import STRICT
+from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.errors import QbenchError, nearest
 from qbench.named import Named, NamedItem
@@ -54,7 +54,7 @@ class Chain:
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """The last picture; the facts of every step, and the bits per pixel of the last one that was a file."""
-        told: list[Facts] = []
+        image, told = checked(image, self.label), list[Facts]()
         for number, step in enumerate(self.conditions):
             image, facts = step.apply(image, draw.within(str(number)))
             told.append(facts)

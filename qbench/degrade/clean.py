@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
-from qbench.degrade.picture import STRICT
+from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
@@ -24,4 +24,4 @@ class Clean:
         return None
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
-        return image, {}
+        return checked(image, self.label), {}

@@ -14,10 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from PIL import features
+from qbench.degrade.codecs.versions import CODECS, codec_version
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
-_PILLOW_CODECS = {"libwebp": "webp", "libavif": "avif", "openjpeg": "jpg_2000"}
 _DISTRIBUTIONS = {
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 }
@@ -42,10 +41,8 @@ def library_versions() -> dict[str, str]:
 @cache
 def library_version(name: str) -> str:
     """Version of a library or codec by the name that conditions use for it; `none` where it is not installed."""
-    if name == "libjpeg_turbo":
-        return str(features.version("libjpeg_turbo") or features.version("jpg") or "none")
-    if name in _PILLOW_CODECS:
-        return str(features.version(_PILLOW_CODECS[name]) or "none")
+    if name in CODECS:
+        return codec_version(name)
     found = (_version(each) for each in _DISTRIBUTIONS.get(name, (name,)))
     return next((version for version in found if version != "none"), "none")
 

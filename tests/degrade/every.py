@@ -1,0 +1,63 @@
+"""Every built-in condition once or more, for tests of what all of them promise."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from qbench.degrade.chain import condition_from
+from qbench.vocabulary import Condition
+
+CORRUPTIONS = (
+    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
+    "frost", "frost_procedural", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+    "speckle_noise", "gaussian_blur", "spatter", "saturate",
+)  # fmt: skip
+CODECS: tuple[dict[str, Any], ...] = (
+    {"jpeg": {"quality": 10}}, {"jpeg": {"quality": 30, "subsampling": "4:4:4", "progressive": True}},
+    {"rejpeg": {"times": 3}}, {"rejpeg": {"times": 2, "shift": 8}}, {"webp": {"quality": 10}},
+    {"avif": {"quality": 20}}, {"jpeg2000": {"psnr": 30}}, {"jxl": {"quality": 20}}, {"heic": {"quality": 20}},
+)  # fmt: skip
+STEPS: tuple[dict[str, Any], ...] = (
+    {"clean": {}}, {"shift": {"dx": 3, "dy": -2}}, {"resize": {"scale": 0.5}}, {"crop": {"border": 3}},
+    {"chain": {"steps": [{"jpeg": {"quality": {"between": [20, 60]}}}, {"awgn": {"sigma": 5}}]}},
+)  # fmt: skip
+REST: tuple[dict[str, Any], ...] = (
+    {"haze": {"beta": 1.2}}, {"rain": {"density": "medium"}}, {"motion": {"length": 9, "angle": 30}},
+    {"defocus": {"radius": 2}}, {"blur": {"sigma": 1.5}}, {"awgn": {"sigma": 25}}, {"poisson": {"peak": 30}},
+    {"poisson-gauss": {"peak": 60, "sigma": 4}}, {"lowres": {"scale": 3}}, {"lowlight": {"gain": 0.3}},
+    {"lens": {"design": "doublet"}}, {"lens": {"design": "doublet-as-built"}}, {"lens": {"design": "landscape"}},
+    {"lens": {"design": "landscape-as-built"}},
+)  # fmt: skip
+DRAWN = {
+    "gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "frost", "frost_procedural",
+    "fog", "elastic_transform", "speckle_noise", "spatter", "rejpeg", "chain", "haze", "rain", "awgn", "poisson",
+    "poisson-gauss", "lowlight", "lens",
+}  # fmt: skip
+"""Conditions whose pictures differ from sample to sample."""
+
+
+def severities(name: str, **more: Any) -> list[dict[str, Any]]:
+    return [{name: {"severity": severity, **more}} for severity in range(1, 6)]
+
+
+EVERY: tuple[dict[str, Any], ...] = (
+    *(each for name in CORRUPTIONS for each in severities(name)[::2]),
+    *({name: {"severity": 3, "mode": "parity"}} for name in CORRUPTIONS),
+    {"fog": {"severity": 2, "size": "cifar"}}, {"contrast": {"severity": 2, "resave": True}},
+    *CODECS, *STEPS, *REST,
+)  # fmt: skip
+
+
+def name_of(written: dict[str, Any]) -> str:
+    return next(iter(written))
+
+
+def here(written: dict[str, Any]) -> bool:
+    """Whether what it needs is installed: plug-ins and photographs of ice are optional."""
+    needs = {"frost": "imagecorruptions", "jxl": "pillow_jxl", "heic": "pillow_heif"}.get(name_of(written))
+    return needs is None or importlib.util.find_spec(needs) is not None
+
+
+def built(written: dict[str, Any]) -> Condition:
+    return condition_from(written)
