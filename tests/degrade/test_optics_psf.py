@@ -124,6 +124,7 @@ def test_decentre_tilt_and_figure_do_what_they_say() -> None:
     tilted = Wavefront(tilt=(1.0, 0.0))
     assert rms(tilted, 1, (0.9, 0.2)) == pytest.approx(0.9 / np.sqrt(12), abs=0.003)
     assert rms(tilted, 1, (0.0, 0.9)) == pytest.approx(0, abs=1e-9)
+    assert rms(Wavefront(tilt=(0.0, -1.0)), 1, (0.2, 0.9)) == pytest.approx(0.9 / np.sqrt(12), abs=0.003)
     assert rms(Wavefront(axial=(0.5, 0.0, 0.7)), 2, AXIS) == pytest.approx(0.7 / np.sqrt(12), abs=0.003)
 
 

@@ -122,9 +122,9 @@ def test_rain_covers_about_the_share_that_it_says(name: str) -> None:
     assert (streaks > 0.1).mean() == pytest.approx(DENSITIES[name], rel=0.35)
 
 
-@pytest.mark.parametrize("angle", [60.0, 90.0, 115.0])
-def test_streaks_lie_in_the_direction_asked_for_and_have_the_length(angle: float) -> None:
-    streaks = streak_map(800, 800, 0.01, 30, angle, np.random.default_rng(2))
+@pytest.mark.parametrize(("angle", "seed"), [(60.0, 2), (90.0, 3), (115.0, 4), (80.0, 5), (80.0, 6)])
+def test_streaks_lie_in_the_direction_asked_for_and_have_the_length(angle: float, seed: int) -> None:
+    streaks = streak_map(800, 800, 0.01, 30, angle, np.random.default_rng(seed))
     numbered, count = label(streaks > 0.15)
     spans, directions = [], []
     for part in range(1, count + 1):
@@ -134,7 +134,7 @@ def test_streaks_lie_in_the_direction_asked_for_and_have_the_length(angle: float
             directions.append(np.rad2deg(np.arctan2(vectors[1, 1], vectors[0, 1])) % 180)
             spans.append(np.hypot(np.ptp(y), np.ptp(x)))
     assert len(spans) > 20
-    assert np.median(directions) == pytest.approx(angle, abs=6)
+    assert np.median(directions) == pytest.approx(angle, abs=8)
     assert 27 < np.percentile(spans, 95) < 40
 
 
@@ -147,6 +147,8 @@ def test_rain_brightens_by_a_screen_and_denser_rain_keeps_the_drops() -> None:
     assert np.ptp(rain(light, 0.1, 21, 80, np.random.default_rng(3)).astype(int)) < np.ptp(wet.astype(int)) / 4
     few, many = (streak_map(100, 100, density, 21, 80, np.random.default_rng(4)) for density in (0.03, 0.12))
     assert (many >= few - 1e-5).all()
+    drops = few > 0.1
+    assert np.isclose(few, many, atol=1e-4)[drops].mean() > 0.6, "as bright as they were, where no other falls"
     assert few.mean() > 0
 
 
