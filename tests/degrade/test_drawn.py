@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +177,17 @@ def test_faults_inside_a_chain_name_their_place(toy: Suite, line: str, at: str, 
     assert said in str(caught.value)
     assert caught.value.place is not None
     assert (caught.value.place.line, caught.value.place.column) == (12, 7 + line.index(at))
+
+
+def test_degradations_are_used_without_the_rest_of_qbench() -> None:
+    code = (
+        "import sys, numpy as np\nfrom qbench.degrade import degrade\n"
+        "picture = np.zeros((48, 40, 3), np.uint8)\n"
+        "some = {'jpeg': {'quality': 9}, 'fog': {'severity': 2}, 'awgn': {'sigma': {'any': [5, 9]}}}\n"
+        "for name, more in some.items():\n"
+        "    worse, facts = degrade(picture, name, seed=1, sample_id='a', **more)\n"
+        "    assert worse.shape == picture.shape\n"
+        "print(sorted({'torch', 'timm', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
