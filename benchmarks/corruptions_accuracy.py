@@ -1,0 +1,47 @@
+"""The built-in classifier on scenes under fast and under parity mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qbench.data.scenes import scene
+from qbench.degrade.corruptions import make
+from qbench.degrade.corruptions.base import Mode
+from qbench.draws import Draw
+from qbench.models.builtin import Builtin
+from qbench.threads import fixed_threads
+
+
+def accuracies(names: Sequence[str], count: int, severities: Sequence[int] = (1, 3, 5)) -> dict[str, Any]:
+    """By corruption: the share of `count` scenes named rightly in each mode, and how surprising their difference is.
+
+    `z` is McNemar's statistic over all scenes and severities: scenes that one mode alone gets right are as many for
+    either mode where the modes do the same; it has a standard normal distribution there."""
+    model = Builtin("scenes").build()
+    drawn = [scene("test", index, 128) for index in range(count)]
+    labels = np.array([one.label for one in drawn])
+
+    def right(name: str, severity: int, mode: Mode) -> NDArray[np.bool_]:
+        condition = make(name, severity, mode)
+        pictures = np.stack([condition.apply(one.image, Draw(0, str(i)))[0] for i, one in enumerate(drawn)])
+        batches = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(255).split(32)
+        found = torch.cat([model.logits(batch).argmax(1) for batch in batches])
+        return np.asarray(found.numpy() == labels)
+
+    table: dict[str, Any] = {"scenes": count, "severities": list(severities)}
+    with fixed_threads(1), torch.inference_mode():
+        for name in names:
+            fast, parity = (np.stack([right(name, s, mode) for s in severities]) for mode in ("fast", "parity"))
+            only = int((fast & ~parity).sum()), int((parity & ~fast).sum())
+            z = (only[0] - only[1]) / max(np.sqrt(sum(only)), 1)
+            table[name] = {
+                "fast": [round(float(one), 4) for one in fast.mean(1)],
+                "parity": [round(float(one), 4) for one in parity.mean(1)],
+                "z": round(float(z), 2),
+            }
+    return table
