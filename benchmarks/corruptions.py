@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -175,7 +176,7 @@ def compared(name: str, image: Pixels, published: Reference, repetitions: int) -
         for seed in range(2 if name == "glass_blur" else max(repetitions, 2)):
             np.random.seed(seed)
             theirs.append(published(image, name, severity))
-            call = Call(parameters(name, severity, "imagenet"), np.random.RandomState(seed))
+            call = Call(parameters(name, severity, "imagenet"), partial(np.random.RandomState, seed))
             parity.append(follow(name, image, call))
             fast.append(make(name, severity).apply(image, Draw(seed, "scene"))[0])
         within.append(float(np.mean([near(*pair) for pair in zip(theirs, parity, strict=True)])))

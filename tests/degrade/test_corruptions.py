@@ -58,7 +58,7 @@ def stored(folder: Path, name: str) -> np.ndarray:
 
 
 def followed(image: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
-    return follow(name, image, Call(parameters(name, severity, "imagenet"), np.random.RandomState(seed)))
+    return follow(name, image, Call(parameters(name, severity, "imagenet"), lambda: np.random.RandomState(seed)))
 
 
 def test_the_stored_outputs_are_of_these_corruptions(golden: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,14 +24,18 @@ IMAGE = picture(80, 104, seed=2)
 Pictures = NDArray[np.uint8]
 
 
+def philox(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(seed))
+
+
 def parity(name: str, severity: int, seeds: range, size: Size = "imagenet", image: Pictures = IMAGE) -> Pictures:
     c = parameters(name, severity, size)
-    return np.stack([follow(name, image, Call(c, np.random.RandomState(seed), size)) for seed in seeds])
+    return np.stack([follow(name, image, Call(c, partial(np.random.RandomState, seed), size)) for seed in seeds])
 
 
 def fast(name: str, severity: int, seeds: range, size: Size = "imagenet", image: Pictures = IMAGE) -> Pictures:
     c = parameters(name, severity, size)
-    return np.stack([quick(name, image, Call(c, np.random.Generator(np.random.Philox(s)), size)) for s in seeds])
+    return np.stack([quick(name, image, Call(c, partial(philox, s), size)) for s in seeds])
 
 
 def moments(pictures: Pictures) -> NDArray[np.float64]:
@@ -149,8 +154,8 @@ def test_the_tables_have_the_moments_of_their_distributions() -> None:
 
 
 def test_words_are_uniform_and_independent_of_how_many_are_asked() -> None:
-    drawn = draws.words(np.random.Generator(np.random.Philox(1)), 300, 333)
+    drawn = draws.words(philox(1), 300, 333)
     counts = np.bincount(drawn.ravel() >> 8, minlength=256)
     assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 351, "chi squared, 255 degrees, p = 0.0001"
-    fewer = draws.words(np.random.Generator(np.random.Philox(1)), 7, 9)
+    fewer = draws.words(philox(1), 7, 9)
     assert np.array_equal(fewer.ravel(), drawn.ravel()[:63])

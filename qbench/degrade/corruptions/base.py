@@ -57,15 +57,18 @@ class Corruption:
             from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
 
             facts["reference"] = REFERENCE
-            seed = draw(self.name).integers(0, 1 << 32, 4)
-            legacy = np.random.RandomState(np.random.MT19937(seed.tolist()))
-            found = follow(self.name, image, Call(strength, legacy, self.size, facts))
+            found = follow(self.name, image, Call(strength, lambda: legacy(draw(self.name)), self.size, facts))
         else:
             from qbench.degrade.corruptions.fast.dispatch import corrupt
 
             facts["version"] = FAST_VERSION
-            found = corrupt(self.name, image, Call(strength, draw(self.name), self.size, facts))
+            found = corrupt(self.name, image, Call(strength, lambda: draw(self.name), self.size, facts))
         return (saved(found) if self.resave else found), facts
+
+
+def legacy(rng: np.random.Generator) -> np.random.RandomState:
+    """numpy's legacy stream, as the reference uses it, seeded by a keyed draw."""
+    return np.random.RandomState(np.random.MT19937(rng.integers(0, 1 << 32, 4).tolist()))
 
 
 def saved(image: Image) -> Image:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from qbench.degrade.corruptions.severities import Parameters, Size
@@ -15,6 +17,11 @@ class Call(Generic[Rng]):
     """The strength of the corruption, its random numbers, and where it says what it drew."""
 
     c: Parameters
-    rng: Rng
+    draw: Callable[[], Rng]
+    """Makes the generator, which costs as much as the quickest corruptions; those without randomness never ask."""
     size: Size = "imagenet"
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def rng(self) -> Rng:
+        return self.draw()

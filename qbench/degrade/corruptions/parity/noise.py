@@ -26,8 +26,9 @@ def shot_noise(image: Image, call: Legacy) -> NDArray[Any]:
 def impulse_noise(image: Image, call: Legacy) -> NDArray[Any]:
     """Salt and pepper in equal parts; the reference's draws cannot be shared, as scikit-image seeds its own."""
     changed = call.rng.random_sample(image.shape) <= call.c[0]
-    salt = call.rng.random_sample(image.shape) <= 0.5
-    return np.where(changed, np.where(salt, 255, 0), image)
+    found = image.copy()
+    found[changed] = np.where(call.rng.random_sample(int(changed.sum())) <= 0.5, 255, 0)
+    return found
 
 
 def speckle_noise(image: Image, call: Legacy) -> NDArray[Any]:
