@@ -63,7 +63,7 @@ def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right" if table.name == "accuracy-by-rate" else "lower left")
+    axes.legend(fontsize=8, loc="best" if table.name == "accuracy-by-rate" else "lower left")
 
 
 def _rates(axes: Axes, group: Group, methods: list[str]) -> None:

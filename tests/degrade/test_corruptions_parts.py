@@ -38,9 +38,9 @@ def swapped_one_by_one(values: np.ndarray, reach: int, moves: np.ndarray) -> np.
 @pytest.mark.parametrize("reach", [1, 2, 3, 4])
 def test_chains_of_copies_are_the_loop_of_the_script(size: tuple[int, int], reach: int) -> None:
     values = picture(*size)
-    rows, columns = shapes.glass_order(values.shape, reach)
-    moves = np.random.default_rng(reach).integers(-reach, reach, (len(rows) * len(columns), 2))
-    sources = shapes.glass_sources(values.shape, reach, moves[:, 0], moves[:, 1])
+    rows, columns = shapes.glass_visits(values.shape, reach)
+    moves = np.random.default_rng(reach).integers(-reach, reach, (rows * columns, 2))
+    sources = shapes.glass_sources(values.shape, reach, moves[:, 1] * size[1] + moves[:, 0])
     found = values.reshape(-1, 3)[sources].reshape(values.shape)
     assert np.array_equal(found, swapped_one_by_one(values, reach, moves))
     assert not np.array_equal(found, values)
@@ -49,9 +49,9 @@ def test_chains_of_copies_are_the_loop_of_the_script(size: tuple[int, int], reac
 def test_a_true_swap_would_be_another_picture() -> None:
     """Copies leave fewer distinct pixels than swaps, which lose none."""
     values = np.arange(64 * 64 * 3, dtype=np.int64).reshape(64, 64, 3)
-    rows, columns = shapes.glass_order(values.shape, 2)
-    moves = np.random.default_rng(0).integers(-2, 2, (len(rows) * len(columns), 2))
-    sources = shapes.glass_sources(values.shape, 2, moves[:, 0], moves[:, 1])
+    rows, columns = shapes.glass_visits(values.shape, 2)
+    moves = np.random.default_rng(0).integers(-2, 2, (rows * columns, 2))
+    sources = shapes.glass_sources(values.shape, 2, moves[:, 1] * 64 + moves[:, 0])
     assert len(np.unique(sources)) < 0.8 * 64 * 64
 
 

@@ -72,35 +72,32 @@ def next_power_of_2(value: int) -> int:
     return 1 << (value - 1).bit_length()
 
 
-def glass_order(shape: tuple[int, ...], reach: int) -> tuple[range, range]:
-    """Rows and columns that glass blur visits, in its order; what lies beside them stays, at the left and the top."""
-    return range(shape[0] - reach, reach, -1), range(shape[1] - reach, reach, -1)
+def glass_visits(shape: tuple[int, ...], reach: int) -> tuple[int, int]:
+    """How many rows and columns one pass of glass blur visits, from the last to the first."""
+    return max(shape[0] - 2 * reach, 0), max(shape[1] - 2 * reach, 0)
 
 
-def glass_sources(
-    shape: tuple[int, ...], reach: int, right: NDArray[np.integer], down: NDArray[np.integer]
-) -> NDArray[np.int32]:
-    """The flat index that each pixel's value comes from in one pass of glass blur; `right`, `down`: a shift a visit.
+def glass_sources(shape: tuple[int, ...], reach: int, moves: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The flat index that each pixel's value comes from in one pass of glass blur; `moves`: flat steps, one a visit.
 
     The authors' script means to swap a pixel with a neighbour, one pixel after the other. Its two sides are views of
     one array, so that what happens is a copy of the neighbour's current value, and ImageNet-C is made of copies. A
-    chain of copies ends at the first neighbour that was not visited before; all chains are followed at once by
-    pointer doubling."""
-    rows, columns = glass_order(shape, reach)
-    count = shape[0] * shape[1]
-    visited = np.add.outer(np.asarray(rows) * shape[1], np.asarray(columns)).astype(np.int32).ravel()
-    target = visited + (down * shape[1] + right).astype(np.int32)
-    inside = np.zeros(count, bool)
-    inside[visited] = True
-    before = inside[target] & (target > visited)
-    follow = np.arange(2 * count, dtype=np.int32)
-    follow[:count] += count
-    follow[visited] = np.where(before, target, target + count)
-    while True:
-        further = follow[follow[:count]]
-        if np.array_equal(further, follow[:count]):
-            return further - count
-        follow[:count] = further
+    chain of copies ends at the first neighbour that was not visited before; all chains are followed at once, and
+    their lengths double in each round."""
+    visited = slice(shape[0] - reach, reach, -1), slice(shape[1] - reach, reach, -1)
+    moves = moves.reshape(glass_visits(shape, reach))
+    source = np.arange(shape[0] * shape[1])
+    source.reshape(shape[:2])[visited] += moves
+    open_ = np.zeros(len(source), bool)
+    open_.reshape(shape[:2])[visited] = moves > 0
+    active = np.flatnonzero(open_)
+    while active.size:
+        target = source[active]
+        further = open_[target]
+        source[active] = source[target]
+        open_[active] = further
+        active = active[further]
+    return source
 
 
 def diamond_square(size: int) -> Iterator[tuple[int, int]]:

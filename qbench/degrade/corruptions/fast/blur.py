@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,15 +58,34 @@ def _hair(sigma: float) -> np.float32:
 def glass_blur(image: Image, call: Keyed) -> Image:
     sigma, reach, passes = call.c[0], int(call.c[1]), int(call.c[2])
     values = whole(smoothed(image, sigma), _hair(sigma))
-    rows, columns = shapes.glass_order(image.shape, reach)
-    flat = values.reshape(-1, *image.shape[2:])
+    rows, columns = shapes.glass_visits(image.shape, reach)
+    flat: NDArray[Any] = values.reshape(-1) if image.ndim == 2 else _packed(values)
     for _ in range(passes):
-        moves = draws.words(call.rng, 2, len(rows) * len(columns)).astype(np.int32)
-        moves *= 2 * reach
-        moves >>= 16
-        moves -= reach
-        flat = flat.take(shapes.glass_sources(image.shape, reach, moves[0], moves[1]), 0)
-    return whole(smoothed(flat.reshape(image.shape), sigma))
+        drawn = draws.words(call.rng, rows * columns).astype(np.int32)
+        drawn *= 4 * reach * reach
+        drawn >>= 16
+        flat = flat.take(shapes.glass_sources(image.shape, reach, _steps(image.shape[1], reach).take(drawn)))
+    return whole(smoothed(flat.reshape(image.shape) if image.ndim == 2 else _unpacked(flat, image.shape), sigma))
+
+
+def _packed(values: Image) -> NDArray[np.uint32]:
+    """One number a pixel, which moves in one step."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2RGBA), np.uint8).view(np.uint32).reshape(-1)
+
+
+def _unpacked(flat: NDArray[np.uint32], shape: tuple[int, ...]) -> Image:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(flat.view(np.uint8).reshape(*shape[:2], 4), cv2.COLOR_RGBA2RGB), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _steps(width: int, reach: int) -> NDArray[np.int64]:
+    """The flat steps to all places that glass blur may take a pixel's value from."""
+    side = np.arange(-reach, reach)
+    return np.add.outer(side * width, side).ravel()
 
 
 def defocus_blur(image: Image, call: Keyed) -> Image:

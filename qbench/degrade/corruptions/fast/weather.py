@@ -13,10 +13,17 @@ from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.fast import draws
 from qbench.degrade.corruptions.fast.blur import moved, smoothed, whole
 from qbench.degrade.corruptions.fast.plasma import plasma
-from qbench.degrade.corruptions.shared import MUD, WATER, over_channels, refraction, to_grey
+from qbench.degrade.corruptions.shared import MUD, WATER, refraction, to_grey
 from qbench.vocabulary import Image
 
 Keyed = Call[np.random.Generator]
+
+
+def each_channel(plane: NDArray[np.float32], image: Image) -> NDArray[np.float32]:
+    """A plane for each channel of the picture."""
+    import cv2
+
+    return plane if image.ndim == 2 else np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.float32)
 
 
 def snow(image: Image, call: Keyed) -> Image:
@@ -29,11 +36,11 @@ def snow(image: Image, call: Keyed) -> Image:
     fallen = moved(np.clip(flakes + 0.5, 0, 255).astype(np.uint8), radius, sigma, angle)
     fallen = (fallen[: image.shape[0], : image.shape[1]] + 64) >> 7
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    white = over_channels(grey * np.float32(1.5) + np.float32(127.5), image)
+    white = each_channel(grey * np.float32(1.5) + np.float32(127.5), image)
     found = np.maximum(image, white)
     found *= np.float32(1 - share)
     found += image * np.float32(share)
-    found += over_channels(fallen + fallen[::-1, ::-1], image)
+    found += each_channel((fallen + fallen[::-1, ::-1]).astype(np.float32), image)
     return whole(np.minimum(found, 255, out=found))
 
 
@@ -60,7 +67,7 @@ def fog(image: Image, call: Keyed) -> Image:
     cloud = plasma(shapes.next_power_of_2(max(height, width)), decay, call.rng)[:height, :width]
     cloud = cloud * np.float32(255 * amount * dimmed)
     found = image * np.float32(dimmed)
-    found += over_channels(cloud, image)
+    found += each_channel(cloud, image)
     return whole(np.minimum(found, 255, out=found))
 
 
@@ -95,8 +102,8 @@ def spatter(image: Image, call: Keyed) -> Image:
         cover = smoothed(liquid > threshold, opacity)
         cover[cover < 0.8] = 0
         colour = (to_grey(MUD) if image.ndim == 2 else MUD).astype(np.float32) * 255
-        found = image + over_channels(cover, image) * (colour - image)
+        found = image + each_channel(cover, image) * (colour - image)
     else:
         shine = refraction((liquid * 255).astype(np.uint8)) * np.float32(opacity * 255)
-        found = image + over_channels(shine, image) * (to_grey(WATER) if image.ndim == 2 else WATER).astype(np.float32)
+        found = image + each_channel(shine, image) * (to_grey(WATER) if image.ndim == 2 else WATER).astype(np.float32)
     return whole(np.clip(found, 0, 255, out=found))

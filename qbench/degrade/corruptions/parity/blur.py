@@ -54,10 +54,10 @@ def glass_blur(image: Image, call: Legacy) -> NDArray[Any]:
     sigma, reach, passes = call.c[0], int(call.c[1]), int(call.c[2])
     values = (smoothed(image / 255, sigma) * 255).astype(np.uint8)
     flat = values.reshape(-1, *values.shape[2:])
-    rows, columns = shapes.glass_order(image.shape, reach)
+    rows, columns = shapes.glass_visits(image.shape, reach)
     for _ in range(passes):
-        moves = call.rng.randint(-reach, reach, size=(len(rows) * len(columns), 2))
-        flat = flat[shapes.glass_sources(image.shape, reach, moves[:, 0], moves[:, 1])]
+        moves = call.rng.randint(-reach, reach, size=(rows * columns, 2))
+        flat = flat[shapes.glass_sources(image.shape, reach, moves[:, 1] * image.shape[1] + moves[:, 0])]
     return levels(smoothed(flat.reshape(image.shape) / 255, sigma))
 
 
