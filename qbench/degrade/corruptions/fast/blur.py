@@ -41,9 +41,9 @@ HAIR = np.float32(2e-4)
 
 
 def whole(values: NDArray[np.float32], hair: np.float32 = HAIR) -> Image:
-    """float32 in 0..255, cut to whole levels; a positive `hair` leaves flat places as they are."""
+    """float32 in -1..255, cut to whole levels, below 0 too; a positive `hair` leaves flat places as they are."""
     values += hair
-    return np.maximum(values, 0, out=values).astype(np.uint8)
+    return values.astype(np.uint8)
 
 
 @cache
@@ -89,20 +89,37 @@ def _steps(width: int, reach: int) -> NDArray[np.int64]:
 
 
 def defocus_blur(image: Image, call: Keyed) -> Image:
+    """A product of Fourier transforms; two channels share one as its real and imaginary part."""
     import cv2
 
-    kernel = _disk(*call.c)
-    blurred = np.asarray(cv2.filter2D(image.astype(np.float32), -1, kernel), np.float32)
+    kernel = shapes.disk(*call.c)
+    reach, (height, width) = len(kernel) // 2, image.shape[:2]
+    size = tuple(cv2.getOptimalDFTSize(side + 2 * reach) for side in (height, width))
+    transfer = _transfer(call.c, size)
+    below, right = size[0] - height - reach, size[1] - width - reach
+    wide = cv2.copyMakeBorder(image, reach, below, reach, right, cv2.BORDER_REFLECT_101)
+    planes = [plane.astype(np.float32) for plane in cv2.split(wide)]
+    planes += [np.zeros_like(planes[0])] * (len(planes) % 2)
+    blurred: list[Any] = []
+    for real, imaginary in zip(planes[::2], planes[1::2], strict=True):
+        waves = np.asarray(cv2.dft(cv2.merge([real, imaginary])), np.float32)
+        blurred += cv2.split(cv2.dft(np.multiply(waves, transfer, out=waves), flags=cv2.DFT_INVERSE))
+    found = np.asarray(cv2.merge(blurred[:3]) if image.ndim == 3 else blurred[0], np.float32)
+    np.minimum(found, np.float32(255), out=found)
     hair = HAIR if kernel.sum(dtype=np.float64) >= 1 else -HAIR
-    return whole(np.minimum(blurred, np.float32(255), out=blurred), hair)
+    return whole(found[reach : reach + height, reach : reach + width], hair)
 
 
-@cache
-def _disk(radius: float, edge: float) -> NDArray[np.float32]:
-    """The kernel without its empty rim."""
-    kernel = shapes.disk(radius, edge)
-    rim = int(np.flatnonzero(kernel.sum(0) > 1e-7)[0])
-    return kernel[rim : len(kernel) - rim, rim : len(kernel) - rim]
+@lru_cache(maxsize=32)
+def _transfer(c: tuple[float, float], size: tuple[int, int]) -> NDArray[np.float32]:
+    """[*size, 2]: what the disk does to each wave, over the number of waves; real, as the disk is symmetric."""
+    import cv2
+
+    kernel = shapes.disk(*c)
+    centred = np.zeros((*size, 2), np.float32)
+    centred[: len(kernel), : len(kernel), 0] = kernel
+    waves = np.asarray(cv2.dft(np.roll(centred, (-(len(kernel) // 2),) * 2, (0, 1))), np.float32)
+    return np.repeat(waves[..., :1], 2, axis=2) / np.float32(size[0] * size[1])
 
 
 def motion_blur(image: Image, call: Keyed) -> Image:

@@ -98,12 +98,14 @@ def spatter(image: Image, call: Keyed) -> Image:
     mean, spread, sigma, threshold, opacity, mud = call.c
     liquid = smoothed(draws.normal(call.rng, mean, spread, *image.shape[:2]), sigma)
     liquid[liquid < threshold] = 0
+    grey = image.ndim == 2
     if mud:
         cover = smoothed(liquid > threshold, opacity)
         cover[cover < 0.8] = 0
-        colour = (to_grey(MUD) if image.ndim == 2 else MUD).astype(np.float32) * 255
-        found = image + each_channel(cover, image) * (colour - image)
+        colour = np.asarray((to_grey(MUD) if grey else MUD) * 255, np.float32)
+        changed = each_channel(cover, image) * (colour - image)
     else:
         shine = refraction((liquid * 255).astype(np.uint8)) * np.float32(opacity * 255)
-        found = image + each_channel(shine, image) * (to_grey(WATER) if image.ndim == 2 else WATER).astype(np.float32)
-    return whole(np.clip(found, 0, 255, out=found))
+        changed = each_channel(shine, image) * np.asarray(to_grey(WATER) if grey else WATER, np.float32)
+    changed += image
+    return whole(np.clip(changed, 0, 255, out=changed))
