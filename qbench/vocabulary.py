@@ -24,9 +24,32 @@ Facts: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Objects of a picture: what is there, or (with scores) what a detector found.
+
+    Corners are in pixels from the picture's upper left corner, x1 and y1 on the far edge: a box of one pixel at the corner
+    is (0, 0, 1, 1)."""
+
+    corners: NDArray[np.float32]
+    """[N, 4]: x0, y0, x1, y1."""
+    labels: NDArray[np.int32]
+    """[N]: class index from 0."""
+    scores: NDArray[np.float32] | None = None
+    """[N], of detections only."""
+    crowd: NDArray[np.bool_] | None = None
+    """[N], of what is there: regions that match any number of detections and ask for none (COCO's `iscrowd`)."""
+    area: NDArray[np.float32] | None = None
+    """[N] square pixels, of what is there: the object's own where its outline is known, else the box's."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One item of a dataset. `target` is a class index in classification, None where there is no label."""
+    """One item of a dataset.
+
+    `target` is a class index in classification; a mask, uint8 [H, W] of class indices with 255 to be ignored, in
+    segmentation; Boxes in detection; in restoration the clean picture, or None where `image` itself is the clean one.
+    None also where there is no label."""
 
     id: str
     image: Image

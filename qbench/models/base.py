@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +17,10 @@ from qbench.models.cut import Geometry, cut, geometry
 from qbench.vocabulary import InputConvention
 
 
+def as_it_is(output: Any, images: Tensor) -> Any:
+    return output
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A network in eval mode with its input convention and its named feature sites (name -> module path)."""
@@ -24,6 +28,10 @@ class LoadedModel:
     net: nn.Module
     input: InputConvention
     sites: Mapping[str, str]
+    decode: Callable[[Any, Tensor], Any] = as_it_is
+    """From what the network gives, and the images in [0, 1], to its task's prediction: logits [B, classes] in
+    classification, logits [B, classes, H, W] at the images' size in segmentation, a list of `Boxes` in detection, and
+    pictures [B, 3, H, W] in [0, 1] in restoration."""
 
     def normalise(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] RGB to what the network expects (`(x * scale - mean) / std`, channel order)."""
@@ -33,9 +41,13 @@ class LoadedModel:
         std = torch.tensor(self.input.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
         return (images * self.input.scale - mean) / std
 
+    def predict(self, images: Tensor) -> Any:
+        """[B, 3, H, W] in [0, 1] to the task's prediction."""
+        return self.decode(self.net(self.normalise(images)), images)
+
     def logits(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] to [B, classes]."""
-        return cast(Tensor, self.net(self.normalise(images)))
+        return cast(Tensor, self.predict(images))
 
     def path(self, site: str) -> str:
         """The module path of a site: a declared name, or a path of the network. Raises NotApplicable."""
@@ -66,9 +78,9 @@ class Cut:
         """[B, 3, H, W] in [0, 1] to the features at the site, [B, C, h, w]."""
         return cast(Tensor, self._front(self.model.normalise(images)))
 
-    def back(self, features: Tensor, images: Tensor) -> Tensor:
-        """Features at the site, and the images that they come from, to logits."""
-        return cast(Tensor, self._back(features, self.model.normalise(images)))
+    def back(self, features: Tensor, images: Tensor) -> Any:
+        """Features at the site, and the images that they come from, to the task's prediction."""
+        return self.model.decode(self._back(features, self.model.normalise(images)), images)
 
     def geometry(self) -> Geometry:
         """Channels and receptive-field centres of the site at the model's own input size."""
