@@ -26,11 +26,11 @@ RESAVED = 85
 
 @dataclass(frozen=True, config=STRICT)
 class Corruption:
-    """One corruption of ImageNet-C at a severity 1..5, on pictures of at least 32 x 32 pixels.
+    """One corruption of ImageNet-C at a `severity` 1..5, on pictures of at least 32 x 32 pixels.
 
-    `mode`: `fast` or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
-    `size`: the strengths of ImageNet-C or, for small pictures, those of CIFAR-10-C. `resave`: save the result as JPEG
-    of quality 85, as the files of ImageNet-C are."""
+    `mode`: `fast`, or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
+    `size`: the strengths of ImageNet-C (`imagenet`) or, for small pictures, those of CIFAR-10-C (`cifar`). `resave`:
+    save the result as JPEG of quality 85, as the files of ImageNet-C are. A grey picture is treated as one channel."""
 
     severity: int = Field(ge=1, le=5)
     mode: Mode = "fast"
@@ -63,22 +63,9 @@ class Corruption:
 
             facts["version"] = FAST_VERSION
             found = corrupt(self.name, image, Call(strength, lambda: draw(self.name), self.size, facts))
-        return (saved(found) if self.resave else found), facts
+        return (jpeg(found, RESAVED)[0] if self.resave else found), facts
 
 
 def legacy(rng: np.random.Generator) -> np.random.RandomState:
     """numpy's legacy stream, as the reference uses it, seeded by a keyed draw."""
     return np.random.RandomState(np.random.MT19937(rng.integers(0, 1 << 32, 4).tolist()))
-
-
-def saved(image: Image) -> Image:
-    """As read back from a JPEG file of quality 85; a grey picture from a grey file."""
-    if image.ndim == 3:
-        return jpeg(image, RESAVED)[0]
-    import io
-
-    from PIL import Image as Pillow
-
-    file = io.BytesIO()
-    Pillow.fromarray(image).save(file, "JPEG", quality=RESAVED)
-    return np.asarray(Pillow.open(file))

@@ -17,7 +17,7 @@ LIBRARIES = ("opencv", "scipy", "libjpeg_turbo")
 @condition("gaussian_noise", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class GaussianNoise(Corruption):
-    """Additive Gaussian noise, as in low light."""
+    """Additive Gaussian noise, as in low light; `severity` 1..5 of ImageNet-C."""
 
     name = "gaussian_noise"
 
@@ -25,7 +25,7 @@ class GaussianNoise(Corruption):
 @condition("shot_noise", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class ShotNoise(Corruption):
-    """Poisson noise of few photons."""
+    """Poisson noise of few photons; `severity` 1..5 of ImageNet-C."""
 
     name = "shot_noise"
 
@@ -33,7 +33,7 @@ class ShotNoise(Corruption):
 @condition("impulse_noise", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class ImpulseNoise(Corruption):
-    """Salt and pepper, as of dead pixels."""
+    """Salt and pepper, as of dead pixels; `severity` 1..5 of ImageNet-C."""
 
     name = "impulse_noise"
 
@@ -41,7 +41,7 @@ class ImpulseNoise(Corruption):
 @condition("defocus_blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class DefocusBlur(Corruption):
-    """The blur of a lens out of focus: a disk."""
+    """The blur of a lens out of focus, a disk; `severity` 1..5 of ImageNet-C."""
 
     name = "defocus_blur"
 
@@ -49,7 +49,7 @@ class DefocusBlur(Corruption):
 @condition("glass_blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class GlassBlur(Corruption):
-    """As through frosted glass: pixels exchanged with near ones, between two blurs."""
+    """As through frosted glass: pixels copied from near ones, between two blurs; `severity` 1..5 of ImageNet-C."""
 
     name = "glass_blur"
 
@@ -57,7 +57,7 @@ class GlassBlur(Corruption):
 @condition("motion_blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class MotionBlur(Corruption):
-    """The blur of a fast camera, along a random direction within 45 degrees of the horizontal."""
+    """A fast camera, moved within 45 degrees of the horizontal; `severity` 1..5 of ImageNet-C."""
 
     name = "motion_blur"
 
@@ -65,7 +65,7 @@ class MotionBlur(Corruption):
 @condition("zoom_blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class ZoomBlur(Corruption):
-    """The blur of a camera that moves towards its object."""
+    """A camera that moves towards its object; `severity` 1..5 of ImageNet-C."""
 
     name = "zoom_blur"
 
@@ -73,7 +73,7 @@ class ZoomBlur(Corruption):
 @condition("snow", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Snow(Corruption):
-    """Falling snow, and whiter surroundings."""
+    """Falling snow, and whiter surroundings; `severity` 1..5 of ImageNet-C."""
 
     name = "snow"
 
@@ -81,7 +81,7 @@ class Snow(Corruption):
 @condition("frost", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Frost(Corruption):
-    """Ice on the lens: photographs of it, from an installed imagecorruptions."""
+    """Ice on the lens, photographs of it from an installed imagecorruptions; `severity` 1..5 of ImageNet-C."""
 
     name = "frost"
 
@@ -89,7 +89,7 @@ class Frost(Corruption):
 @condition("frost_procedural", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class FrostProcedural(Corruption):
-    """Ice on the lens, drawn: in place of `frost` where its photographs are not installed."""
+    """Ice on the lens, drawn, where the photographs of `frost` are not installed; `severity` 1..5."""
 
     name = "frost_procedural"
 
@@ -97,7 +97,7 @@ class FrostProcedural(Corruption):
 @condition("fog", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Fog(Corruption):
-    """A cloud in front of the picture: a plasma fractal."""
+    """A cloud in front of the picture, a plasma fractal; `severity` 1..5 of ImageNet-C."""
 
     name = "fog"
 
@@ -105,7 +105,7 @@ class Fog(Corruption):
 @condition("brightness", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Brightness(Corruption):
-    """A raised value in HSV."""
+    """A raised value in HSV; `severity` 1..5 of ImageNet-C."""
 
     name = "brightness"
 
@@ -113,7 +113,7 @@ class Brightness(Corruption):
 @condition("contrast", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Contrast(Corruption):
-    """Values drawn towards their mean."""
+    """Values drawn towards their mean; `severity` 1..5 of ImageNet-C."""
 
     name = "contrast"
 
@@ -121,7 +121,7 @@ class Contrast(Corruption):
 @condition("elastic_transform", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class ElasticTransform(Corruption):
-    """Small regions stretched and shrunk."""
+    """Small regions stretched and shrunk; `severity` 1..5 of ImageNet-C."""
 
     name = "elastic_transform"
 
@@ -129,7 +129,7 @@ class ElasticTransform(Corruption):
 @condition("pixelate", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Pixelate(Corruption):
-    """Drawn larger from a lower resolution."""
+    """Drawn larger from a lower resolution; `severity` 1..5 of ImageNet-C."""
 
     name = "pixelate"
 
@@ -137,7 +137,7 @@ class Pixelate(Corruption):
 @condition("jpeg_compression", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class JpegCompression(Corruption):
-    """JPEG at low quality."""
+    """JPEG of quality 25, 18, 15, 10, 7 at `severity` 1..5 of ImageNet-C."""
 
     name = "jpeg_compression"
 
@@ -145,7 +145,7 @@ class JpegCompression(Corruption):
 @condition("speckle_noise", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class SpeckleNoise(Corruption):
-    """Noise in proportion to the value."""
+    """Gaussian noise in proportion to the value; `severity` 1..5 of ImageNet-C."""
 
     name = "speckle_noise"
 
@@ -153,7 +153,7 @@ class SpeckleNoise(Corruption):
 @condition("gaussian_blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class GaussianBlur(Corruption):
-    """A Gaussian blur."""
+    """A Gaussian blur; `severity` 1..5 of ImageNet-C."""
 
     name = "gaussian_blur"
 
@@ -161,7 +161,7 @@ class GaussianBlur(Corruption):
 @condition("spatter", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Spatter(Corruption):
-    """Drops of water, or mud, on the lens."""
+    """Drops of water, or mud, on the lens; `severity` 1..5 of ImageNet-C."""
 
     name = "spatter"
 
@@ -169,7 +169,7 @@ class Spatter(Corruption):
 @condition("saturate", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
 class Saturate(Corruption):
-    """A raised or lowered saturation in HSV."""
+    """A lowered or raised saturation in HSV; `severity` 1..5 of ImageNet-C."""
 
     name = "saturate"
 
