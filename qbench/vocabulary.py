@@ -150,9 +150,10 @@ class InputConvention:
     """What a model's network expects; images reach the model in [0, 1] RGB and it does the rest itself.
 
     The network sees `(x * scale - mean) / std` per channel in `channels` order, at `size` x `size` pixels;
-    `resize` is the short side that its usual protocol scales to before the centre crop (None: no resizing)."""
+    `resize` is the short side that its usual protocol scales to before the centre crop (None: no resizing). Networks
+    that take any size have no `size`: their view is the whole picture."""
 
-    size: int
+    size: int | None
     resize: int | None
     channels: str = "RGB"
     scale: float = 1.0

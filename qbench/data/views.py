@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from qbench.vocabulary import Image
@@ -14,29 +16,58 @@ _FILTERS = {
     "bicubic": Pillow.Resampling.BICUBIC,
     "lanczos": Pillow.Resampling.LANCZOS,
 }
+WHOLE = 2**31
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture of a given size lands: scaled to `width` x `height`, then cut from (`left`, `top`)."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    cut_width: int
+    cut_height: int
+
+    def cut(self, scaled: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(
+            scaled[self.top : self.top + self.cut_height, self.left : self.left + self.cut_width]
+        )
 
 
 @dataclass(frozen=True)
 class View:
-    """Short side to `resize` pixels (None: as it is), then a centre crop of `crop` x `crop`.
+    """Short side to `resize` pixels (None: as it is), then a centre crop of `crop` x `crop` (None: the whole picture).
 
     A picture smaller than the crop is enlarged until its short side fits."""
 
     resize: int | None
-    crop: int
+    crop: int | None
     interpolation: str = "bicubic"
 
-    def apply(self, image: Image) -> Image:
-        """uint8 [H, W, 3] to uint8 [crop, crop, 3].
+    def place(self, height: int, width: int) -> Placement:
+        """Where a picture of `height` x `width` pixels lands; targets are moved by it too.
 
         The long side is rounded to the nearest pixel, and an odd margin leaves its odd pixel on the right and at the
         bottom. (torchvision rounds the long side down and the offset to the nearest even: up to a pixel apart.)"""
-        height, width = image.shape[:2]
         short = min(height, width)
-        target = max(self.resize, self.crop) if self.resize else max(short, self.crop)
+        target = max(self.resize or short, self.crop or 0)
         if short != target:
-            size = round(width * target / short), round(height * target / short)
-            image = np.asarray(Pillow.fromarray(image).resize(size, _FILTERS[self.interpolation]))
-            height, width = image.shape[:2]
-        top, left = (height - self.crop) // 2, (width - self.crop) // 2
-        return np.ascontiguousarray(image[top : top + self.crop, left : left + self.crop])
+            height, width = round(height * target / short), round(width * target / short)
+        cut_height, cut_width = min(height, self.crop or WHOLE), min(width, self.crop or WHOLE)
+        return Placement(width, height, (width - cut_width) // 2, (height - cut_height) // 2, cut_width, cut_height)
+
+    def apply(self, image: Image) -> Image:
+        """uint8 [H, W, 3] to uint8 [crop, crop, 3], or of the picture's own shape where there is no crop."""
+        return self._moved(image, _FILTERS[self.interpolation])
+
+    def mask(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A mask, uint8 [H, W], moved along with its picture: the nearest value, none in between."""
+        return self._moved(mask, Pillow.Resampling.NEAREST)
+
+    def _moved(self, array: NDArray[np.uint8], way: Pillow.Resampling) -> NDArray[np.uint8]:
+        place = self.place(*array.shape[:2])
+        if array.shape[:2] != (place.height, place.width):
+            array = np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way))
+        return place.cut(array)

@@ -17,6 +17,10 @@ from qbench.models.cut import Geometry, cut, geometry
 from qbench.vocabulary import InputConvention
 
 
+USUAL = 224
+"""Pixels of a side, for what must be measured at some size of networks that take any."""
+
+
 def as_it_is(output: Any, images: Tensor) -> Any:
     return output
 
@@ -83,8 +87,8 @@ class Cut:
         return self.model.decode(self._back(features, self.model.normalise(images)), images)
 
     def geometry(self) -> Geometry:
-        """Channels and receptive-field centres of the site at the model's own input size."""
-        return geometry(self._front, self.model.input.size)
+        """Channels and receptive-field centres of the site at the model's own input size (or 224 where it has none)."""
+        return geometry(self._front, self.model.input.size or USUAL)
 
 
 def load_weights(net: nn.Module, file: Path) -> None:

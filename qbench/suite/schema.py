@@ -26,10 +26,10 @@ class _Strict(BaseModel):
 class ViewSpec(_Strict):
     """The uint8 geometry in which degradation happens: short side to `resize`, then a centre crop of `crop` pixels.
 
-    `model` stands for what the model declares; `resize: null` leaves the picture's size."""
+    `model` stands for what the model declares; `resize: null` leaves the picture's size, `crop: null` keeps the whole."""
 
     resize: int | Literal["model"] | None = Field(default="model")
-    crop: int | Literal["model"] = Field(default="model")
+    crop: int | Literal["model"] | None = Field(default="model")
     interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
 
     @model_validator(mode="after")
@@ -45,7 +45,8 @@ class ViewSpec(_Strict):
         """In words, for tables."""
         sizes = {"model": "the model's resizing", None: "no resizing"}
         resize = f"short side {self.resize}" if isinstance(self.resize, int) else sizes[self.resize]
-        crop = "the model's centre crop" if self.crop == "model" else f"centre crop {self.crop}"
+        crops = {"model": "the model's centre crop", None: "whole"}
+        crop = f"centre crop {self.crop}" if isinstance(self.crop, int) else crops[self.crop]
         return ", ".join([resize, crop, *([] if self.interpolation == "model" else [self.interpolation])])
 
 
