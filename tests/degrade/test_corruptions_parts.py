@@ -228,6 +228,33 @@ def test_elastic_moves_by_what_its_table_says() -> None:
         assert found == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.parametrize("size", [(48, 64), (65, 40)])
+def test_displacements_are_smoothed_uniform_values(size: tuple[int, int]) -> None:
+    drawn = np.random.default_rng(0).integers(0, 1 << 16, size, dtype=np.uint16)
+    uniform = (drawn / 65535 * 2 - 1) * 0.06 * size[0]
+    expected = ndimage.gaussian_filter(uniform, (0.05 * size[0], 0.05 * size[1]), mode="reflect", truncate=3)
+    assert np.allclose(fast_digital._displacements(drawn, 0.06, 0.05), expected, atol=1e-4)
+    assert np.allclose(fast_digital._displacements(drawn, 0.06, 0.0), uniform, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["fast", "parity"])
+def test_snow_falls_twice_once_turned_by_half(mode: str) -> None:
+    flat = np.full((60, 76, 3), 20, np.uint8)
+    found = corrupt(flat, "snow", 4, mode=mode).astype(int)  # type: ignore[arg-type]
+    assert np.abs(found - found[::-1, ::-1]).max() <= 1
+    assert found.std() > 5
+
+
+@pytest.mark.parametrize("mode", ["fast", "parity"])
+def test_two_corruptions_of_one_sample_draw_apart(mode: str) -> None:
+    flat = np.full((64, 64, 3), 128, np.uint8)
+    first, second = (
+        corrupt(flat, name, 1, mode=mode).astype(float).ravel()  # type: ignore[arg-type]
+        for name in ("gaussian_noise", "speckle_noise")
+    )
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+
+
 def test_fast_saturation_tables_follow_the_definition() -> None:
     table = fast_digital._stretch(5, 0.1).reshape(256, 256)
     assert table[200, 20] == pytest.approx((0.1 * 5 + 0.1) * 200 / 20, abs=1e-3)
