@@ -25,6 +25,8 @@ KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "m
 BUILTIN = (
     "qbench.tasks.classification",
     "qbench.tasks.classification.metrics",
+    "qbench.tasks.segmentation",
+    "qbench.tasks.segmentation.metrics",
     "qbench.data.readers",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",

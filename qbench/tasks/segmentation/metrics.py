@@ -1,0 +1,156 @@
+"""Scores of segmentation records, by numpy alone: counts of pixels are summed over the samples, then divided.
+
+Columns, each with K counts a sample, over the pixels that are not ignored: `tp[k]` pixels of class k that were called
+k, `fp[k]` pixels of other classes that were called k, `fn[k]` pixels of class k that were called something else. A
+sample whose mask is ignored everywhere has counts of zero, and a sample with an `error` counts in nothing.
+
+A class takes part in a mean over classes where it can have a value: IoU where it is in the truth or in the prediction
+of the weighted samples, accuracy where it is in their truth. Where no class has a value, the score is NaN."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.errors import QbenchError
+from qbench.registry import metric
+
+Numbers = NDArray[np.float64]
+
+
+class Columns(Protocol):
+    """Columns by name, each with one value a sample."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Metric(Protocol):
+    """`statistic` takes weights [..., samples] (how often each sample counts) and gives values [...]."""
+
+    higher_is_better: bool
+    range: tuple[float, float]
+    title: str
+    unit: str
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers: ...
+
+
+def scored(records: Columns) -> NDArray[np.bool_]:
+    """[samples]: readable."""
+    return np.asarray(np.asarray(records["error"], dtype=np.str_) == "")
+
+
+def totals(records: Columns, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """`tp`, `fp` and `fn` summed over the samples that count, under weights [..., samples]: three times [..., K].
+
+    Raises QbenchError where samples tell different numbers of classes."""
+    counting = np.asarray(weights, dtype=np.float64) * scored(records)
+    found = [counting @ _counts(records[name]) for name in ("tp", "fp", "fn")]
+    if len({each.shape[-1] for each in found}) != 1:
+        raise QbenchError("the columns tp, fp and fn are not of the same number of classes")
+    return found[0], found[1], found[2]
+
+
+def _counts(column: Any) -> Numbers:
+    """[samples, K]; unreadable samples, which have no counts, get zeros."""
+    if isinstance(column, np.ndarray) and column.ndim == 2:
+        return column.astype(np.float64)
+    rows = [np.asarray(row, dtype=np.float64) for row in column]
+    lengths = {len(row) for row in rows} - {0}
+    if len(lengths) > 1:
+        numbers = " and ".join(map(str, sorted(lengths)))
+        raise QbenchError(f"the records hold counts of {numbers} classes; score them apart")
+    counts = np.zeros((len(rows), max(lengths, default=0)))
+    for number, row in enumerate(rows):
+        counts[number, : len(row)] = row
+    return counts
+
+
+def _ratio(part: Numbers, whole: Numbers) -> Numbers:
+    """`part / whole`, NaN where the whole is nothing."""
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0), dtype=np.float64)
+
+
+def _mean_over_classes(values: Numbers) -> Numbers:
+    """[..., K] to [...], over the classes that have a value."""
+    there = ~np.isnan(values)
+    return _ratio(np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1).astype(np.float64))
+
+
+def class_ious(records: Columns, weights: Numbers) -> Numbers:
+    """Intersection over union of each class, [..., K], under weights [..., samples]; NaN for absent classes."""
+    tp, fp, fn = totals(records, weights)
+    return _ratio(tp, tp + fp + fn)
+
+
+@metric("miou", task="segmentation")
+class MeanIoU:
+    """Mean over classes of intersection over union, `tp / (tp + fp + fn)` of all samples' pixels together.
+
+    Everingham et al., The Pascal Visual Object Classes Challenge (IJCV 2015), section 3.2. Classes that are neither in
+    the truth nor in the prediction of the weighted samples are left out of the mean."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+    title = "mIoU (%)"
+    unit = "percent"
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        return _mean_over_classes(class_ious(records, weights))
+
+
+@metric("pixel-accuracy", task="segmentation")
+class PixelAccuracy:
+    """Share of the pixels that are not ignored, of all samples together, that got their class."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+    title = "Pixel accuracy (%)"
+    unit = "percent"
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        tp, _, fn = totals(records, weights)
+        return _ratio(tp.sum(axis=-1), (tp + fn).sum(axis=-1))
+
+
+@metric("mean-accuracy", task="segmentation")
+class MeanAccuracy:
+    """Mean over classes of the share of a class's pixels that got it; classes that the truth lacks are left out."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+    title = "Mean accuracy (%)"
+    unit = "percent"
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        tp, _, fn = totals(records, weights)
+        return _mean_over_classes(_ratio(tp, tp + fn))
+
+
+@metric("iou:*", task="segmentation")
+class ClassIoU:
+    """Intersection over union of one class: `iou:3` for the class of index 3; NaN where it is absent."""
+
+    higher_is_better = True
+    range = (0.0, 1.0)
+    unit = "percent"
+
+    def __init__(self, number: str | int, name: str | None = None) -> None:
+        """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
+        if not str(number).isdigit():
+            raise QbenchError(f"`iou:` takes the index of a class, counted from 0, not {number!r}")
+        self.number = int(number)
+        self.title = f"IoU {name or self.number} (%)"
+
+    def statistic(self, records: Columns, weights: Numbers) -> Numbers:
+        """Raises QbenchError where the records have no such class."""
+        each = class_ious(records, weights)
+        if self.number >= each.shape[-1]:
+            raise QbenchError(f"the records hold {each.shape[-1]} classes, none of index {self.number}")
+        return each[..., self.number]

@@ -1,0 +1,78 @@
+"""Logits at the picture's size to counts of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qbench.data.views import View
+from qbench.errors import DataError, QbenchError
+from qbench.vocabulary import Image, Sample
+
+COLUMNS = ("tp", "fp", "fn")
+IGNORED = 255
+
+Mask = NDArray[np.uint8]
+
+
+def target(sample: Sample, viewed: Image, view: View) -> Mask | None:
+    """The sample's mask moved along with its picture, by nearest value; None where it has none.
+
+    Raises DataError for a target that is no mask of the picture's size."""
+    mask = sample.target
+    if mask is None:
+        return None
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.uint8 or mask.shape != sample.image.shape[:2]:
+        raise DataError(f"the target of sample {sample.id!r} is not a mask, uint8 of its picture's height and width")
+    moved = view.mask(mask)
+    if moved.shape != viewed.shape[:2]:
+        raise DataError(f"the mask of sample {sample.id!r} is {moved.shape} after the view, its picture {viewed.shape}")
+    return moved
+
+
+def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
+    """Logits [B, K, H, W] and B masks [H, W] (255: ignored; None: ignored everywhere) to columns of B x K counts.
+
+    The class of a pixel is that of the highest logit. See `qbench.tasks.segmentation.metrics` for what is counted.
+    Raises QbenchError for logits that are not finite or tell fewer than two classes apart, DataError for a mask of
+    another size or with a class that the model does not know."""
+    if logits.dim() != 4 or logits.shape[1] < 2:
+        raise QbenchError(f"segmentation needs logits [B, classes, H, W] of two classes or more, not {[*logits.shape]}")
+    if not bool(torch.isfinite(logits).all()):
+        raise QbenchError("the model's outputs are not finite")
+    batch, classes, *size = logits.shape
+    truth = _stacked(targets, tuple(size), classes).to(logits.device)
+    prediction = logits.argmax(1)
+    counted = truth != IGNORED
+    cells = torch.arange(batch, device=logits.device).view(-1, 1, 1) * classes
+
+    def count(of: Tensor, where: Tensor) -> Tensor:
+        return torch.bincount((of + cells)[where], minlength=batch * classes).view(batch, classes)
+
+    hit = count(truth, counted & (truth == prediction))
+    counts = {"tp": hit, "fp": count(prediction, counted) - hit, "fn": count(truth, counted) - hit}
+    return {name: list(each.to(torch.int32).cpu().numpy()) for name, each in counts.items()}
+
+
+def _stacked(targets: Sequence[Mask | None], size: tuple[int, ...], classes: int) -> Tensor:
+    """[B, H, W] int64, checked."""
+    masks = [np.full(size, IGNORED, dtype=np.uint8) if mask is None else mask for mask in targets]
+    for mask in masks:
+        if mask.shape != size:
+            raise DataError(f"a mask is {mask.shape} pixels, the model's output {size}")
+    stacked = np.stack(masks)
+    known = stacked[stacked != IGNORED]
+    if known.size and int(known.max()) >= classes:
+        raise DataError(f"the dataset has class {int(known.max())}, but the model tells only {classes} classes apart")
+    return torch.from_numpy(stacked).long()
+
+
+def bad(count: int) -> Mapping[str, Any]:
+    """The columns of `count` samples that could not be read."""
+    nothing = np.zeros(0, dtype=np.int32)
+    return {name: [nothing] * count for name in COLUMNS}
