@@ -78,6 +78,18 @@ class Dataset(Protocol):
         """The sample at `index` of the manifest, decoded. Raises BadSample."""
 
 
+class Task(Protocol):
+    """What is predicted and how it is scored."""
+
+    predict: str
+    """The module that turns predictions into records (see `qbench.engine.pipeline.Scoring`)."""
+    metrics: tuple[str, ...]
+    shown: tuple[str, ...]
+    """The metrics that tables show unless a suite asks for others."""
+    records_what_is_asked: bool
+    """Whether records hold only the scores that a suite asks for; their module then has `scoring(metrics)`."""
+
+
 class Condition(Protocol):
     """A named chain of degradations, applied to a view."""
 

@@ -125,7 +125,7 @@ def test_shapes_of_records_cells_and_table(results: qbench.Results) -> None:
     records, cells, table = results.records(), results.cells(), results.table()
     assert (len(records), len(cells), len(table)) == (8 * COUNT, 8, 8)
     facets = {"dataset", "condition", "model", "method", "train_seed"}
-    assert {"id", "target", "prediction", "rank", "top5", "confidence", "nll", "facts", "error"} | facets == set(
+    assert {"id", "target", "prediction", "rank", "top5", "confidence", "nll", "bpp", "facts", "error"} | facets == set(
         records
     )
     assert list(table) == ["dataset", "model", "method", "train_seed", "condition", "top1", "low", "high", "n"]

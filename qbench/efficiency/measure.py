@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from qbench.efficiency.record import EfficiencyRecord
 from qbench.threads import fixed_threads
 
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], object]
 WARM_UP = 5
 
 

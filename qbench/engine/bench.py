@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ import torch
 from qbench import registry
 from qbench.degrade.drawn import prepared
 from qbench.engine.cells import Cell, Plan
+from qbench.engine.pipeline import Scoring
 from qbench.models.base import Cut, LoadedModel
 from qbench.named import Named
 from qbench.suite.construct import RESERVED
@@ -41,8 +44,11 @@ class Workbench:
         found: Condition = self._once(("condition", _text(cell.condition)), lambda: _make("condition", cell.condition))
         return found
 
-    def task(self, cell: Cell) -> Any:
-        return registry.get("task", cell.task).target
+    def scoring(self, cell: Cell) -> Scoring:
+        """The task's own module, or what it makes of the metrics that the suite asks for."""
+        module = importlib.import_module(registry.get("task", cell.task).target.predict)
+        found: Scoring = module.scoring(cell.metrics) if hasattr(module, "scoring") else module
+        return found
 
     def model(self, cell: Cell) -> LoadedModel:
         return self._once(("model", _text(cell.model)), lambda: self._build_model(cell.model))
@@ -69,7 +75,7 @@ class Workbench:
             method.setup(Setup(model, cell.weights, self._device))
         if cell.site != "model" or model is None:
             return method
-        return method.adapt(LoadedModel(copy.deepcopy(model.net), model.input, model.sites))
+        return method.adapt(replace(model, net=copy.deepcopy(model.net)))
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:

@@ -50,6 +50,8 @@ class Cell:
     train_seed: int
     weights: Path | None
     weights_sha256: str
+    metrics: tuple[Named, ...]
+    """What the tables show of it."""
     not_applicable: str = ""
 
 

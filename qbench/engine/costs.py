@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from qbench.efficiency.measure import Figures, measure
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
 from qbench.files import write_text
+from qbench.models.base import USUAL
 from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
     direct: dict[str, Figures] = {}
     for file, cell in missing.items():
         loaded = bench.model(cell)
-        size = (loaded.input.size, loaded.input.size)
+        side = loaded.input.size or USUAL
+        size = (side, side)
         if cell.model_label not in direct:
             direct[cell.model_label] = measure(
-                loaded.logits, [loaded.net], size, plan.settings.device, plan.settings.threads
+                loaded.predict, [loaded.net], size, plan.settings.device, plan.settings.threads
             )
         figures = direct[cell.model_label]
         if cell.site != "none":
@@ -39,18 +41,18 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
         write_text(file, record.model_dump_json(indent=1))
 
 
-def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Tensor], list[nn.Module]]:
-    """The method's whole path from images to logits, and the networks on it."""
+def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
+    """The method's whole path from images to predictions, and the networks on it."""
     method = bench.method(cell)
     if cell.site == "model":
-        return method.logits, [method.net]
+        return method.predict, [method.net]
     network = getattr(method, "network", None)
     networks = [model.net, *([network] if isinstance(network, nn.Module) else [])]
     if cell.site == "image":
-        return lambda images: model.logits(method.restore(images, _context(images))), networks
+        return lambda images: model.predict(method.restore(images, _context(images))), networks
     cut = bench.cut(cell, method.at)
 
-    def through_site(images: Tensor) -> Tensor:
+    def through_site(images: Tensor) -> Any:
         features = cut.front(images)
         return cut.back(method.enhance(features, images, _context(images)), images)
 

@@ -3,10 +3,9 @@ that share it; nothing here knows of files, workers or progress."""
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from qbench.engine.cells import Cell, Settings, Shard
 from qbench.errors import BadSample, NotApplicable
 from qbench.models.base import Cut, LoadedModel
 from qbench.suite.schema import ViewSpec
-from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, ImageMethod, Sample
+from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
 
 Columns = Mapping[str, Any]
 
@@ -34,6 +33,19 @@ class Outcome:
     error: BaseException | None = None
 
 
+class Scoring(Protocol):
+    """How a task's predictions become records."""
+
+    def target(self, sample: Sample, viewed: Image, view: View) -> Any:
+        """The sample's target, moved through the view; `viewed` is the clean picture after it."""
+
+    def score(self, output: Any, targets: Sequence[Any]) -> Columns:
+        """A batch's predictions (see `LoadedModel.decode`) and targets to columns, one value a sample."""
+
+    def bad(self, count: int) -> Columns:
+        """The same columns for samples that could not be read."""
+
+
 class Bench(Protocol):
     """Builds what cells name, once, and keeps it."""
 
@@ -42,7 +54,7 @@ class Bench(Protocol):
     def model(self, cell: Cell) -> LoadedModel: ...
     def method(self, cell: Cell) -> Any: ...
     def cut(self, cell: Cell, site: str) -> Cut: ...
-    def task(self, cell: Cell) -> Any: ...
+    def scoring(self, cell: Cell) -> Scoring: ...
 
 
 def concrete(view: ViewSpec, model: LoadedModel) -> View:
@@ -92,11 +104,31 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Be
         except Exception as error:
             yield Outcome(cell, error=error)
     for view, in_view in by_view.items():
-        views = [view.apply(sample.image) for sample in good.samples]
-        for in_condition in _grouped(
-            in_view, lambda c: (c.condition.name, json.dumps(c.condition.params, sort_keys=True))
-        ):
-            yield from _run_condition(in_condition, good, views, settings, bench)
+        yield from _run_view(view, in_view, good, settings, bench)
+
+
+@dataclass(frozen=True)
+class _Viewed:
+    """The good samples of a shard after a view: clean pictures, and targets moved along."""
+
+    good: _Good
+    images: Sequence[Image]
+    targets: Sequence[Any]
+
+
+def _run_view(view: View, cells: Sequence[Cell], good: _Good, settings: Settings, bench: Bench) -> Iterator[Outcome]:
+    try:
+        images = [view.apply(sample.image) for sample in good.samples]
+        targets = [
+            bench.scoring(cells[0]).target(sample, image, view)
+            for sample, image in zip(good.samples, images, strict=True)
+        ]
+    except Exception as error:
+        yield from (Outcome(cell, error=error) for cell in cells)
+        return
+    viewed = _Viewed(good, images, targets)
+    for group in _grouped(cells, lambda c: (c.condition.name, json.dumps(c.condition.params, sort_keys=True))):
+        yield from _run_condition(group, viewed, settings, bench)
 
 
 def _grouped(cells: Sequence[Cell], key: Callable[[Cell], Any]) -> list[list[Cell]]:
@@ -106,65 +138,72 @@ def _grouped(cells: Sequence[Cell], key: Callable[[Cell], Any]) -> list[list[Cel
     return list(groups.values())
 
 
-def _run_condition(
-    cells: Sequence[Cell], good: _Good, views: Sequence[Any], settings: Settings, bench: Bench
-) -> Iterator[Outcome]:
+def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, bench: Bench) -> Iterator[Outcome]:
     try:
         condition = bench.condition(cells[0])
         pairs = [
             condition.apply(image, Draw(settings.seed, sample.id))
-            for image, sample in zip(views, good.samples, strict=True)
+            for image, sample in zip(viewed.images, viewed.good.samples, strict=True)
         ]
     except Exception as error:
         yield from (Outcome(cell, error=error) for cell in cells)
         return
-    facts = [fact for _, fact in pairs]
-    batches = _batches([image for image, _ in pairs], facts, good, settings)
+    work = _Work(viewed, [fact for _, fact in pairs], bench)
+    batches = _batches([image for image, _ in pairs], work, settings)
     image_cells = [cell for cell in cells if cell.site == "image"]
     for group in _grouped(image_cells, lambda c: (c.method_label, c.train_seed)):
-        yield from _run_image_method(group, batches, facts, good, settings, bench)
+        yield from _run_image_method(group, batches, work)
     fronts: dict[tuple[str, str], list[Tensor]] = {}
     for cell in cells:
         if cell.site != "image":
-            yield _outcome(cell, facts, good, bench, lambda c: _run_model(c, batches, fronts, bench))
+            yield _outcome(cell, work, batches, lambda c: _run_model(c, batches, fronts, bench))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the cells of one condition share: samples, targets, facts, and the built objects."""
+
+    viewed: _Viewed
+    facts: Sequence[Facts]
+    bench: Bench
 
 
 @dataclass
 class _Batch:
     images: Tensor
     context: Context
-    targets: list[Any] = field(default_factory=list)
+    places: Sequence[int]
+    """Which of the good samples these are."""
 
 
-def _batches(images: Sequence[Any], facts: Sequence[Facts], good: _Good, settings: Settings) -> list[_Batch]:
+def _batches(images: Sequence[Image], work: _Work, settings: Settings) -> list[_Batch]:
+    """Pictures of one size go together, in the order of the manifest."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        sizes.setdefault(image.shape, []).append(place)
     made = []
-    for start in range(0, len(images), settings.batch):
-        stop = start + settings.batch
-        stacked = torch.from_numpy(np.stack(images[start:stop])).to(settings.device)
-        tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
-        samples = good.samples[start:stop]
-        context = Context(tuple(s.id for s in samples), tensor, tuple(facts[start:stop]))
-        made.append(_Batch(tensor, context, [s.target for s in samples]))
+    for places in sizes.values():
+        for start in range(0, len(places), settings.batch):
+            part = places[start : start + settings.batch]
+            stacked = torch.from_numpy(np.stack([images[i] for i in part])).to(settings.device)
+            tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
+            ids = tuple(work.viewed.good.samples[i].id for i in part)
+            made.append(_Batch(tensor, Context(ids, tensor, tuple(work.facts[i] for i in part)), part))
     return made
 
 
-def _run_image_method(
-    cells: Sequence[Cell],
-    batches: Sequence[_Batch],
-    facts: Sequence[Facts],
-    good: _Good,
-    settings: Settings,
-    bench: Bench,
-) -> Iterator[Outcome]:
+def _run_image_method(cells: Sequence[Cell], batches: Sequence[_Batch], work: _Work) -> Iterator[Outcome]:
     """Restore once, then let every model see it."""
     try:
-        method: ImageMethod = bench.method(cells[0])
-        restored = [_Batch(_restore(method, batch), batch.context, batch.targets) for batch in batches]
+        method: ImageMethod = work.bench.method(cells[0])
+        restored = [_Batch(_restore(method, batch), batch.context, batch.places) for batch in batches]
     except Exception as error:
         yield from (_refused(cell, error) for cell in cells)
         return
     for cell in cells:
-        yield _outcome(cell, facts, good, bench, lambda c: [bench.model(c).logits(batch.images) for batch in restored])
+        yield _outcome(
+            cell, work, restored, lambda c: (work.bench.model(c).predict(batch.images) for batch in restored)
+        )
 
 
 def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
@@ -177,31 +216,30 @@ def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
 
 def _run_model(
     cell: Cell, batches: Sequence[_Batch], fronts: dict[tuple[str, str], list[Tensor]], bench: Bench
-) -> list[Tensor]:
-    """Logits of a batch each, for the methods that leave the images alone."""
-    if cell.site == "none":
-        return [bench.model(cell).logits(batch.images) for batch in batches]
-    if cell.site == "model":
-        adapted: LoadedModel = bench.method(cell)
-        return [adapted.logits(batch.images) for batch in batches]
+) -> Iterator[Any]:
+    """The predictions of a batch each, for the methods that leave the images alone."""
+    if cell.site in {"none", "model"}:
+        model: LoadedModel = bench.method(cell) if cell.site == "model" else bench.model(cell)
+        yield from (model.predict(batch.images) for batch in batches)
+        return
     method: FeatureMethod = bench.method(cell)
     cut = bench.cut(cell, method.at)
     where = (cell.model_label, method.at)
     if where not in fronts:
         fronts[where] = [cut.front(batch.images) for batch in batches]
-    return [
-        cut.back(method.enhance(features, batch.images, batch.context), batch.images)
-        for features, batch in zip(fronts[where], batches, strict=True)
-    ]
+    for features, batch in zip(fronts[where], batches, strict=True):
+        yield cut.back(method.enhance(features, batch.images, batch.context), batch.images)
 
 
-def _outcome(
-    cell: Cell, facts: Sequence[Facts], good: _Good, bench: Bench, forward: Callable[[Cell], list[Tensor]]
-) -> Outcome:
+def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callable[[Cell], Iterator[Any]]) -> Outcome:
     try:
         with torch.inference_mode():
-            logits = forward(cell)
-        return Outcome(cell, _columns(cell, logits, facts, good, bench))
+            scoring = work.bench.scoring(cell)
+            parts = [
+                scoring.score(output, [work.viewed.targets[i] for i in batch.places])
+                for output, batch in zip(forward(cell), batches, strict=True)
+            ]
+        return Outcome(cell, _columns(parts, [i for batch in batches for i in batch.places], work, scoring))
     except Exception as error:
         return _refused(cell, error)
 
@@ -212,22 +250,19 @@ def _refused(cell: Cell, error: Exception) -> Outcome:
     return Outcome(cell, error=error)
 
 
-def _columns(cell: Cell, logits: Sequence[Tensor], facts: Sequence[Facts], good: _Good, bench: Bench) -> Columns:
+def _columns(parts: list[Columns], places: Sequence[int], work: _Work, scoring: Scoring) -> Columns:
     """Columns of the whole shard in manifest order, bad samples among them."""
-    predict = importlib.import_module(bench.task(cell).predict)
-    parts = [predict.bad(len(good.errors))]
-    if logits:
-        parts.insert(0, predict.score(torch.cat(list(logits)), [sample.target for sample in good.samples]))
-    order = np.argsort([*good.positions, *good.errors])
+    good = work.viewed.good
+    parts = [*parts, scoring.bad(len(good.errors))]
+    order = np.argsort([*(good.positions[i] for i in places), *good.errors])
     columns = {name: _joined([part[name] for part in parts], order) for name in parts[0]}
-    texts = [json.dumps(fact, sort_keys=True) for fact in facts] + ["{}"] * len(good.errors)
-    rates = [float(fact.get("bpp", np.nan)) for fact in facts] + [np.nan] * len(good.errors)
-    errors = [""] * len(good.samples) + list(good.errors.values())
+    told = [*(work.facts[i] for i in places), *({} for _ in good.errors)]
+    errors = [""] * len(places) + list(good.errors.values())
     return {
         "id": good.ids,
         **columns,
-        "bpp": np.array(rates, np.float32)[order],
-        "facts": [texts[i] for i in order],
+        "bpp": np.array([float(fact.get("bpp", np.nan)) for fact in told], np.float32)[order],
+        "facts": [json.dumps(told[i], sort_keys=True) for i in order],
         "error": [errors[i] for i in order],
     }
 

@@ -113,6 +113,7 @@ def _task_cells(
         for part in _fan_out("condition", named, (*path, "conditions", i), document)
     ]
     methods = _parts("method", spec.methods, (*path, "methods"), document, options.live)
+    metrics = _metrics(task, spec, path, document)
     for dataset in datasets:
         source = _source(dataset, suite.engine.shard, options.limit, document)
         sources.append(source)
@@ -120,8 +121,20 @@ def _task_cells(
             seeds = spec.train_seeds if method.entry.facts["trained"] else spec.train_seeds[:1]
             for train_seed in seeds:
                 yield _cell(
-                    task, dataset, spec, condition, model, method, train_seed, settings, len(sources) - 1, document
-                )
+                    task, dataset, spec, condition, model, method, metrics, train_seed, settings, len(sources) - 1,
+                    document,
+                )  # fmt: skip
+
+
+def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> tuple[Named, ...]:
+    """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
+    for number, named in enumerate(spec.metrics):
+        place = (*path, "metrics", number)
+        entry = _get("metric", named, place, document)
+        if entry.facts["task"] != task.name:
+            text = f"metric {named.name!r} scores {entry.facts['task']}, not {task.name}"
+            raise SuiteError(text, place=document.place(place))
+    return tuple(spec.metrics) or tuple(Named(name=name) for name in task.target.shown)
 
 
 def _parts(
@@ -178,13 +191,14 @@ def _source(dataset: _Part, size: int, limit: int | None, document: Document) ->
 
 def _cell(
     task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part,
-    train_seed: int, settings: Settings, source: int, document: Document,
+    metrics: tuple[Named, ...], train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = getattr(dataset.target, "degraded", (condition.label, condition.target.axis))
     identity = _identity(model, document)
     key = fingerprints.digest(
         {
+            **({"metrics": [m.model_dump() for m in metrics]} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": [model.named.name, fingerprints.plain(identity)],
@@ -198,7 +212,7 @@ def _cell(
     return Cell(
         key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
         method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
-        sha256, missing,
+        sha256, metrics, missing,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class CellInfo(BaseModel):
     status: Status
     reason: str = Field(default="", description="Why the cell is `n/a` or `failed`.")
     weights: str = Field(default="", description="sha256 of the method's weights, or empty.")
+    metrics: tuple[str, ...] = Field(default=("top1",), description="The scores that tables show.")
 
 
 class SourceInfo(BaseModel):

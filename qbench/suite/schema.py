@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 class ViewSpec(_Strict):
     """The uint8 geometry in which degradation happens: short side to `resize`, then a centre crop of `crop` pixels.
 
-    `model` stands for what the model declares; `resize: null` leaves the picture's size, `crop: null` keeps the whole."""
+    `model` stands for what the model declares; `resize: null` leaves the size, `crop: null` keeps the whole."""
 
     resize: int | Literal["model"] | None = Field(default="model")
     crop: int | Literal["model"] | None = Field(default="model")
@@ -59,6 +59,7 @@ class TaskSpec(_Strict):
     models: list[NamedItem] = Field(min_length=1)
     conditions: list[NamedItem] = Field(min_length=1)
     methods: list[NamedItem] = Field(default_factory=lambda: [Named(name="direct")], min_length=1)
+    metrics: list[NamedItem] = Field(default_factory=list, description="What the tables show; default: the task's own.")
     train_seeds: list[int] = Field(default_factory=lambda: [0], min_length=1)
 
 

@@ -11,3 +11,5 @@ class Classification:
 
     predict = "qbench.tasks.classification.predict"
     metrics = ("top1", "top5", "nll", "ece")
+    shown = ("top1",)
+    records_what_is_asked = False

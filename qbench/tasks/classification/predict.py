@@ -10,8 +10,14 @@ import torch
 from torch import Tensor
 
 from qbench.errors import DataError, QbenchError
+from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
+
+
+def target(sample: Sample, viewed: Image, view: object) -> Any:
+    """The label, whatever the view."""
+    return sample.target
 
 
 def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:

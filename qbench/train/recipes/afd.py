@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def recipe(parts: Parts) -> Recipe:
         return dict((net.deploy() if form == "train" else net).state_dict())
 
     def logits(images: Tensor) -> Tensor:
-        return cut.back(net(cut.front(images), images), images)
+        return cast(Tensor, cut.back(net(cut.front(images), images), images))
 
     def prepare() -> None:
         net.train()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.data.scenes.scene import CLASSES
+from qbench.data.scenes.scene import CLASSES, SMALLEST
 from qbench.errors import DataError
 from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
@@ -49,7 +49,7 @@ def classifier(parts: Parts) -> Recipe:
 @torch.no_grad()
 def _width(net: nn.Module, layer: str) -> int:
     with layers(net, [layer]) as seen:
-        net.eval()(torch.zeros(1, 3, INPUT.size, INPUT.size))
+        net.eval()(torch.zeros(1, 3, SMALLEST, SMALLEST))
     return int(seen[layer].shape[1])
 
 
