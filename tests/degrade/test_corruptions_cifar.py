@@ -41,7 +41,7 @@ def cut_in_the_middle(values: np.ndarray, zoom: float) -> np.ndarray:
 
 @pytest.mark.parametrize("side", [32, 96])
 @pytest.mark.parametrize("severity", range(1, 6))
-def test_zoom_blur_trims_both_sides(side: int, severity: int) -> None:
+def test_zoom_blur_is_the_script_s(side: int, severity: int) -> None:
     image = picture(side, side)
     values = (image / 255).astype(np.float32)
     zooms = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[severity - 1], 0.01)

@@ -174,23 +174,18 @@ def zoom_blur(image: Image, call: Keyed) -> Image:
     zooms = shapes.zooms(*call.c)
     total = values * 2
     for zoom in zooms[1:]:
-        total += zoomed(values, zoom, "middle" if call.size == "cifar" else "first")
+        total += zoomed(values, zoom)
     total *= np.float32(1 / (len(zooms) + 1))
     return whole(total)
 
 
-def zoomed(values: NDArray[np.float32], zoom: float, cut: shapes.Cut) -> NDArray[np.float32]:
-    """Enlarged about the centre, linearly; the places differ by up to an eighth of a pixel from the reference's,
-    which puts the outer samples on the border."""
+def zoomed(values: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
+    """Enlarged about the centre, linearly, and cut to its size; the places differ by up to an eighth of a pixel from
+    the reference's, which puts the outer samples on the border."""
     import cv2
 
     height, width = values.shape[:2]
-    kept = [math.ceil(side / zoom) for side in (height, width)]
-    top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
-    made = [round(side * zoom) for side in kept]
-    part = values[top : top + kept[0], left : left + kept[1]]
-    found = np.asarray(cv2.resize(part, (made[1], made[0])), np.float32)
-    if cut == "none":
-        return found
-    first = [(made[0] - height) // 2, (made[1] - width) // 2] if cut == "middle" else [0, 0]
-    return found[first[0] : first[0] + height, first[1] : first[1] + width]
+    rows, columns = math.ceil(height / zoom), math.ceil(width / zoom)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    part = values[top : top + rows, left : left + columns]
+    return np.asarray(cv2.resize(part, (round(columns * zoom), round(rows * zoom))), np.float32)[:height, :width]

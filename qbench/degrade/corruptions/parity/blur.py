@@ -79,5 +79,5 @@ def zoom_blur(image: Image, call: Legacy) -> NDArray[Any]:
     zooms = shapes.zooms(*call.c)
     found = np.zeros_like(values)
     for zoom in zooms:
-        found += zoomed(values, zoom, "middle" if call.size == "cifar" else "first")
+        found += zoomed(values, zoom, "first")
     return levels((values + found) / (len(zooms) + 1))
