@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from qbench.degrade.corruptions import shapes
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.fast import draws
 from qbench.vocabulary import Image
 
 Keyed = Call[np.random.Generator]
+HAIR = np.float32(2e-4)
+"""Of a grey level: more than what float32 rounds away from a mean of equal values."""
 _ONE = 128
 """The weight 1 in 16-bit sums: 255 x 128 fits an int16."""
 _SEGMENT = 11
@@ -33,59 +34,22 @@ def smoothed(values: NDArray[Any], sigma: float, truncate: float = 4.0) -> NDArr
 
 
 def gaussian_blur(image: Image, call: Keyed) -> Image:
-    return whole(smoothed(image, call.c[0]), _hair(call.c[0]))
+    return whole(smoothed(image, call.c[0]), hair(call.c[0]))
 
 
-HAIR = np.float32(2e-4)
-"""Of a grey level: more than what float32 rounds away from a mean of equal values."""
-
-
-def whole(values: NDArray[np.float32], hair: np.float32 = HAIR) -> Image:
-    """float32 in -1..255, cut to whole levels, below 0 too; a positive `hair` leaves flat places as they are."""
-    values += hair
+def whole(values: NDArray[np.float32], shift: np.float32 = HAIR) -> Image:
+    """float32 in -1..255, cut to whole levels, below 0 too; a positive `shift` leaves flat places as they are."""
+    values += shift
     return values.astype(np.uint8)
 
 
 @cache
-def _hair(sigma: float) -> np.float32:
+def hair(sigma: float) -> np.float32:
     """Negative where the reference's weights sum to less than 1 in float64, so that white falls by a level."""
     from scipy.ndimage import gaussian_filter
 
     white = gaussian_filter(np.ones((3, 3)), sigma, mode="nearest", truncate=4.0) * 255
     return HAIR if white[1, 1] >= 255 else -HAIR
-
-
-def glass_blur(image: Image, call: Keyed) -> Image:
-    sigma, reach, passes = call.c[0], int(call.c[1]), int(call.c[2])
-    values = whole(smoothed(image, sigma), _hair(sigma))
-    rows, columns = shapes.glass_visits(image.shape, reach)
-    flat: NDArray[Any] = values.reshape(-1) if image.ndim == 2 else _packed(values)
-    for _ in range(passes):
-        drawn = draws.words(call.rng, rows * columns).astype(np.int32)
-        drawn *= 4 * reach * reach
-        drawn >>= 16
-        flat = flat.take(shapes.glass_sources(image.shape, reach, _steps(image.shape[1], reach).take(drawn)))
-    return whole(smoothed(flat.reshape(image.shape) if image.ndim == 2 else _unpacked(flat, image.shape), sigma))
-
-
-def _packed(values: Image) -> NDArray[np.uint32]:
-    """One number a pixel, which moves in one step."""
-    import cv2
-
-    return np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2RGBA), np.uint8).view(np.uint32).reshape(-1)
-
-
-def _unpacked(flat: NDArray[np.uint32], shape: tuple[int, ...]) -> Image:
-    import cv2
-
-    return np.asarray(cv2.cvtColor(flat.view(np.uint8).reshape(*shape[:2], 4), cv2.COLOR_RGBA2RGB), np.uint8)
-
-
-@lru_cache(maxsize=64)
-def _steps(width: int, reach: int) -> NDArray[np.int64]:
-    """The flat steps to all places that glass blur may take a pixel's value from."""
-    side = np.arange(-reach, reach)
-    return np.add.outer(side * width, side).ravel()
 
 
 def defocus_blur(image: Image, call: Keyed) -> Image:
@@ -106,8 +70,8 @@ def defocus_blur(image: Image, call: Keyed) -> Image:
         blurred += cv2.split(cv2.dft(np.multiply(waves, transfer, out=waves), flags=cv2.DFT_INVERSE))
     found = np.asarray(cv2.merge(blurred[:3]) if image.ndim == 3 else blurred[0], np.float32)
     np.minimum(found, np.float32(255), out=found)
-    hair = HAIR if kernel.sum(dtype=np.float64) >= 1 else -HAIR
-    return whole(found[reach : reach + height, reach : reach + width], hair)
+    sign = 1 if kernel.sum(dtype=np.float64) >= 1 else -1
+    return whole(found[reach : reach + height, reach : reach + width], sign * HAIR)
 
 
 @lru_cache(maxsize=32)
