@@ -27,9 +27,13 @@ BUILTIN = (
     "qbench.tasks.classification.metrics",
     "qbench.tasks.segmentation",
     "qbench.tasks.segmentation.metrics",
+    "qbench.tasks.detection",
+    "qbench.tasks.detection.metrics",
     "qbench.data.readers",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",
+    "qbench.data.masks",
+    "qbench.data.mask_layouts",
     "qbench.degrade.chain",
     "qbench.degrade.corruptions.conditions",
     "qbench.degrade.clean",
@@ -98,9 +102,11 @@ def model(name: str) -> Callable[[T], T]:
     return _register("model", name, {})
 
 
-def dataset(name: str) -> Callable[[T], T]:
-    """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`)."""
-    return _register("dataset", name, {})
+def dataset(name: str, *, whole: Sequence[str] = ()) -> Callable[[T], T]:
+    """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`).
+
+    A list given for a parameter fans out into datasets, except for the parameters in `whole`, which take the list."""
+    return _register("dataset", name, {"whole": tuple(whole)})
 
 
 def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = ()) -> Callable[[T], T]:

@@ -64,15 +64,15 @@ def manifest_of(files: Iterable[tuple[str, Path, Any]], source: str) -> Manifest
         raise DataError(
             f"{source} names sample {doubles[0]!r} twice ({len(doubles)} duplicate ids); ids must be unique"
         )
-    return Manifest(tuple(r[0] for r in rows), tuple(_digest(file, target) for _, file, target in rows))
+    return Manifest(tuple(r[0] for r in rows), tuple(f"{content_of(file)}:{target}" for _, file, target in rows))
 
 
-def _digest(file: Path, target: Any) -> str:
+def content_of(file: Path) -> str:
+    """Digest of a file's bytes; `unreadable` for one that cannot be opened."""
     try:
-        content = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+        return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
     except OSError:
-        content = "unreadable"
-    return f"{content}:{target}"
+        return "unreadable"
 
 
 @dataclass(frozen=True, config=_CONFIG)
