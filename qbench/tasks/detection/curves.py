@@ -1,0 +1,141 @@
+"""Precision and recall under weights, from detections that are matched already.
+
+A sample of weight w counts as w copies of it, one after another in the records, would. Scores are the same to the last
+bit as if the copies were there: counts are whole numbers, and divisions are those of COCO's evaluation code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from qbench.errors import QbenchError
+from qbench.tasks.detection.matching import OVERLAPS, Flags, Matches, Numbers, Whole
+
+RECALLS: Numbers = np.linspace(0.0, 1.0, 101)
+"""Where precision is read off."""
+_CELLS = 4_000_000
+
+
+def whole(weights: Numbers) -> Whole:
+    """Weights as whole numbers. Raises QbenchError for others: a picture cannot be half there."""
+    counts = np.rint(np.asarray(weights, dtype=np.float64))
+    if not np.array_equal(counts, weights) or (counts.size and counts.min() < 0):
+        raise QbenchError("average precision takes weights that say how often each sample counts: 0, 1, 2, ...")
+    return counts.astype(np.int64)
+
+
+def blocks(weights: Whole, matches: Matches) -> Iterator[Whole]:
+    """Rows of weights [resamples, samples], as many at a time as memory is meant for."""
+    widest = max([1, *np.bincount(matches.kind, minlength=1)], default=1)
+    width = max(int(widest), len(OVERLAPS) * len(RECALLS) * len(matches.classes), weights.shape[1], 1)
+    rows = max(1, _CELLS // width)
+    for start in range(0, len(weights), rows):
+        yield weights[start : start + rows]
+
+
+def wanted(matches: Matches, weights: Whole) -> Whole:
+    """[resamples, K]: how many objects ask to be found."""
+    return np.asarray(weights @ matches.wanted, dtype=np.int64)
+
+
+def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
+    """[resamples, overlaps, K]: the share of objects found by the `limit` best detections of each picture and class."""
+    number = len(matches.classes)
+    found = np.zeros((weights.shape[1], len(OVERLAPS), number))
+    taken = matches.rank < limit
+    for place, right in enumerate(matches.right):
+        np.add.at(found[:, place], (matches.image[taken & right], matches.kind[taken & right]), 1.0)
+    total = wanted(matches, weights)[:, None, :]
+    hits = np.tensordot(weights.astype(np.float64), found, axes=1)
+    return np.asarray(np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total > 0))
+
+
+def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
+    """[resamples, overlaps, recalls, K]: the highest precision at that recall or above; NaN without objects."""
+    asked = wanted(matches, weights)
+    values = np.full((len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes)), np.nan)
+    for kind in range(len(matches.classes)):
+        some = np.flatnonzero(asked[:, kind])
+        if len(some):
+            values[some, :, :, kind] = _class_precision(matches, kind, weights[some], asked[some, kind], overlaps)
+    return values
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Detections of one class by falling score, and how often each counts in each resample."""
+
+    which: Whole
+    """[E]: the detection."""
+    times: Whole
+    """[E, resamples]"""
+
+
+def _class_precision(matches: Matches, kind: int, weights: Whole, asked: Whole, overlaps: slice) -> Numbers:
+    """[resamples, overlaps, recalls], where objects are asked for."""
+    judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
+    queue = _queue(matches, kind, weights)
+    every = np.cumsum(queue.times, axis=0)
+    needed = _needed(asked)
+    values = np.empty((len(weights), len(judged), len(RECALLS)))
+    for place, (all_right, all_ignored) in enumerate(judged):
+        right, ignored = all_right[queue.which], all_ignored[queue.which]
+        seen = np.cumsum(queue.times * ~ignored[:, None], axis=0)[right] if ignored.any() else every[right]
+        values[:, place] = _read_off(np.cumsum(queue.times[right], axis=0), seen, needed)
+    return values
+
+
+def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
+    """Copies of a picture are kept apart only where its own detections tie: there their order decides."""
+    members = np.flatnonzero(matches.kind == kind)
+    members = members[np.argsort(-matches.scores[members], kind="stable")]
+    image, scores = matches.image[members], matches.scores[members]
+    starts = np.ones(len(members), dtype=np.bool_)
+    starts[1:] = (image[1:] != image[:-1]) | (scores[1:] != scores[:-1])
+    run = np.cumsum(starts) - 1
+    tied = np.bincount(run, minlength=1)[run] > 1 if len(run) else np.zeros(0, dtype=np.bool_)
+    copies = np.where(tied, np.maximum(weights.max(axis=0, initial=0)[image], 1), 1)
+    places = np.repeat(np.arange(len(members)), copies)
+    copy = np.arange(len(places)) - np.repeat(np.cumsum(copies) - copies, copies)
+    order = np.lexsort((places, copy, run[places]))
+    places, copy = places[order], copy[order]
+    times = weights.T[image[places]]
+    return _Queue(members[places], np.where(tied[places][:, None], times > copy[:, None], times))
+
+
+def _needed(asked: Whole) -> Whole:
+    """[resamples, recalls]: the fewest hits whose share of what is asked, as it is rounded, reaches each recall."""
+    total = asked[:, None]
+    guess = np.ceil(RECALLS * total).astype(np.int64)
+    tried = np.stack([guess - 1, guess, guess + 1])
+    reached = (tried / total >= RECALLS) & (tried >= 0)
+    return np.asarray(np.take_along_axis(tried, reached.argmax(axis=0)[None], axis=0)[0], dtype=np.int64)
+
+
+def _read_off(hits: Whole, seen: Whole, needed: Whole) -> Numbers:
+    """[resamples, recalls], from counts [right detections, resamples] at each right detection.
+
+    Precision only falls between right detections, so that the highest one at a recall is found at one of them."""
+    number, resamples = hits.shape
+    best = np.zeros((number + 1, resamples))
+    best[:-1] = hits / (seen + np.spacing(1))
+    best = np.maximum.accumulate(best[::-1], axis=0)[::-1]
+    step = max(int(needed.max(initial=0)), int(hits.max(initial=0))) + 1
+    apart = np.arange(resamples) * step
+    first = np.searchsorted((hits + apart).T.ravel(), (needed + apart[:, None]).ravel(), side="left")
+    first = first.reshape(needed.shape) - np.arange(resamples)[:, None] * number
+    return np.asarray(np.take_along_axis(best.T, first, axis=1), dtype=np.float64)
+
+
+def mean(values: Numbers, there: Flags) -> Numbers:
+    """[resamples]: the mean of values [resamples, ..., K] over all but the first axis and the classes that are there.
+
+    Added up in the order in which COCO's evaluation code does. NaN where no class is there."""
+    averages = np.full(len(values), np.nan)
+    full = there.all(axis=1) & (there.shape[1] > 0)
+    averages[full] = np.ascontiguousarray(values[full]).reshape(int(full.sum()), -1).mean(axis=1) if full.any() else 0
+    for row in np.flatnonzero(~full & there.any(axis=1)):
+        averages[row] = np.mean(values[row][..., there[row]].ravel())
+    return averages
