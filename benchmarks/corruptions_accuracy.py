@@ -18,10 +18,7 @@ from qbench.threads import fixed_threads
 
 
 def accuracies(names: Sequence[str], count: int, severities: Sequence[int] = (1, 3, 5)) -> dict[str, Any]:
-    """By corruption: the share of `count` scenes named rightly in each mode, and how surprising their difference is.
-
-    `z` is McNemar's statistic over all scenes and severities: scenes that one mode alone gets right are as many for
-    either mode where the modes do the same; it has a standard normal distribution there."""
+    """By corruption: the share of `count` scenes named rightly in each mode, and how surprising their difference is."""
     model = Builtin("scenes").build()
     drawn = [scene("test", index, 128) for index in range(count)]
     labels = np.array([one.label for one in drawn])
@@ -37,11 +34,16 @@ def accuracies(names: Sequence[str], count: int, severities: Sequence[int] = (1,
     with fixed_threads(1), torch.inference_mode():
         for name in names:
             fast, parity = (np.stack([right(name, s, mode) for s in severities]) for mode in ("fast", "parity"))
-            only = int((fast & ~parity).sum()), int((parity & ~fast).sum())
-            z = (only[0] - only[1]) / max(np.sqrt(sum(only)), 1)
             table[name] = {
                 "fast": [round(float(one), 4) for one in fast.mean(1)],
                 "parity": [round(float(one), 4) for one in parity.mean(1)],
-                "z": round(float(z), 2),
+                "z": round(surprise(fast, parity), 2),
             }
     return table
+
+
+def surprise(fast: NDArray[np.bool_], parity: NDArray[np.bool_]) -> float:
+    """About standard normal where neither mode is harder: what they differ by, summed over scenes, in its standard
+    errors. Answers are [severities, scenes]; the severities of a scene share their draws and count as one figure."""
+    differences = fast.astype(int).sum(0) - parity.astype(int).sum(0)
+    return float(differences.sum() / max(np.sqrt((differences**2).sum()), 1))

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import corruptions
 from benchmarks.corruptions import NAMES, SEVERITIES, WAYS, difference, losses, milliseconds, near, quartiles, speedups
+from benchmarks.corruptions_accuracy import accuracies, surprise
 from qbench.degrade.corruptions import COMMON
 
 
@@ -80,6 +81,21 @@ def test_differences_of_pictures() -> None:
     assert found["deviation"]["fast"] == 0.0
     assert found["histogram"] == 1.0
     assert difference(image, brighter, brighter)["histogram"] == 0.0
+
+
+def test_severities_of_one_scene_count_once_in_the_surprise() -> None:
+    better = np.zeros((3, 16), bool)
+    better[:, :4] = True
+    assert surprise(better, ~better & False) == pytest.approx(2.0)
+    assert surprise(better, better) == 0.0
+    assert surprise(~better, better) == pytest.approx((12 - 4) / 4)
+
+
+def test_accuracies_hold_for_both_modes() -> None:
+    found = accuracies(["contrast"], 6, (1,))
+    assert found["contrast"]["fast"] == found["contrast"]["parity"]
+    assert found["contrast"]["z"] == 0.0
+    assert found["scenes"] == 6
 
 
 @pytest.fixture(scope="module")
