@@ -28,10 +28,17 @@ def _over_blocks(records: Columns, weights: Numbers, area: str, score: Callable[
     return joined.reshape((*counts.shape[:-1], *joined.shape[1:]))
 
 
+COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels", "gt_crowd", "gt_area", "labelled")
+RESAMPLES = 500
+
+
 class _Detection:
     higher_is_better = True
     range = (0.0, 1.0)
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
+    resamples = RESAMPLES
     area: ClassVar[str] = "all"
 
     @classmethod
@@ -172,6 +179,9 @@ class ClassAveragePrecision:
     higher_is_better = True
     range = (0.0, 1.0)
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
+    resamples = RESAMPLES
 
     def __init__(self, number: str | int, name: str | None = None) -> None:
         """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""

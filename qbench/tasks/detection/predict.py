@@ -1,0 +1,103 @@
+"""Detections and objects to records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from qbench.data.views import Placement, View
+from qbench.errors import DataError, QbenchError
+from qbench.vocabulary import Boxes, Image, Sample
+
+VISIBLE = 0.25
+"""An object stays in the truth while at least this share of its box is inside the view."""
+COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels", "gt_crowd", "gt_area", "labelled")
+
+
+def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
+    """The sample's objects scaled and cut as its picture is; None where it has no labels.
+
+    Boxes are clipped to the view. An object with less than `VISIBLE` of its box inside is dropped, as if it were not
+    there; a crowd stays while any of it is inside. Areas shrink as boxes do: by the scale, and by the share of the box
+    that is left. Raises DataError for a target that is no Boxes."""
+    boxes = sample.target
+    if boxes is None:
+        return None
+    if not isinstance(boxes, Boxes):
+        raise DataError(
+            f"the target of sample {sample.id!r} is not Boxes, as detection needs, but {type(boxes).__name__}"
+        )
+    height, width = sample.image.shape[:2]
+    return _placed(boxes, view.place(height, width), height, width)
+
+
+def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:
+    scale = np.array([place.width / width, place.height / height] * 2)
+    origin = np.array([place.left, place.top] * 2, dtype=np.float64)
+    whole = boxes.corners.astype(np.float64).reshape(-1, 4) * scale - origin
+    inside = np.clip(whole, 0.0, np.array([place.cut_width, place.cut_height] * 2, dtype=np.float64))
+    before, after = _areas(whole), _areas(inside)
+    share = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
+    crowd = np.zeros(len(whole), dtype=np.bool_) if boxes.crowd is None else boxes.crowd
+    area = before if boxes.area is None else boxes.area.astype(np.float64) * scale[0] * scale[1]
+    kept = (share > 0) & (crowd | (share >= VISIBLE))
+    return Boxes(
+        inside[kept].astype(np.float32),
+        boxes.labels[kept].astype(np.int32),
+        crowd=crowd[kept],
+        area=(area * share)[kept].astype(np.float32),
+    )
+
+
+def _areas(corners: Any) -> Any:
+    return (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+
+
+def _own_area(boxes: Boxes) -> Any:
+    return _areas(boxes.corners) if boxes.area is None else boxes.area
+
+
+def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[str, Any]:
+    """A batch's detections and objects to columns; see `bad` for their meaning.
+
+    Raises QbenchError for detections that are not Boxes with scores, or not finite."""
+    for found in output:
+        _check(found)
+    true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if each is None else each for each in targets]
+    if len(true) != len(output):
+        raise QbenchError(f"the model gave detections for {len(output)} pictures of {len(true)}")
+    return {
+        "det_corners": [found.corners.astype(np.float32).ravel() for found in output],
+        "det_scores": [np.asarray(found.scores, dtype=np.float32) for found in output],
+        "det_labels": [found.labels.astype(np.int32) for found in output],
+        "gt_corners": [each.corners.astype(np.float32).ravel() for each in true],
+        "gt_labels": [each.labels.astype(np.int32) for each in true],
+        "gt_crowd": [np.zeros(len(each.labels), np.bool_) if each.crowd is None else each.crowd for each in true],
+        "gt_area": [_own_area(each).astype(np.float32) for each in true],
+        "labelled": np.array([each is not None for each in targets], dtype=np.bool_),
+    }
+
+
+def _check(found: Boxes) -> None:
+    if not isinstance(found, Boxes) or found.scores is None:
+        raise QbenchError("a detector must give a list of Boxes with scores, one for each picture")
+    if found.corners.shape != (len(found.scores), 4) or len(found.labels) != len(found.scores):
+        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(found.scores)} scores"
+        raise QbenchError(f"the detections of one picture do not fit together: {sizes}")
+    if not (np.isfinite(found.corners).all() and np.isfinite(found.scores).all()):
+        raise QbenchError("the model's outputs are not finite")
+
+
+def bad(count: int) -> Mapping[str, Any]:
+    """The columns of `count` samples that could not be read.
+
+    `det_corners` (4 numbers a detection: x0, y0, x1, y1 in pixels of the view), `det_scores` and `det_labels` hold what
+    was found; `gt_corners`, `gt_labels`, `gt_crowd` and `gt_area` what is there; `labelled` is false where nobody has
+    said what is there."""
+    kinds = {"det_labels": np.int32, "gt_labels": np.int32, "gt_crowd": np.bool_}
+    columns: dict[str, Any] = {
+        name: [np.zeros(0, dtype=kinds.get(name, np.float32)) for _ in range(count)] for name in COLUMNS[:-1]
+    }
+    return {**columns, "labelled": np.zeros(count, dtype=np.bool_)}
