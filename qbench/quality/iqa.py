@@ -1,0 +1,78 @@
+"""The metrics of pyiqa by name. The library takes seconds to import and its licence forbids commercial use: it is an
+extra, and what can be known of a metric without importing it is read from its table of settings alone."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qbench.errors import QbenchError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def pyiqa_version() -> str:
+    """`none` where it is not installed."""
+    try:
+        return version("pyiqa")
+    except PackageNotFoundError:
+        return "none"
+
+
+def settings(name: str) -> Mapping[str, Any]:
+    """What pyiqa says of a metric: `metric_mode` (`FR` with a clean picture, `NR` without), `lower_better`.
+
+    Raises QbenchError where pyiqa is not installed or has no such metric that scores single pictures."""
+    table = _table()
+    single = [
+        known for known, facts in table.items() if facts.get("metric_mode") in {"FR", "NR"} and "fid" not in known
+    ]
+    if name not in single:
+        raise QbenchError(f"pyiqa has no metric {name!r} of single pictures{nearest(name, single)}")
+    found: Mapping[str, Any] = table[name]
+    return found
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, Any]]:
+    spec = importlib.util.find_spec("pyiqa")
+    if spec is None or not spec.submodule_search_locations:
+        raise QbenchError("metrics of pyiqa need the extra iqa: pip install 'qbench[iqa]' (not for commercial use)")
+    file = Path(spec.submodule_search_locations[0]) / "default_model_configs.py"
+    own = importlib.util.spec_from_file_location("_qbench_pyiqa_settings", file) if file.is_file() else None
+    if own is None or own.loader is None:
+        raise QbenchError(f"pyiqa {pyiqa_version()} has no table of metrics at {file}; install pyiqa 0.1.16")
+    module = importlib.util.module_from_spec(own)
+    own.loader.exec_module(module)
+    found: Mapping[str, Mapping[str, Any]] = module.DEFAULT_CONFIGS
+    return found
+
+
+@cache
+def load_metric(name: str, device: str) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """The metric, for pictures [B, 3, H, W] in [0, 1] and their clean ones (or None), to [B].
+
+    Raises QbenchError as `settings` does, and where its weights cannot be fetched."""
+    needs_clean = settings(name)["metric_mode"] == "FR"
+    import torch
+
+    try:
+        metric = importlib.import_module("pyiqa").create_metric(name, device=torch.device(device))
+    except (OSError, RuntimeError) as error:
+        raise QbenchError(f"pyiqa's {name} cannot be made: {error}; its weights may need the network once") from error
+
+    def each(pictures: Tensor, clean: Tensor | None) -> Tensor:
+        """One picture at a time: some of its metrics give one number a batch."""
+        scores = []
+        for i in range(len(pictures)):
+            beside = (clean[i : i + 1],) if clean is not None and needs_clean else ()
+            scores.append(metric(pictures[i : i + 1], *beside).detach().reshape(-1).mean())
+        return torch.stack(scores).double().cpu()
+
+    return each
