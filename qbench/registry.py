@@ -32,6 +32,8 @@ BUILTIN = (
     "qbench.data.readers",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",
+    "qbench.data.boxes",
+    "qbench.data.boxes_voc",
     "qbench.data.masks",
     "qbench.data.mask_layouts",
     "qbench.degrade.chain",

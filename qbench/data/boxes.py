@@ -1,0 +1,170 @@
+"""Pictures with boxes, on disk: the reader `coco`, and what readers of boxes share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from qbench.data.readers import checked_root, decode, manifest_of
+from qbench.errors import BadSample, DataError, Place
+from qbench.registry import dataset
+from qbench.vocabulary import Boxes, Image, Manifest, Sample
+
+CONFIG = ConfigDict(extra="forbid")
+
+
+def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float | None]]) -> Boxes:
+    """Boxes from rows of x0, y0, x1, y1, label, crowd and area (None: the box's own).
+
+    Boxes without extent are left out: no detection can overlap them."""
+    kept = [row for row in rows if row[2] > row[0] and row[3] > row[1]]
+    corners = np.array([row[:4] for row in kept], dtype=np.float32).reshape(-1, 4)
+    areas = [(row[2] - row[0]) * (row[3] - row[1]) if row[6] is None else row[6] for row in kept]
+    return Boxes(
+        corners,
+        np.array([row[4] for row in kept], dtype=np.int32),
+        crowd=np.array([row[5] for row in kept], dtype=np.bool_),
+        area=np.array(areas, dtype=np.float32),
+    )
+
+
+def of_size(image: Image, stated: tuple[Any, Any], source: str) -> Image:
+    """The image, if it has the stated width and height. Raises BadSample: boxes of another size lie elsewhere."""
+    height, width = image.shape[:2]
+    if None not in stated and stated != (width, height):
+        raise BadSample(f"{source} is {width}x{height} pixels, but its boxes are for {stated[0]}x{stated[1]}")
+    return image
+
+
+@dataset("coco")
+@dataclass(frozen=True, config=CONFIG)
+class Coco:
+    """A folder of pictures and a file of annotations in COCO's format; ids are file names.
+
+    Classes are numbered from 0 by rising category id, whatever gaps those have. Crowds and areas are kept; boxes
+    without extent are left out. A picture whose size is not the one that the file states is unreadable."""
+
+    root: Path
+    annotations: str = Field(default="annotations.json", description="The annotation file, below the root.")
+    images: str = Field(default="images", description="The folder of pictures, below the root.")
+    name: str | None = Field(default=None, description="Its name in tables. Default: the root's.")
+
+    @property
+    def label(self) -> str:
+        return self.name or self.root.name
+
+    @property
+    def _file(self) -> Path:
+        return self.root / self.annotations
+
+    @cached_property
+    def _content(self) -> Mapping[str, list[dict[str, Any]]]:
+        checked_root(self.root)
+        return _lists(self._file)
+
+    @cached_property
+    def _categories(self) -> dict[int, str]:
+        rows = self._content["categories"]
+        numbers = [_number(self._file, "categories", at, row, "id") for at, row in enumerate(rows)]
+        found = {number: str(row.get("name", number)) for number, row in zip(numbers, rows, strict=True)}
+        if len(found) != len(rows) or not found:
+            raise DataError(f"{self._file} names {len(rows)} categories with {len(found)} ids; each needs its own")
+        return dict(sorted(found.items()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self._categories.values())
+
+    @cached_property
+    def _rows(self) -> list[tuple[dict[str, Any], Boxes]]:
+        """Images in the file's order, each with its objects in the file's order."""
+        images = self._content["images"]
+        numbers = [_number(self._file, "images", at, row, "id") for at, row in enumerate(images)]
+        objects: dict[int, list[Any]] = {}
+        for at, (row, number) in enumerate(zip(images, numbers, strict=True)):
+            if not isinstance(row.get("file_name"), str):
+                raise DataError(f"{self._file}: images[{at}] has no file_name")
+            if number in objects:
+                raise DataError(f"{self._file}: images[{at}] has id {number}, as another has")
+            objects[number] = []
+        labels = {number: label for label, number in enumerate(self._categories)}
+        for at, row in enumerate(self._content["annotations"]):
+            image = _number(self._file, "annotations", at, row, "image_id")
+            category = _number(self._file, "annotations", at, row, "category_id")
+            for what, known, number in (("image", objects, image), ("category", labels, category)):
+                if number not in known:
+                    raise DataError(f"{self._file}: annotations[{at}] is of {what} {number}, which the file lacks")
+            objects[image].append(self._box(at, row, labels[category]))
+        return [(row, boxes_of(objects[number])) for row, number in zip(images, numbers, strict=True)]
+
+    def _box(self, at: int, row: dict[str, Any], label: int) -> tuple[Any, ...]:
+        box, area = row.get("bbox"), row.get("area")
+        if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+            raise DataError(f"{self._file}: annotations[{at}] needs a bbox of four numbers, not {box!r}")
+        if area is not None and not _is_number(area):
+            raise DataError(f"{self._file}: annotations[{at}] has area {area!r}, which is not a number")
+        x, y, width, height = box
+        return x, y, x + width, y + height, label, bool(row.get("iscrowd", 0)), area
+
+    def manifest(self) -> Manifest:
+        """Ids, and digests of pictures, of the objects in them and of the classes' names."""
+        names = ",".join(self.classes)
+        rows = (
+            (row["file_name"], self._picture(row), _digest(names, row.get("width"), row.get("height"), boxes))
+            for row, boxes in self._rows
+        )
+        return manifest_of(rows, str(self._file))
+
+    def _picture(self, row: Mapping[str, Any]) -> Path:
+        return self.root / self.images / str(row["file_name"])
+
+    def load(self, index: int) -> Sample:
+        row, boxes = self._rows[index]
+        file = self._picture(row)
+        image = of_size(decode(file), (row.get("width"), row.get("height")), str(file))
+        return Sample(row["file_name"], image, boxes)
+
+
+def _lists(file: Path) -> Mapping[str, list[dict[str, Any]]]:
+    """The file's three lists. Raises DataError, with the place where the text breaks off."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"the annotations are not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the annotations {file} cannot be read: {error}; check `annotations`") from None
+    for key in ("images", "annotations", "categories"):
+        rows = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise DataError(f"{file} has no list of objects {key!r}; it is not in COCO's format for boxes")
+    return cast(Mapping[str, list[dict[str, Any]]], content)
+
+
+def _number(file: Path, part: str, at: int, row: Mapping[str, Any], key: str) -> int:
+    value = row.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise DataError(f"{file}: {part}[{at}] has no whole number {key!r}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _digest(*facts: Any) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    for fact in facts:
+        parts = (fact.corners, fact.labels, fact.crowd, fact.area) if isinstance(fact, Boxes) else (fact,)
+        for part in parts:
+            state.update((part.tobytes() if isinstance(part, np.ndarray) else str(part).encode()) + b"\0")
+    return state.hexdigest()
