@@ -50,6 +50,7 @@ BUILTIN = (
     "qbench.models.builtin",
     "qbench.models.ecosystem",
     "qbench.models.imagenet",
+    "qbench.models.detection",
     "qbench.methods.direct",
     "qbench.methods.restorers",
     "qbench.methods.afd",
