@@ -16,7 +16,6 @@ from qbench.errors import NotApplicable, WeightsError, nearest
 from qbench.models.cut import Geometry, cut, geometry
 from qbench.vocabulary import InputConvention
 
-
 USUAL = 224
 """Pixels of a side, for what must be measured at some size of networks that take any."""
 
@@ -91,14 +90,19 @@ class Cut:
         return geometry(self._front, self.model.input.size or USUAL)
 
 
-def load_weights(net: nn.Module, file: Path) -> None:
-    """Load a safetensors file into `net`, strictly. Raises WeightsError that names the first misfit."""
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name. Raises WeightsError."""
     try:
-        state = load_file(file)
+        return load_file(file)
     except FileNotFoundError:
         raise WeightsError(f"weights {file} do not exist") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None
+
+
+def load_weights(net: nn.Module, file: Path) -> None:
+    """Load a safetensors file into `net`, strictly. Raises WeightsError that names the first misfit."""
+    state = read_safetensors(file)
     check_state(net, state, str(file))
     net.load_state_dict(state, strict=True)
 

@@ -74,7 +74,9 @@ class Input:
 
 
 @dataclass(frozen=True, config=_CONFIG)
-class _Ecosystem:
+class Ecosystem:
+    """A network of a library, by name: from its hub, or with the state in a file."""
+
     name: str
     weights: Path | None = None
     pretrained: bool = True
@@ -116,7 +118,7 @@ class _Ecosystem:
 
 @model("timm:*")
 @dataclass(frozen=True, config=_CONFIG)
-class Timm(_Ecosystem):
+class Timm(Ecosystem):
     """A classifier of timm: pretrained from its hub, or with the state in `weights` and no network touched.
 
     `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""
@@ -157,7 +159,7 @@ class Timm(_Ecosystem):
 
 @model("torchvision:*")
 @dataclass(frozen=True, config=_CONFIG)
-class Torchvision(_Ecosystem):
+class Torchvision(Ecosystem):
     """A classifier of torchvision: its default weights from the hub, or the state in `weights`.
 
     `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""

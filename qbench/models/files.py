@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qbench.errors import WeightsError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def sha256(file: Path) -> str:
@@ -30,21 +30,29 @@ def _digest(file: Path, size: int, changed: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def load_any(net: nn.Module, file: Path) -> None:
-    """Load safetensors, or a PyTorch file that holds tensors only, into `net`, strictly. Raises WeightsError."""
+def read_state(file: Path) -> dict[str, Tensor]:
+    """The tensors by name in a safetensors file, or in a PyTorch file of tensors only. Raises WeightsError."""
     import torch
 
-    from qbench.models.base import check_state, load_weights
+    from qbench.models.base import read_safetensors
 
     if file.suffix == ".safetensors":
-        load_weights(net, file)
-        return
+        return read_safetensors(file)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         advice = "give safetensors or a state dictionary of plain tensors"
         raise WeightsError(f"weights {file} cannot be read: {error}; {advice}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return dict(state.get("state_dict", state)) if isinstance(state, dict) else {}
+
+
+def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> None:
+    """Load safetensors, or a PyTorch file that holds tensors only, into `net`, strictly. Raises WeightsError.
+
+    Tensors whose names start with one of `without` are left out: parts that no prediction uses."""
+    from qbench.models.base import check_state
+
+    state = {name: tensor for name, tensor in read_state(file).items() if not name.startswith(without)}
     check_state(net, state, str(file))
     net.load_state_dict(state, strict=True)
 
