@@ -54,6 +54,7 @@ BUILTIN = (
     "qbench.models.segmentation_hf",
     "qbench.models.segmentation_smp",
     "qbench.models.detection",
+    "qbench.models.detection_hf",
     "qbench.methods.direct",
     "qbench.methods.restorers",
     "qbench.methods.afd",

@@ -54,7 +54,7 @@ def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], image
     for each in output:
         labels = mapped[each["labels"].cpu().numpy()]
         kept = labels >= 0
-        corners, scores = each["boxes"].float().cpu().numpy(), each["scores"].float().cpu().numpy()
+        corners, scores = (each[part].detach().float().cpu().numpy() for part in ("boxes", "scores"))
         found.append(Boxes(corners[kept].reshape(-1, 4), labels[kept], scores[kept]))
     return found
 
