@@ -1,74 +1,29 @@
-"""Segmentation models of three libraries: the libraries' own logits, any size, weights from files, sites, errors."""
+"""Segmentation models of all libraries, and torchvision's: its own logits, any size, weights, sites, errors."""
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 
 import pytest
 import segmentation_models_pytorch as smp
-import timm
 import torch
 import torchvision
 from pydantic import ValidationError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad
+from torch import Tensor
 from torchvision.models._api import WeightsEnum
-from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
 
 from qbench.errors import QbenchError, WeightsError
 from qbench.models.ecosystem import Input
-from qbench.models.imagenet import package_state, renamed
 from qbench.models.segmentation import Segmenter, TorchvisionSegmentation, logits_at_images
 from qbench.models.segmentation_hf import HfSegmentation
 from qbench.models.segmentation_smp import Smp
+from tests.models.segmenters import SIZES, folder, pictures, same, seen, stored
 from tests.models.test_ecosystem import randomised
-
-SIZES = [(64, 64), (33, 47)]
-TINY = {"hidden_sizes": [8, 8, 16, 16], "depths": [1] * 4, "num_attention_heads": [1, 1, 2, 2], "num_labels": 4}
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test in which a name was looked up or a connection tried."""
-    tried: list[object] = []
-
-    def refuse(*args: object, **_: object) -> None:
-        tried.append(args)
-        raise OSError("no network in tests")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    yield
-    assert not tried, f"the network was asked for: {tried}"
-
-
-def pictures(height: int, width: int) -> Tensor:
-    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1))
-
-
-def seen(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-
-
-def same(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
-
-
-def stored(net: nn.Module, file: Path) -> Path:
-    if file.suffix == ".safetensors":
-        save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, file)
-    else:
-        torch.save({"state_dict": net.state_dict()}, file)
-    return file
 
 
 @pytest.mark.usefixtures("offline")
@@ -90,125 +45,6 @@ def test_torchvision_with_weights_of_a_file_is_torchvision_s_own(
             found = model.predict(images)
         assert found.shape == (2, 5, *size)
         same(found, expected)
-
-
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize(
-    ("name", "encoder", "options"),
-    [
-        ("unet", "resnet18", {"decoder_channels": [32, 16, 16, 8, 8]}),
-        ("fpn", "tu-tf_efficientnet_lite0", {"decoder_pyramid_channels": 32, "decoder_segmentation_channels": 32}),
-        ("DeepLabV3Plus", "mobilenet_v2", {"decoder_channels": 16}),
-    ],
-)
-def test_smp_with_weights_of_a_file_is_smp_s_own(
-    name: str, encoder: str, options: dict[str, Any], tmp_path: Path
-) -> None:
-    """At sizes that its encoder does not divide too: there the library's own logits of the padded picture count."""
-    own = randomised(smp.create_model(name, encoder, None, classes=4, **options))
-    file = stored(own, tmp_path / "w.safetensors")
-    model = Smp(name, weights=file, encoder=encoder, classes=4, options=options).build()
-    for height, width in SIZES:
-        images = pictures(height, width)
-        inputs = seen(images, model.input.mean, model.input.std)
-        if own.requires_divisible_input_shape:
-            stride = own.encoder.output_stride
-            inputs = pad(inputs, (0, -width % stride, 0, -height % stride), mode="replicate")
-        with torch.inference_mode():
-            found, expected = model.predict(images), own(inputs)[..., :height, :width]
-        assert found.shape == (2, 4, height, width)
-        same(found, expected)
-    again = Smp(name, encoder=encoder, classes=4, options=options, weights=tmp_path / "again.pth")
-    stored(Smp(**{**vars_of(again), "weights": file}).build(fold=False).net, tmp_path / "again.pth")
-    with torch.inference_mode():
-        assert torch.equal(again.build().predict(images), found)
-
-
-def vars_of(spec: Smp) -> dict[str, Any]:
-    return {field.name: getattr(spec, field.name) for field in fields(spec)}
-
-
-def folder(root: Path, **changes: Any) -> tuple[SegformerForSemanticSegmentation, Path]:
-    """A tiny SegFormer, and the folder that transformers saves of it."""
-    torch.manual_seed(0)
-    net = randomised(SegformerForSemanticSegmentation(SegformerConfig(decoder_hidden_size=16, **{**TINY, **changes})))
-    net.save_pretrained(root)
-    SegformerImageProcessor(image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.25, 0.3]).save_pretrained(root)
-    return net, root
-
-
-@pytest.mark.usefixtures("offline")
-def test_segformer_of_a_folder_is_transformers_own(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    spec = HfSegmentation(str(root))
-    assert spec.label == "hf-segmentation:tiny"
-    model = spec.build()
-    assert (model.input.mean, model.input.std, model.input.size) == ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), None)
-    for size in SIZES:
-        images = pictures(*size)
-        with torch.inference_mode():
-            quarter = own(seen(images, model.input.mean, model.input.std)).logits
-            found = model.predict(images)
-        assert quarter.shape[-1] == -(-size[1] // 4)
-        same(found, interpolate(quarter, size=size, mode="bilinear", align_corners=False))
-    with torch.inference_mode():
-        features = model.cut("segformer.stages.1").front(images)
-        assert torch.equal(model.cut("segformer.stages.1").back(features, images), found)
-
-
-@pytest.mark.usefixtures("offline")
-def test_segformer_takes_states_under_the_library_s_names_of_files_and_of_modules(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    inside = stored(own, tmp_path / "modules.safetensors")
-    assert load_file(inside).keys() != load_file(root / "model.safetensors").keys()
-    for value in own.parameters():
-        value.data.mul_(1.5)
-    other = stored(own, tmp_path / "other.pth")
-    images = pictures(40, 40)
-    with torch.inference_mode():
-        plain = HfSegmentation(str(root)).build().predict(images)
-        for file in (inside, root / "model.safetensors"):
-            assert torch.equal(HfSegmentation(str(root), weights=file).build().predict(images), plain)
-        model = HfSegmentation(str(root), weights=other).build()
-        quarter = own(seen(images, model.input.mean, model.input.std)).logits
-        same(model.predict(images), interpolate(quarter, size=(40, 40), mode="bilinear", align_corners=False))
-        assert not torch.equal(model.predict(images), plain)
-
-
-def test_segformer_with_other_classes_draws_its_last_layer_alone(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    kept = own.state_dict()
-    states = [HfSegmentation(str(root), classes=7, seed=seed).build(fold=False).net.state_dict() for seed in (0, 0, 1)]
-    differing = {name for name, value in kept.items() if not torch.equal(value, states[0][name].to(value.dtype))}
-    assert differing == {"decode_head.classifier.weight", "decode_head.classifier.bias"} or differing == {
-        "decode_head.classifier.weight"
-    }
-    last = [state["decode_head.classifier.weight"] for state in states]
-    assert last[0].shape[0] == 7
-    assert torch.equal(last[0], last[1])
-    assert not torch.equal(last[0], last[2])
-
-
-def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    state = {name: tensor.contiguous() for name, tensor in load_file(root / "model.safetensors").items()}
-    first = min(state)
-    save_file({name: tensor for name, tensor in state.items() if name != first}, root / "model.safetensors")
-    with pytest.raises(WeightsError, match="do not fit SegformerForSemanticSegmentation: 1 missing"):
-        HfSegmentation(str(root)).build()
-    other = stored(SegformerForSemanticSegmentation(SegformerConfig(**TINY)), tmp_path / "wide.safetensors")
-    with pytest.raises(WeightsError, match=r"wide\.safetensors do not fit .* expected"):
-        HfSegmentation(str(root), weights=other).build()
-    five = stored(folder(tmp_path / "five", num_labels=5)[0], tmp_path / "five.safetensors")
-    with pytest.raises(WeightsError, match=r"classifier\.bias' is \(5,\), expected \(4,\)"):
-        HfSegmentation(str(root), weights=five).build()
-    stored(own, tmp_path / "more.safetensors")
-    save_file({**load_file(tmp_path / "more.safetensors"), "x": torch.ones(1)}, tmp_path / "more.safetensors")
-    with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
-        HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()
-    (root / "config.json").unlink()
-    with pytest.raises(QbenchError, match=r"cannot be loaded: .*; give a folder that holds config\.json"):
-        HfSegmentation(str(root)).build()
 
 
 @pytest.mark.parametrize(
@@ -239,12 +75,6 @@ def test_declared_sites_are_there_and_are_reached_in_order(model: Segmenter) -> 
             assert not torch.equal(cut.back(features * 0.5, images), logits)
     assert shrinking == sorted(shrinking, reverse=True)
     assert logits.shape == (2, 3, 45, 64)
-
-
-def test_encoders_without_declared_sites_are_reached_by_path() -> None:
-    model = Smp("fpn", pretrained=False, encoder="mit_b0", classes=3).build()
-    assert model.sites == {}
-    assert model.path("encoder.patch_embed1.proj") == "encoder.patch_embed1.proj"
 
 
 def test_random_networks_follow_the_seed_alone() -> None:
@@ -283,48 +113,6 @@ def test_torchvision_s_hub_gives_all_of_21_classes_and_the_trunk_of_others(monke
     assert torch.equal(weight.contiguous(), trunk.features[0][0].weight)  # type: ignore[arg-type,index]
     with torch.inference_mode():
         assert other.predict(images).shape == (2, 5, 32, 40)
-
-
-def test_smp_s_hub_is_asked_for_the_encoder_alone_and_never_beside_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    trunk = randomised(smp.encoders.get_encoder("resnet18", weights=None))
-    files = {"model.safetensors": stored(trunk, tmp_path / "trunk.safetensors"), "config.json": tmp_path / "none"}
-    asked: list[str] = []
-
-    def hub(_: str, filename: str, **__: object) -> str:
-        asked.append(filename)
-        return str(files[filename])
-
-    monkeypatch.setattr(smp.encoders, "hf_hub_download", hub)
-    model = Smp("fpn", encoder="resnet18", classes=3).build(fold=False)
-    assert "model.safetensors" in asked
-    weight = model.net.get_submodule("encoder.conv1").weight
-    assert torch.equal(weight.contiguous(), trunk.conv1.weight)  # type: ignore[arg-type]
-    asked.clear()
-    Smp("fpn", encoder="resnet18", classes=3, weights=stored(model.net, tmp_path / "all.safetensors")).build()
-    Smp("fpn", encoder="resnet18", classes=3, encoder_weights=str(files["model.safetensors"])).build()
-    assert not asked
-
-
-def test_smp_s_encoder_takes_a_classifier_s_state(tmp_path: Path) -> None:
-    donor = randomised(timm.create_model("tf_efficientnet_lite0"))
-    file = stored(donor, tmp_path / "classifier.pth")
-    for given, state in ((str(file), donor.state_dict()), ("package", renamed(package_state()))):
-        spec = Smp("fpn", encoder="tu-tf_efficientnet_lite0", classes=3, encoder_weights=given)
-        found = spec.build(fold=False).net.get_submodule("encoder.model").state_dict()
-        assert len(found) > 200
-        assert all(torch.equal(value.contiguous(), state[name]) for name, value in found.items())
-    assert spec.identity() != Smp("fpn", encoder="tu-tf_efficientnet_lite0", classes=3).identity()
-    with pytest.raises(WeightsError, match="hold nothing that the encoder"):
-        Smp("fpn", encoder="tu-resnet18", classes=3, encoder_weights=stored_other(tmp_path)).build()
-    deeper = stored(timm.create_model("resnet50"), tmp_path / "resnet50.safetensors")
-    with pytest.raises(WeightsError, match=r"resnet50\.safetensors do not fit"):
-        Smp("fpn", encoder="tu-resnet18", classes=3, encoder_weights=str(deeper)).build()
-
-
-def stored_other(root: Path) -> str:
-    return str(stored(nn.Conv2d(1, 1, 1), root / "convolution.safetensors"))
 
 
 def test_a_file_for_another_network_is_a_misfit(tmp_path: Path) -> None:

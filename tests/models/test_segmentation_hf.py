@@ -1,0 +1,87 @@
+"""Segmentation networks of transformers: its own logits, states of files, misfits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import interpolate
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+from qbench.errors import QbenchError, WeightsError
+from qbench.models.segmentation_hf import HfSegmentation
+from tests.models.segmenters import SIZES, TINY, folder, pictures, same, seen, stored
+
+
+@pytest.mark.usefixtures("offline")
+def test_segformer_of_a_folder_is_transformers_own(tmp_path: Path) -> None:
+    own, root = folder(tmp_path / "tiny")
+    spec = HfSegmentation(str(root))
+    assert spec.label == "hf-segmentation:tiny"
+    model = spec.build()
+    assert (model.input.mean, model.input.std, model.input.size) == ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), None)
+    for size in SIZES:
+        images = pictures(*size)
+        with torch.inference_mode():
+            quarter = own(seen(images, model.input.mean, model.input.std)).logits
+            found = model.predict(images)
+        assert quarter.shape[-1] == -(-size[1] // 4)
+        same(found, interpolate(quarter, size=size, mode="bilinear", align_corners=False))
+    with torch.inference_mode():
+        features = model.cut("segformer.stages.1").front(images)
+        assert torch.equal(model.cut("segformer.stages.1").back(features, images), found)
+
+
+@pytest.mark.usefixtures("offline")
+def test_segformer_takes_states_under_the_library_s_names_of_files_and_of_modules(tmp_path: Path) -> None:
+    own, root = folder(tmp_path / "tiny")
+    inside = stored(own, tmp_path / "modules.safetensors")
+    assert load_file(inside).keys() != load_file(root / "model.safetensors").keys()
+    for value in own.parameters():
+        value.data.mul_(1.5)
+    other = stored(own, tmp_path / "other.pth")
+    images = pictures(40, 40)
+    with torch.inference_mode():
+        plain = HfSegmentation(str(root)).build().predict(images)
+        for file in (inside, root / "model.safetensors"):
+            assert torch.equal(HfSegmentation(str(root), weights=file).build().predict(images), plain)
+        model = HfSegmentation(str(root), weights=other).build()
+        quarter = own(seen(images, model.input.mean, model.input.std)).logits
+        same(model.predict(images), interpolate(quarter, size=(40, 40), mode="bilinear", align_corners=False))
+        assert not torch.equal(model.predict(images), plain)
+
+
+def test_segformer_with_other_classes_draws_its_last_layer_alone(tmp_path: Path) -> None:
+    own, root = folder(tmp_path / "tiny")
+    kept = own.state_dict()
+    states = [HfSegmentation(str(root), classes=7, seed=seed).build(fold=False).net.state_dict() for seed in (0, 0, 1)]
+    differing = {name for name, value in kept.items() if not torch.equal(value, states[0][name].to(value.dtype))}
+    assert differing == {"decode_head.classifier.weight", "decode_head.classifier.bias"}
+    last = [state["decode_head.classifier.weight"] for state in states]
+    assert last[0].shape[0] == 7
+    assert torch.equal(last[0], last[1])
+    assert not torch.equal(last[0], last[2])
+
+
+def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
+    own, root = folder(tmp_path / "tiny")
+    state = {name: tensor.contiguous() for name, tensor in load_file(root / "model.safetensors").items()}
+    first = min(state)
+    save_file({name: tensor for name, tensor in state.items() if name != first}, root / "model.safetensors")
+    with pytest.raises(WeightsError, match="do not fit SegformerForSemanticSegmentation: 1 missing"):
+        HfSegmentation(str(root)).build()
+    other = stored(SegformerForSemanticSegmentation(SegformerConfig(**TINY)), tmp_path / "wide.safetensors")
+    with pytest.raises(WeightsError, match=r"wide\.safetensors do not fit .* expected"):
+        HfSegmentation(str(root), weights=other).build()
+    five = stored(folder(tmp_path / "five", num_labels=5)[0], tmp_path / "five.safetensors")
+    with pytest.raises(WeightsError, match=r"classifier\.bias' is \(5,\), expected \(4,\)"):
+        HfSegmentation(str(root), weights=five).build()
+    stored(own, tmp_path / "more.safetensors")
+    save_file({**load_file(tmp_path / "more.safetensors"), "x": torch.ones(1)}, tmp_path / "more.safetensors")
+    with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
+        HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()
+    (root / "config.json").unlink()
+    with pytest.raises(QbenchError, match=r"cannot be loaded: .*; give a folder that holds config\.json"):
+        HfSegmentation(str(root)).build()
