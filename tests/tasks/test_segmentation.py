@@ -17,7 +17,7 @@ from qbench import registry
 from qbench.data.views import View
 from qbench.errors import DataError, QbenchError
 from qbench.tasks.segmentation import Segmentation
-from qbench.tasks.segmentation.metrics import ClassIoU, class_ious
+from qbench.tasks.segmentation.metrics import ClassIoU, class_ious, scored
 from qbench.tasks.segmentation.predict import COLUMNS, bad, score, target
 from qbench.vocabulary import Sample
 
@@ -134,6 +134,14 @@ def test_masks_that_are_ignored_everywhere_count_in_nothing() -> None:
     found = records(prediction, truth, 5)
     assert [int(found[name][4].sum()) for name in COLUMNS] == [0, 0, 0]
     assert all(value(name, found) == value(name, without) for name in ALL)
+    assert scored({**found, "error": ["", "broken", "", "", "", ""]}).tolist() == [
+        True,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
     alone = records(prediction[3:], truth[3:], 5)
     assert all(np.isnan(value(name, alone)) for name in ALL)
 

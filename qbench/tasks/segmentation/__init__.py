@@ -11,3 +11,5 @@ class Segmentation:
 
     predict = "qbench.tasks.segmentation.predict"
     metrics = ("miou", "pixel-accuracy", "mean-accuracy")
+    shown = ("miou",)
+    records_what_is_asked = False

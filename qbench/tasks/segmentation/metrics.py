@@ -18,6 +18,7 @@ from qbench.errors import QbenchError
 from qbench.registry import metric
 
 Numbers = NDArray[np.float64]
+COLUMNS = ("tp", "fp", "fn")
 
 
 class Columns(Protocol):
@@ -26,29 +27,23 @@ class Columns(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
-class Metric(Protocol):
-    """`statistic` takes weights [..., samples] (how often each sample counts) and gives values [...]."""
-
-    higher_is_better: bool
-    range: tuple[float, float]
-    title: str
-    unit: str
-
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers: ...
+def readable(records: Columns) -> NDArray[np.bool_]:
+    """[samples]: those that could be read."""
+    return np.asarray(np.asarray(records["error"], dtype=np.str_) == "")
 
 
 def scored(records: Columns) -> NDArray[np.bool_]:
-    """[samples]: readable."""
-    return np.asarray(np.asarray(records["error"], dtype=np.str_) == "")
+    """[samples]: readable, and with a pixel that is not ignored."""
+    pixels = (_counts(records["tp"]) + _counts(records["fn"])).sum(axis=-1)
+    return np.asarray(readable(records) & (pixels > 0))
 
 
 def totals(records: Columns, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """`tp`, `fp` and `fn` summed over the samples that count, under weights [..., samples]: three times [..., K].
 
     Raises QbenchError where samples tell different numbers of classes."""
-    counting = np.asarray(weights, dtype=np.float64) * scored(records)
-    found = [counting @ _counts(records[name]) for name in ("tp", "fp", "fn")]
+    counting = np.asarray(weights, dtype=np.float64) * readable(records)
+    found = [counting @ _counts(records[name]) for name in COLUMNS]
     if len({each.shape[-1] for each in found}) != 1:
         raise QbenchError("the columns tp, fp and fn are not of the same number of classes")
     return found[0], found[1], found[2]
@@ -97,6 +92,8 @@ class MeanIoU:
     range = (0.0, 1.0)
     title = "mIoU (%)"
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -111,6 +108,8 @@ class PixelAccuracy:
     range = (0.0, 1.0)
     title = "Pixel accuracy (%)"
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -126,6 +125,8 @@ class MeanAccuracy:
     range = (0.0, 1.0)
     title = "Mean accuracy (%)"
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -140,6 +141,8 @@ class ClassIoU:
     higher_is_better = True
     range = (0.0, 1.0)
     unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
 
     def __init__(self, number: str | int, name: str | None = None) -> None:
         """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
