@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.cocoeval import COCOeval
 
 from qbench.data.boxes import Coco
 from qbench.data.boxes_voc import VOC_CLASSES, VocDetection
 from qbench.data.views import View
 from qbench.errors import BadSample, DataError
+from qbench.registry import get
 from qbench.tasks.detection.metrics import AveragePrecision
 from qbench.tasks.detection.predict import score, target
 from qbench.vocabulary import Boxes
+from tests.tasks.detections import NAMES, coco, without_minus_one, xywh
 
 
 def put(file: Path, seed: int = 0, width: int = 30, height: int = 20) -> Path:
@@ -240,3 +245,43 @@ def test_coco_pictures(shared: Path) -> None:
     assert data.classes == tuple(names[number] for number in sorted(names))
     samples = [data.load(index) for index in range(4)]
     assert all(sample.target.corners.max() <= max(sample.image.shape) + 1 for sample in samples)
+
+
+def noisy(truth: Boxes, seed: int) -> Boxes:
+    """Detections around the objects, some doubled, some of another class."""
+    generator = np.random.default_rng(seed)
+    which = np.repeat(np.arange(len(truth.labels)), generator.integers(0, 3, len(truth.labels)))
+    corners = truth.corners[which] + generator.normal(0, 3, (len(which), 4)).round(1)
+    corners[:, 2:] = np.maximum(corners[:, 2:], corners[:, :2] + 1)
+    labels = np.where(generator.random(len(which)) < 0.9, truth.labels[which], 0)
+    return Boxes(corners.astype(np.float32), labels.astype(np.int32), generator.random(len(which)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("root", "annotations", "images"),
+    [("bccd", "annotations/val.json", "images/val"), ("coco", "annotations/instances_test.json", "images")],
+)
+def test_real_annotations_score_as_pycocotools_scores_their_file(
+    root: str, annotations: str, images: str, shared: Path
+) -> None:
+    data = Coco(shared / "data" / root, annotations=annotations, images=images)
+    content = json.loads((data.root / annotations).read_text())
+    numbers = [row["id"] for row in content["images"]]
+    categories = sorted(row["id"] for row in content["categories"])
+    truths = [boxes for _, boxes in data._rows]
+    found = [noisy(truth, seed) for seed, truth in enumerate(truths)]
+    results = [
+        {"image_id": number, "category_id": categories[label], "bbox": xywh(box), "score": float(value)}
+        for number, boxes in zip(numbers, found, strict=True)
+        for box, label, value in zip(boxes.corners, boxes.labels, boxes.scores, strict=True)
+    ]
+    truth = coco(content)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    columns = {**score(found, truths), "error": np.array([""] * len(found))}
+    for name, value in zip(NAMES, evaluation.stats, strict=True):
+        ours = float(get("metric", name).target.statistic(columns, np.ones(len(found))))
+        assert ours == pytest.approx(without_minus_one(value), rel=0, abs=0, nan_ok=True), name
