@@ -22,8 +22,8 @@ SHARP = 0.75
 def niqe(pictures: Tensor, pristine: Pristine) -> Tensor:
     """Distance from the pristine model, [B], of levels [B, 3, H, W]; lower is better (equation 10).
 
-    Blocks that do not fit whole at the right and at the bottom are left out. NaN for a picture with fewer than two
-    blocks that are not flat: it has no covariance."""
+    Blocks that do not fit whole at the right and at the bottom are left out. The covariance of a single block is zero,
+    as in pyiqa. NaN for a picture without a block that is not flat."""
     mean, covariance = (
         torch.from_numpy(part).to(pictures.device, pictures.dtype) for part in (pristine.mean, pristine.covariance)
     )
@@ -37,10 +37,11 @@ def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
     """Of one picture's [blocks, 36]; as in the reference a feature's mean takes every block where it is defined, the
     covariance only the blocks where all are."""
     whole = features[~features.isnan().any(dim=1)]
-    if len(whole) < 2:
+    if len(whole) < 1:
         return features.new_tensor(torch.nan)
     apart = features.nanmean(dim=0) - mean
-    inverse: Tensor = torch.linalg.pinv((covariance + whole.T.cov()) / 2)
+    own = whole.T.cov(correction=min(len(whole) - 1, 1))
+    inverse: Tensor = torch.linalg.pinv((covariance + own) / 2)
     return (apart @ inverse @ apart).clamp(min=0).sqrt()
 
 

@@ -78,7 +78,7 @@ def test_folders_that_cannot_pair_say_why(tree: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         Pairs(tree / "nowhere").manifest()
     put(tree / "other" / "x.png")
-    with pytest.raises(DataError, match="no picture in .* has a clean one"):
+    with pytest.raises(DataError, match=r"no picture in .* has a clean one"):
         Pairs(tree, degraded="other").manifest()
     put(tree / "clean" / "a.png")
     with pytest.raises(DataError, match="two clean pictures"):
@@ -89,8 +89,8 @@ def test_folders_that_cannot_pair_say_why(tree: Path) -> None:
 
 
 def test_a_table_pairs_by_its_columns(tree: Path) -> None:
-    text = "\ufeffhazy,gt,level\ndegraded/a.png,clean/a.bmp,1\ndegraded/c.png,clean/a.bmp,2\ndegraded/a.txt,clean/a.bmp,3\n"
-    (tree / "list.csv").write_text(text, encoding="utf-8")
+    lines = ["\ufeffhazy,gt,level", *(f"degraded/{name},clean/a.bmp,1" for name in ("a.png", "c.png", "a.txt"))]
+    (tree / "list.csv").write_text("\n".join(lines), encoding="utf-8")
     data = Pairs(tree, "hazy", "gt", table="list.csv", name="mine")
     assert data.label == "mine"
     assert data.manifest().ids == ("degraded/a.png", "degraded/c.png", "degraded/a.txt")
