@@ -47,15 +47,11 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
         raise QbenchError("the model's outputs are not finite")
     batch, classes, *size = logits.shape
     truth = _stacked(targets, tuple(size), classes).to(logits.device)
-    prediction = logits.argmax(1)
-    counted = truth != IGNORED
-    cells = torch.arange(batch, device=logits.device).view(-1, 1, 1) * classes
-
-    def count(of: Tensor, where: Tensor) -> Tensor:
-        return torch.bincount((of + cells)[where], minlength=batch * classes).view(batch, classes)
-
-    hit = count(truth, counted & (truth == prediction))
-    counts = {"tp": hit, "fp": count(prediction, counted) - hit, "fn": count(truth, counted) - hit}
+    first = torch.arange(batch, device=logits.device).view(-1, 1, 1) * classes
+    cells = (first + truth) * classes + logits.argmax(1)
+    confusion = torch.bincount(cells[truth != IGNORED], minlength=batch * classes**2).view(batch, classes, classes)
+    hit = confusion.diagonal(dim1=1, dim2=2)
+    counts = {"tp": hit, "fp": confusion.sum(1) - hit, "fn": confusion.sum(2) - hit}
     return {name: list(each.to(torch.int32).cpu().numpy()) for name, each in counts.items()}
 
 
