@@ -34,9 +34,9 @@ def picture(
         "det_scores": np.array([score for *_, score in found], np.float32),
         "gt_corners": corners.ravel(),
         "gt_labels": np.array([label for _, label in there], np.int32),
-        "gt_crowd": np.isin(np.arange(len(there)), crowd),
+        "gt_crowd": np.isin(np.arange(len(there)), crowd).astype(np.uint8),
         "gt_area": own.astype(np.float32),
-        "labelled": labelled,
+        "labelled": np.uint8(labelled),
         "error": error,
     }
 

@@ -98,7 +98,7 @@ def test_records_survive_the_store_and_are_scored(tmp_path: Path):
     }
     write_records(tmp_path / "r.parquet", {**columns, "error": ["", "", "", "unreadable"]})
     stored = read_shard(tmp_path / "r.parquet")
-    assert stored["labelled"].tolist() == [True, True, False, False]
+    assert stored["labelled"].tolist() == [1, 1, 0, 0]
     assert [len(row) for row in stored["det_corners"]] == [8, 0, 4, 0]
     assert AveragePrecision.statistic(stored, np.ones(4)) == pytest.approx(1)
 

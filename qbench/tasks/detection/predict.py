@@ -40,7 +40,7 @@ def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:
     inside = np.clip(whole, 0.0, np.array([place.cut_width, place.cut_height] * 2, dtype=np.float64))
     before, after = _areas(whole), _areas(inside)
     share = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
-    crowd = np.zeros(len(whole), dtype=np.bool_) if boxes.crowd is None else boxes.crowd
+    crowd = _crowd(boxes)
     area = before if boxes.area is None else boxes.area.astype(np.float64) * scale[0] * scale[1]
     kept = (share > 0) & (crowd | (share >= VISIBLE))
     return Boxes(
@@ -53,6 +53,10 @@ def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:
 
 def _areas(corners: Any) -> Any:
     return (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+
+
+def _crowd(boxes: Boxes) -> Any:
+    return np.zeros(len(boxes.labels), dtype=np.bool_) if boxes.crowd is None else boxes.crowd
 
 
 def _own_area(boxes: Boxes) -> Any:
@@ -74,9 +78,9 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
         "det_labels": [found.labels.astype(np.int32) for found in output],
         "gt_corners": [each.corners.astype(np.float32).ravel() for each in true],
         "gt_labels": [each.labels.astype(np.int32) for each in true],
-        "gt_crowd": [np.zeros(len(each.labels), np.bool_) if each.crowd is None else each.crowd for each in true],
+        "gt_crowd": [_crowd(each).astype(np.uint8) for each in true],
         "gt_area": [_own_area(each).astype(np.float32) for each in true],
-        "labelled": np.array([each is not None for each in targets], dtype=np.bool_),
+        "labelled": np.array([each is not None for each in targets], dtype=np.uint8),
     }
 
 
@@ -94,10 +98,10 @@ def bad(count: int) -> Mapping[str, Any]:
     """The columns of `count` samples that could not be read.
 
     `det_corners` (4 numbers a detection: x0, y0, x1, y1 in pixels of the view), `det_scores` and `det_labels` hold what
-    was found; `gt_corners`, `gt_labels`, `gt_crowd` and `gt_area` what is there; `labelled` is false where nobody has
-    said what is there."""
-    kinds = {"det_labels": np.int32, "gt_labels": np.int32, "gt_crowd": np.bool_}
+    was found; `gt_corners`, `gt_labels`, `gt_crowd` (1: a crowd) and `gt_area` what is there; `labelled` is 0 where
+    nobody has said what is there."""
+    kinds = {"det_labels": np.int32, "gt_labels": np.int32, "gt_crowd": np.uint8}
     columns: dict[str, Any] = {
         name: [np.zeros(0, dtype=kinds.get(name, np.float32)) for _ in range(count)] for name in COLUMNS[:-1]
     }
-    return {**columns, "labelled": np.zeros(count, dtype=np.bool_)}
+    return {**columns, "labelled": np.zeros(count, dtype=np.uint8)}
