@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,9 +16,9 @@ from qbench.errors import NotApplicable
 def cut(net: nn.Module, path: str) -> tuple[nn.Module, nn.Module]:
     """`net` as (front, back) around the output of module `path`, sharing its parameters.
 
-    `back(features, x)` is given the front's input too. Traced with torch.fx, so that neither half repeats the other's
-    work; a network that cannot be traced, or whose site is not the only bridge between the halves, is cut by hooks,
-    and its back runs the front's work on `x` again."""
+    `back(features, x)` is given the front's input too, and may read its size. Traced with torch.fx, so that neither
+    half repeats the other's work; a network that cannot be traced, or whose site is not the only bridge between the
+    halves, is cut by hooks, and its back runs the front's work on `x` again."""
     traced = _traced_cut(net, path)
     return traced if traced is not None else (_HookFront(net, path), _HookBack(net, path))
 
@@ -49,9 +50,26 @@ def _traced_cut(net: nn.Module, path: str) -> tuple[nn.Module, nn.Module] | None
     index = nodes.index(sites[0])
     before, after = set(nodes[: index + 1]), nodes[index + 1 :]
     needed = {used for node in after for used in node.all_input_nodes if used in before and used.op != "get_attr"}
-    if needed != {sites[0]}:
+    light = _light(nodes[:index])
+    if needed - light != {sites[0]}:
         return None
-    return _front(net, nodes[: index + 1], sites[0]), _back(net, nodes, sites[0], set(after))
+    return _front(net, nodes[: index + 1], sites[0]), _back(net, nodes, sites[0], light | set(after))
+
+
+_SIZES = {getattr, operator.getitem, operator.neg, operator.mod, operator.add, operator.sub, operator.floordiv}
+
+
+def _light(nodes: list[fx.Node]) -> set[fx.Node]:
+    """The input, and what is read off its size: the back does that again rather than run the whole front."""
+    light: set[fx.Node] = set()
+    for node in nodes:
+        cheap = (node.op == "call_function" and node.target in _SIZES) or (node.op, node.target) == (
+            "call_method",
+            "size",
+        )
+        if node is nodes[0] or (cheap and light.issuperset(node.all_input_nodes)):
+            light.add(node)
+    return light
 
 
 def _front(net: nn.Module, nodes: list[fx.Node], site: fx.Node) -> nn.Module:
@@ -63,13 +81,13 @@ def _front(net: nn.Module, nodes: list[fx.Node], site: fx.Node) -> nn.Module:
     return _module(net, graph)
 
 
-def _back(net: nn.Module, nodes: list[fx.Node], site: fx.Node, after: set[fx.Node]) -> nn.Module:
+def _back(net: nn.Module, nodes: list[fx.Node], site: fx.Node, kept: set[fx.Node]) -> nn.Module:
     graph = fx.Graph()
     copied: dict[fx.Node, fx.Node] = {}
     copied[site] = graph.placeholder("features")
-    graph.placeholder("x")
-    for node in nodes:
-        if node in after or node.op == "get_attr":
+    copied[nodes[0]] = graph.placeholder("x")
+    for node in nodes[1:]:
+        if node in kept or node.op == "get_attr":
             copied[node] = graph.node_copy(node, lambda old: copied[old])
     return _module(net, graph)
 

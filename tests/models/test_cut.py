@@ -57,6 +57,38 @@ def test_a_network_with_a_second_path_is_cut_too() -> None:
         assert torch.equal(cut.back(features * 0, images), model.logits(images) * 0)
 
 
+class _AtInputSize(nn.Module):
+    """Pads its input and gives maps at the size before: the second half reads the first one's sizes, nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[-2:]
+        below, right = -height % 8, -width % 8
+        maps = self.head(self.stem(nn.functional.pad(x, (0, right, 0, below))))
+        whole = nn.functional.interpolate(maps, size=(height + below, width + right), mode="bilinear")
+        return whole[..., :height, :width]
+
+
+def test_a_second_half_that_reads_sizes_runs_nothing_of_the_first_again() -> None:
+    model = LoadedModel(_AtInputSize().eval(), InputConvention(size=None, resize=None), {"D1": "stem"})
+    cut = model.cut("D1")
+    runs: list[int] = []
+    handle = model.net.get_submodule("stem").register_forward_hook(lambda *_: runs.append(1))
+    for size in ((32, 32), (21, 45)):
+        images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            features = cut.front(images)
+            runs.clear()
+            found = cut.back(features, images)
+            assert found.shape == (2, 2, *size)
+            assert not runs, "the stem ran again"
+            assert torch.equal(found, model.predict(images))
+    handle.remove()
+
+
 @pytest.mark.parametrize(
     ("layers", "stride", "offset"),
     [
