@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suite": {"degrade.drawn"},
     "data": set(),
     "degrade": set(),
-    "models": {"data"},
+    "models": {"data", "cards", "methods.restorers_net"},
     "methods": {"models", "quality"},
     "tasks": {"data.views", "quality"},
     "quality": set(),

@@ -1,0 +1,151 @@
+"""Networks that restore pictures, and what fits them to pictures of any size and colour."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from qbench.errors import WeightsError
+from qbench.models.base import check_state, read_safetensors
+from qbench.models.files import read_state
+
+
+def in_range(output: Any, images: Tensor) -> Tensor:
+    """What a restorer gives, clamped to [0, 1]."""
+    restored: Tensor = output
+    return restored.clamp(0, 1)
+
+
+class OnLuma(nn.Module):
+    """A restorer of one channel on pictures of three: luma (0.299 R + 0.587 G + 0.114 B, full range, as JPEG's) goes
+    through `net`, and what it changes there is added to all channels, so that chroma stays."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to the same, not clamped."""
+        luma = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
+        restored: Tensor = self.net(luma)
+        return images + (restored - luma)
+
+
+class Tiled(nn.Module):
+    """`net` on tiles of `tile` x `tile` pixels, each with `overlap` more on every side where the picture has them.
+
+    The picture's own where it fits in one tile; equal to `net` on the whole picture where `overlap` reaches as far as
+    the network looks."""
+
+    def __init__(self, net: nn.Module, tile: int, overlap: int) -> None:
+        super().__init__()
+        self.net, self.tile, self.overlap = net, tile, overlap
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to the same."""
+        height, width = images.shape[-2:]
+        if max(height, width) <= self.tile:
+            whole: Tensor = self.net(images)
+            return whole
+        restored = torch.empty_like(images)
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                upper, left_most = max(top - self.overlap, 0), max(left - self.overlap, 0)
+                bottom, right = min(top + self.tile, height), min(left + self.tile, width)
+                seen: Tensor = self.net(
+                    images[..., upper : bottom + self.overlap, left_most : right + self.overlap].contiguous()
+                )
+                restored[..., top:bottom, left:right] = seen[
+                    ..., top - upper : bottom - upper, left - left_most : right - left_most
+                ]
+        return restored
+
+
+class Dncnn3Net(nn.Module):
+    """Twenty 3x3 convolutions of 64 channels with ReLU between; output = input - net(input), one channel."""
+
+    def __init__(self, depth: int = 20, width: int = 64) -> None:
+        super().__init__()
+        channels = [1, *[width] * (depth - 1), 1]
+        layers: list[nn.Module] = []
+        for number in range(depth):
+            layers += [nn.Conv2d(channels[number], channels[number + 1], 3, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """[B, 1, H, W] in [0, 1] to the same, not clamped."""
+        noise: Tensor = self.layers(luma)
+        return luma - noise
+
+
+def dncnn3(file: Path) -> Dncnn3Net:
+    """DnCNN-3 with the weights in `file`, named `conv00.weight` ... `conv19.bias`. Raises WeightsError."""
+    net = Dncnn3Net()
+    places = {f"conv{number:02d}": f"layers.{2 * number}" for number in range(20)}
+    state = {}
+    for name, value in read_safetensors(file).items():
+        layer, _, leaf = name.partition(".")
+        state[f"{places.get(layer, layer)}.{leaf}"] = value
+    check_state(net, state, str(file))
+    net.load_state_dict(state, strict=True)
+    return net
+
+
+class AodNet(nn.Module):
+    """AOD-Net: K from five convolutions, then K x - K + 1 (Li et al., ICCV 2017, equation 8 with b = 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.e_conv1 = nn.Conv2d(3, 3, 1)
+        self.e_conv2 = nn.Conv2d(3, 3, 3, padding=1)
+        self.e_conv3 = nn.Conv2d(6, 3, 5, padding=2)
+        self.e_conv4 = nn.Conv2d(6, 3, 7, padding=3)
+        self.e_conv5 = nn.Conv2d(12, 3, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] to the same, not clamped above."""
+        first = relu(self.e_conv1(images))
+        second = relu(self.e_conv2(first))
+        third = relu(self.e_conv3(torch.cat([first, second], dim=1)))
+        fourth = relu(self.e_conv4(torch.cat([second, third], dim=1)))
+        factor = relu(self.e_conv5(torch.cat([first, second, third, fourth], dim=1)))
+        return relu(factor * images - factor + 1)
+
+
+class _OfSpandrel(nn.Module):
+    """spandrel's model, picture by picture: it pads to the sizes that the architecture takes, and cuts again."""
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.net: nn.Module = descriptor.model
+        self._descriptor = descriptor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self._descriptor(image) for image in images.split(1)])  # type: ignore[no-untyped-call]
+
+
+def from_spandrel(file: Path) -> nn.Module:
+    """The restorer in a checkpoint, for [B, 3, H, W] in [0, 1].
+
+    Raises WeightsError for a file that holds no architecture that spandrel knows, or one that is no restorer."""
+    spandrel = importlib.import_module("spandrel")
+    state = read_state(file)
+    try:
+        found = spandrel.ModelLoader().load_from_state_dict(state)
+    except spandrel.UnsupportedModelError:
+        raise WeightsError(f"{file} holds no architecture that spandrel knows") from None
+    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
+        raise WeightsError(f"{file} cannot be loaded by spandrel: {error}") from error
+    if not isinstance(found, spandrel.ImageModelDescriptor) or found.scale != 1:
+        raise WeightsError(f"{file} ({found.architecture.name}) is no restorer of pictures at their own size")
+    channels = (found.input_channels, found.output_channels)
+    if channels not in {(1, 1), (3, 3)}:
+        raise WeightsError(f"{file} ({found.architecture.name}) maps {channels[0]} channels to {channels[1]}")
+    found.model.requires_grad_(False)
+    net = _OfSpandrel(found)
+    return OnLuma(net) if channels[0] == 1 else net

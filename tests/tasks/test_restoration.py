@@ -1,0 +1,174 @@
+"""Restoration: from pictures to records to scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from qbench import registry
+from qbench.data.pairs import NOBODY_KNOWS
+from qbench.data.views import View
+from qbench.errors import DataError, QbenchError, WeightsError
+from qbench.named import Named
+from qbench.quality import iqa
+from qbench.quality.niqe import niqe
+from qbench.quality.pictures import levels
+from qbench.quality.pristine import load_pristine, local_file
+from qbench.tasks.restoration import Restoration
+from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, Psnr, Pyiqa, Ssim
+from qbench.tasks.restoration.predict import bad, score, scoring, target
+from qbench.vocabulary import Boxes, Sample
+from tests.quality.pictures import constant, noise, tensor, waves
+
+WHOLE = View(None, None)
+
+
+def asked(*names: str, **params: object) -> list[Named]:
+    return [Named(name=name, params=params) for name in names]
+
+
+def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
+    clean = [waves(), noise(1, 96, 128)]
+    output = (tensor(*clean) + 0.03 * torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))).clamp(
+        0, 1
+    )
+    found = score(output, clean, asked("psnr", "ssim", "psnr-y", "ssim-y"))
+    stored = [(image.permute(1, 2, 0).double().numpy() * 255).round().astype(np.uint8) for image in output]
+    for i, (restored, true) in enumerate(zip(stored, clean, strict=True)):
+        y, true_y = rgb2ycbcr(restored)[..., 0], rgb2ycbcr(true)[..., 0]
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+        expected = {
+            "psnr": peak_signal_noise_ratio(true, restored),
+            "ssim": structural_similarity(true, restored, channel_axis=2, **options),
+            "psnr-y": peak_signal_noise_ratio(true_y, y, data_range=255),
+            "ssim-y": structural_similarity(true_y, y, **options),
+        }
+        assert {name: column[i] for name, column in found.items()} == pytest.approx(expected, abs=1e-9)
+
+
+def test_borders_do_not_count() -> None:
+    clean, restored = waves(), waves()
+    restored[:4], restored[:, :4], restored[-4:], restored[:, -4:] = 0, 0, 0, 0
+    assert score(tensor(restored), [clean], asked("psnr", crop_border=4))["psnr"] == 100
+    assert score(tensor(restored), [clean], asked("psnr", crop_border=3))["psnr"] < 40
+    assert score(tensor(restored), [clean], asked("psnr"))["psnr"] < 25
+    inner = score(tensor(waves()[4:-4, 4:-4]), [noise(0, 88, 120)], asked("ssim"))
+    whole = noise(5, 96, 128)
+    whole[4:-4, 4:-4] = noise(0, 88, 120)
+    assert score(tensor(waves()), [whole], asked("ssim", crop_border=4))["ssim"] == pytest.approx(inner["ssim"])
+    with pytest.raises(QbenchError, match="crop_border 50 leaves nothing"):
+        score(tensor(clean), [clean], asked("psnr", crop_border=50))
+
+
+def test_shown_metrics_are_the_default_and_labels_name_columns() -> None:
+    assert tuple(score(tensor(waves()), [waves()])) == Restoration.shown == ("psnr", "ssim")
+    twice = [Named(name="psnr"), Named(name="psnr", params={"crop_border": 4}, label="psnr, border 4")]
+    assert tuple(scoring(twice).score(tensor(waves()), [waves()])) == ("psnr", "psnr, border 4")
+    with pytest.raises(QbenchError, match="two metrics are called 'psnr'"):
+        scoring([Named(name="psnr"), Named(name="psnr", params={"crop_border": 4})])
+
+
+def test_target_is_the_clean_picture_moved_through_the_view() -> None:
+    view = View(None, 32)
+    image, clean = noise(0, 40, 50), noise(1, 40, 50)
+    assert np.array_equal(target(Sample("a", image), view.apply(image), view), view.apply(image))
+    assert np.array_equal(target(Sample("a", image, clean), view.apply(image), view), view.apply(clean))
+    for other in (3, np.zeros((40, 50), np.uint8), Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))):
+        assert np.array_equal(target(Sample("a", image, other), view.apply(image), view), view.apply(image))
+    assert target(Sample("a", image, NOBODY_KNOWS), view.apply(image), view) is None
+
+
+def test_pictures_without_a_clean_one_have_only_what_needs_none() -> None:
+    pictures = [noise(0, 128, 128), noise(1, 128, 128)]
+    wanted = asked("psnr", "niqe-local")
+    found = score(tensor(*pictures), [None, pictures[1]], wanted)
+    assert np.isnan(found["psnr"]).tolist() == [True, False]
+    expected = niqe(levels(tensor(*pictures)), load_pristine(local_file()))
+    assert found["niqe-local"].tolist() == pytest.approx(expected.tolist())
+    assert np.isnan(score(tensor(*pictures), [None, None], wanted)["psnr"]).all()
+    with pytest.raises(DataError, match="knows no clean pictures; ask for metrics that need none"):
+        score(tensor(*pictures), [None, None], asked("psnr", "ssim"))
+
+
+def test_outputs_that_are_wrong_say_so() -> None:
+    with pytest.raises(QbenchError, match="not finite"):
+        score(torch.full((1, 3, 20, 20), torch.nan), [constant(0, 20, 20)])
+    with pytest.raises(QbenchError, match="gives pictures of 40x40 pixels for clean ones of"):
+        score(torch.zeros(1, 3, 40, 40), [constant(0, 20, 20)])
+
+
+def test_niqe_needs_the_published_model(shared: Path, tmp_path: Path) -> None:
+    file = shared / "weights" / "niqe_pristine.npz"
+    picture = noise(0, 200, 300)
+    assert score(tensor(picture), [None], asked("niqe", model=file))["niqe"] == pytest.approx(34.753392, abs=1e-3)
+    with pytest.raises(WeightsError, match="not the published model"):
+        scoring(asked("niqe", model=local_file()))
+    assert Niqe(model=file).identity() == Niqe().identity()
+    load_pristine(file).save(tmp_path / "own.npz")
+    assert NiqeLocal(model=tmp_path / "own.npz").identity() != NiqeLocal().identity()
+
+
+def test_metrics_of_pyiqa_go_by_their_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"lpips": {"metric_mode": "FR", "lower_better": True}, "musiq": {"metric_mode": "NR"}}
+    monkeypatch.setattr(iqa, "_table", lambda: table)
+    seen = []
+
+    def load(name: str, device: str) -> object:
+        def measure(pictures: torch.Tensor, clean: torch.Tensor | None) -> torch.Tensor:
+            seen.append((name, tuple(pictures.shape), float(pictures.max()), clean is not None))
+            return pictures.double().mean(dim=(1, 2, 3))
+
+        return measure
+
+    monkeypatch.setattr("qbench.tasks.restoration.predict.load_metric", load)
+    pictures = [noise(0), noise(1)]
+    found = score(tensor(*pictures), [None, pictures[1]], asked("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
+    assert seen == [("lpips", (1, 3, 56, 66), 1.0, True), ("musiq", (2, 3, 56, 66), 1.0, False)]
+    assert np.isnan(found["pyiqa:lpips"]).tolist() == [True, False]
+    assert not np.isnan(found["pyiqa:musiq"]).any()
+    assert (Pyiqa("lpips").higher_is_better, Pyiqa("musiq").higher_is_better) == (False, True)
+    assert Pyiqa("lpips").columns == ("pyiqa:lpips",)
+    records = {"pyiqa:musiq": np.array([1.0, 3.0, np.nan]), "error": ["", "", "broken"]}
+    assert Pyiqa("musiq").statistic(records, np.ones(3)) == 2
+
+
+def test_a_bad_sample_has_the_same_columns() -> None:
+    wanted = asked("psnr", "niqe-local")
+    good, missing = score(tensor(waves()), [waves()], wanted), bad(2, wanted)
+    assert good.keys() == missing.keys()
+    assert all(len(column) == 2 and np.isnan(column).all() for column in missing.values())
+
+
+def test_statistics_are_means_of_what_counts() -> None:
+    records = {"psnr": np.array([30.0, 20.0, np.nan, 99.0, 25.0]), "error": ["", "", "", "broken", ""]}
+    assert Psnr.counts(records).tolist() == [True, True, False, False, True]
+    assert Psnr.statistic(records, np.ones(5)) == pytest.approx(25)
+    weights = np.array([[1, 0, 5, 5, 0], [2, 1, 0, 0, 1], [0, 0, 1, 1, 0]], dtype=float)
+    assert Psnr.statistic(records, weights)[:2] == pytest.approx([30, (60 + 20 + 25) / 4])
+    assert np.isnan(Psnr.statistic(records, weights)[2])
+    assert np.array_equal(Psnr.per_sample(records), records["psnr"], equal_nan=True)
+
+
+def test_metrics_are_registered_with_direction_range_and_title() -> None:
+    directions = {"psnr": True, "psnr-y": True, "ssim": True, "ssim-y": True, "niqe": False, "niqe-local": False}
+    assert tuple(sorted(directions)) == tuple(sorted(Restoration.metrics))
+    for name, higher in directions.items():
+        entry = registry.get("metric", name)
+        assert entry.facts["higher_is_better"] is entry.target.higher_is_better is higher
+        assert entry.facts["task"] == "restoration"
+        assert entry.target.columns == (name,)
+        assert entry.target.title
+        assert len(entry.target.range) == 2
+    assert registry.get("metric", "pyiqa:musiq").target is Pyiqa
+
+
+@pytest.mark.parametrize("params", [{"crop_border": -1}, {"crop_border": 1.5}, {"border": 1}])
+def test_parameters_are_checked(params: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Ssim(**params)
