@@ -50,6 +50,18 @@ def test_boxes_land_where_the_pixels_do(view, size):
     assert found.corners[0] == pytest.approx(expected, abs=1.0)
 
 
+@pytest.mark.parametrize("size", [(64, 100), (100, 64), (37, 91), (480, 639)])
+def test_a_box_around_the_picture_stays_around_it(size):
+    """Sides are rounded to pixels, each on its own: the scales of the two differ a little."""
+    for resize in (30, 37, 53):
+        picture = np.zeros((*size, 3), np.uint8)
+        view = View(resize, None)
+        viewed = view.apply(picture)
+        found = target(Sample("s", picture, boxes((0, 0, size[1], size[0]))), viewed, view)
+        assert found.corners[0] == pytest.approx([0, 0, viewed.shape[1], viewed.shape[0]], abs=1e-4)
+        assert found.area == pytest.approx([viewed.shape[0] * viewed.shape[1]], rel=1e-5)
+
+
 def test_boxes_are_clipped_and_dropped_by_the_share_that_is_visible():
     """The view of 100 x 200 pixels is its middle 100 columns, 50 to 150."""
     inside = boxes(
