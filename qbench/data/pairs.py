@@ -26,12 +26,12 @@ NOBODY_KNOWS: Image = np.zeros((0, 0, 3), np.uint8)
 class Pairs:
     """Degraded pictures with their clean ones: two folders with files of the same stem, or a table of paths.
 
-    Without `table`, `degraded` and `clean` are folders below the root, searched through; with it, they are its columns.
+    Without `table`, `images` and `clean` are folders below the root, searched through; with it, they are its columns.
     One clean picture may serve several degraded ones; clean pictures that none asks for are left out. A sample whose
     partner is missing, cannot be read or is of another size is unreadable."""
 
     root: Path
-    degraded: str = Field(default="degraded", description="Folder, or the table's column, of the degraded pictures.")
+    images: str = Field(default="degraded", description="Folder, or the table's column, of the degraded pictures.")
     clean: str = Field(default="clean", description="Folder, or the table's column, of the clean pictures.")
     table: str | None = Field(default=None, description="A CSV file below the root, with paths below the root.")
     name: str | None = Field(default=None, description="Its name in tables. Default: the root's.")
@@ -45,8 +45,8 @@ class Pairs:
         """Id, degraded picture and clean picture (None: there is none)."""
         root = checked_root(self.root)
         if self.table is None:
-            return by_stem(_folder(root, self.degraded), _folder(root, self.clean))
-        return [(row[0], root / row[0], root / row[1]) for row in _table(root / self.table, self.degraded, self.clean)]
+            return by_stem(_folder(root, self.images), _folder(root, self.clean))
+        return [(row[0], root / row[0], root / row[1]) for row in _table(root / self.table, self.images, self.clean)]
 
     def manifest(self) -> Manifest:
         """Ids, and digests of both files' bytes. Raises DataError."""

@@ -79,13 +79,13 @@ def test_folders_that_cannot_pair_say_why(tree: Path) -> None:
         Pairs(tree / "nowhere").manifest()
     put(tree / "other" / "x.png")
     with pytest.raises(DataError, match=r"no picture in .* has a clean one"):
-        Pairs(tree, degraded="other").manifest()
+        Pairs(tree, images="other").manifest()
     put(tree / "clean" / "a.png")
     with pytest.raises(DataError, match="two clean pictures"):
         Pairs(tree).manifest()
     (tree / "empty").mkdir()
     with pytest.raises(DataError, match="holds no samples"):
-        Pairs(tree, degraded="empty").manifest()
+        Pairs(tree, images="empty").manifest()
 
 
 def test_a_table_pairs_by_its_columns(tree: Path) -> None:
