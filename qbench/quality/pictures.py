@@ -52,7 +52,7 @@ def weighted(pictures: Tensor, taps: tuple[float, ...], dim: int, stride: int = 
     parts = [_every(pictures, dim, k, stop, stride) for k in range(len(taps))]
     total = parts[0] * taps[0]
     for part, tap in zip(parts[1:], taps[1:], strict=True):
-        total = torch.add(total, part, alpha=tap)
+        total.add_(part, alpha=tap)
     return total
 
 
