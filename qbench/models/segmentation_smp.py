@@ -29,6 +29,9 @@ UNIVERSAL = "tu-"
 HALVED = ("inception", "xception")
 """Starts of the library's own encoders whose ImageNet weights were trained on pictures from -1 to 1."""
 
+NOT_OPTIONS = {"encoder_name", "encoder_weights", "in_channels", "classes", "activation", "aux_params"}
+"""Arguments of an architecture that are keys here, or that would make its output other than logits."""
+
 
 @model("smp:*")
 @dataclass(frozen=True, config=CONFIG)
@@ -96,16 +99,17 @@ class Smp(Segmenter):
     def _check_options(self, kind: type) -> None:
         """The library takes any name and drops what it does not know. Raises QbenchError with the nearest name."""
         known = {name for name, each in inspect.signature(kind).parameters.items() if each.kind is not each.VAR_KEYWORD}
-        known -= {"encoder_name", "encoder_weights", "in_channels", "classes"}
+        known -= NOT_OPTIONS
         for name in self.options:
             if name not in known:
                 raise QbenchError(f"smp's {kind.__name__} has no option {name!r}{nearest(name, known)}")
 
     def _drawn(self, smp: Any) -> Any:
         fetched = self.pretrained and self.weights is None and self.encoder_weights is None
+        source: Any = True if self.encoder.startswith(UNIVERSAL) else "imagenet"
         try:
             return smp.create_model(
-                self.name, self.encoder, "imagenet" if fetched else None, classes=self.classes, **self.options
+                self.name, self.encoder, source if fetched else None, classes=self.classes, **self.options
             )
         except OSError as error:
             advice = "give `weights`, `encoder_weights` or `pretrained: false` instead"

@@ -141,6 +141,8 @@ def test_wrong_names_and_parameters_are_one_error(monkeypatch: pytest.MonkeyPatc
         QbenchError, match=r"Unet has no option 'decoder_chanels' \(did you mean 'decoder_channels'\?\)"
     ):
         Smp("unet", encoder="resnet18", classes=3, pretrained=False, options={"decoder_chanels": 3}).build()
+    with pytest.raises(QbenchError, match="Unet has no option 'activation'"):
+        Smp("unet", encoder="resnet18", classes=3, pretrained=False, options={"activation": "softmax"}).build()
     with pytest.raises(ValidationError, match="`classes` is missing"):
         Smp("unet")
     with pytest.raises(ValidationError):
