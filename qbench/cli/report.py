@@ -46,9 +46,9 @@ def report(
         qbench report reports/jpeg --check reports/jpeg.md
     """
     from qbench.report.build import report as tables
-    from qbench.report.source import COLUMNS, SCORED, load
+    from qbench.report.source import load
 
-    loaded = load(run, SCORED if export is None else COLUMNS)
+    loaded = load(run, whole=export is not None)
     if export is not None:
         from qbench.report.export import export as write_export
 

@@ -1,10 +1,10 @@
-"""`builtin:NAME`: small classifiers trained by this project, whose weights ship with it."""
+"""`builtin:NAME`: small networks trained by this project, whose weights ship with it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,20 @@ from qbench.vocabulary import InputConvention
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
-NAMES = ("scenes",)
+NAMES = ("scenes", "scenes-segmenter", "scenes-detector")
 SITES = {"D1": "conv1", "D2": "relu", "D3": "stages.0.0", "D4": "stages.0"}
 """As in the paper of AFD (arXiv 2401.01724, section IV): the stem's convolution, its activation, the first block of
 stage 1, and stage 1."""
 INPUT = InputConvention(size=SMALLEST, resize=None, mean=(0.45, 0.45, 0.45), std=(0.25, 0.25, 0.25))
 
+WHOLE = replace(INPUT, size=None)
+
 
 @model("builtin:*")
 @dataclass(frozen=True)
 class Builtin:
-    """A classifier shipped with qbench: `builtin:scenes`, 0.7 M parameters, 24 classes, 128 px.
+    """A model of scenes shipped with qbench: the classifier `builtin:scenes` (24 classes, 128 px, 0.7 M parameters),
+    `builtin:scenes-segmenter` or `builtin:scenes-detector`.
 
     `weights` is a safetensors file to use in place of the shipped one."""
 
@@ -58,9 +61,16 @@ class Builtin:
 
     def build(self) -> LoadedModel:
         """The network with its weights, in eval mode. Raises WeightsError."""
-        from qbench.models.base import LoadedModel, load_weights
+        from qbench.models.base import LoadedModel, as_it_is, load_weights
+        from qbench.models.scenes_boxes import boxes_of
+        from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
         from qbench.models.scenes_net import ScenesNet
 
-        net = ScenesNet(len(CLASSES))
+        count = len(CLASSES)
+        net, convention, decode = {
+            "scenes": lambda: (ScenesNet(count), INPUT, as_it_is),
+            "scenes-segmenter": lambda: (ScenesSegmenter(count + 1), WHOLE, as_it_is),
+            "scenes-detector": lambda: (ScenesDetector(count), WHOLE, boxes_of),
+        }[self.name]()
         load_weights(net, self.file)
-        return LoadedModel(net.eval(), INPUT, SITES)
+        return LoadedModel(net.eval(), convention, SITES, decode)

@@ -30,20 +30,21 @@ def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info = loaded.info
     names = [name for name in info.tables if name in LAYOUTS or name == EFFICIENCY]
-    tables = [_table(name, loaded) for name in names]
+    tables = {name: _tables(name, loaded) for name in names}
     shown = [layout(name, loaded).shows for name in names if name != EFFICIENCY]
     left = {cell.key for cell in info.cells if LAYOUTS[BY_CONDITION].shows(cell) and not any(s(cell) for s in shown)}
+    ordered = [table for name in names if name != EFFICIENCY for table in tables[name]]
     if left:
-        rest = accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
-        tables.insert(names.index(EFFICIENCY) if EFFICIENCY in names else len(names), rest)
+        ordered += accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
+    ordered += tables.get(EFFICIENCY, [])
     return Report(
-        info.suite, info.title, info.version, info.command, _provenance(info), tuple(tables), dict(info.environment)
+        info.suite, info.title, info.version, info.command, _provenance(info), tuple(ordered), dict(info.environment)
     )
 
 
-def _table(name: str, loaded: Loaded) -> Table:
+def _tables(name: str, loaded: Loaded) -> list[Table]:
     if name == EFFICIENCY:
-        return efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in loaded.info.cells)))
+        return [efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in loaded.info.cells)))]
     return accuracy(layout(name, loaded), loaded)
 
 

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from qbench.files import atomic, write_text
-from qbench.report.source import COLUMNS, EFFICIENCY, RECORDS, Loaded
+from qbench.report.source import EFFICIENCY, Loaded, exported_records
 
-_TYPES = {
-    "target": pa.int32(), "prediction": pa.int32(), "rank": pa.int32(), "confidence": pa.float32(), "nll": pa.float32(),
-    "bpp": pa.float32(),
-}  # fmt: skip
-_DICTIONARY = ["cell", "id", "target", "prediction", "rank", "error"]
+_DICTIONARY = {"cell", "id", "target", "prediction", "rank", "error"}
 
 
 def export(loaded: Loaded, folder: Path) -> None:
-    """Write `run.json`, `records.parquet` and `efficiency.json`. Raises StoreError where the disk refuses.
+    """Write `run.json`, the records of each task and `efficiency.json`. Raises StoreError where the disk refuses.
 
     run.json comes last: a folder that has one is whole."""
-    table = records_table(loaded)
+    for task in dict.fromkeys(cell.task for cell in loaded.info.cells):
+        table = records_table(loaded, task)
+        atomic(folder / exported_records(task), functools.partial(_write, table))
     efficiency = ",\n".join(record.model_dump_json() for record in loaded.efficiency)
-    atomic(folder / RECORDS, lambda file: _write(table, file))
     write_text(folder / EFFICIENCY, f"[{efficiency}]\n")
     write_text(folder / "run.json", loaded.info.model_dump_json(indent=1) + "\n")
 
 
 def _write(table: pa.Table, file: Path) -> None:
-    pq.write_table(
-        table, file, compression="zstd", compression_level=15, use_dictionary=_DICTIONARY, write_statistics=False
-    )
+    often = [name for name in table.column_names if name in _DICTIONARY]
+    pq.write_table(table, file, compression="zstd", compression_level=15, use_dictionary=often, write_statistics=False)
 
 
-def records_table(loaded: Loaded) -> pa.Table:
-    """Records of all finished cells, in the order of run.json, with `cell` as their cell's index there."""
-    done = [(index, loaded.records[c.key]) for index, c in enumerate(loaded.info.cells) if c.key in loaded.records]
-    arrays: dict[str, Any] = {
-        "cell": pa.array(np.repeat([i for i, _ in done], [len(r["target"]) for _, r in done]), pa.int32())
-    }
-    for name in COLUMNS:
-        parts = [records[name] for _, records in done]
-        values = np.concatenate(parts) if parts else np.zeros(0)
-        arrays[name] = pa.array(values, _TYPES.get(name, pa.string()))
+def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
+    """Records of a task's finished cells, in the order of run.json, with `cell` as their cell's index there."""
+    cells = enumerate(loaded.info.cells)
+    done = [(i, loaded.records[c.key]) for i, c in cells if c.task == task and c.key in loaded.records]
+    numbers = np.repeat([i for i, _ in done], [len(records["error"]) for _, records in done])
+    arrays: dict[str, Any] = {"cell": pa.array(numbers, pa.int32())}
+    for name in done[0][1] if done else ("error",):
+        arrays[name] = _column([records[name] for _, records in done])
     return pa.table(arrays)
+
+
+def _column(parts: Sequence[NDArray[Any]]) -> Any:
+    if not parts or parts[0].dtype.kind == "U":
+        return pa.array([text for part in parts for text in part], pa.string())
+    if any(part.dtype == object or part.ndim == 2 for part in parts):
+        return pa.array([row for part in parts for row in part])
+    return pa.array(np.concatenate(parts))

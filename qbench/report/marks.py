@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from qbench.report.model import Column, Row, Unit, Value
 
-DECIMALS: dict[Unit, int] = {"percent": 3, "points": 3, "ms": 2, "ratio": 2}
+DECIMALS: dict[Unit, int] = {
+    "percent": 3, "points": 3, "ms": 2, "ratio": 2, "db": 2, "db gain": 2, "plain": 3, "plain gain": 3,
+}  # fmt: skip
 """At what decimal numbers count as a tie: the one that tables show (accuracies are fractions, shown in percent)."""
 
 

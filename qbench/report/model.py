@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Unit = Literal["percent", "points", "count", "parameters", "macs", "ms", "ratio"]
+Unit = Literal[
+    "percent", "points", "db", "db gain", "plain", "plain gain", "count", "parameters", "macs", "ms", "ratio"
+]  # fmt: skip
 Mark = Literal["", "best", "second"]
 
 
@@ -78,6 +80,10 @@ class Table:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     empty: str = ""
+    metric: str = ""
+    """What its scores are, in a table of scores: the metric's name."""
+    score: str = ""
+    """The same in words, `mIoU (%)`."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from qbench import registry
 from qbench.engine.run_info import CellInfo
-from qbench.report.model import Value
+from qbench.report.model import Unit, Value
 from qbench.report.source import Records
-from qbench.stats.bootstrap import Flags, Numbers, means, percentile
+from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference
-from qbench.tasks.classification.metrics import Top1, scored
+from qbench.tasks.score import Metric, readable
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A metric as tables need it."""
+
+    name: str
+
+    @cached_property
+    def metric(self) -> Metric:
+        found: Metric = registry.get("metric", self.name).target
+        return found
+
+    @property
+    def title(self) -> str:
+        """`Top-1 accuracy (%)`; the name for a metric that has no title."""
+        return str(getattr(self.metric, "title", self.name))
+
+    @property
+    def unit(self) -> Unit:
+        found: Unit = getattr(self.metric, "unit", "plain")
+        return found
+
+    @property
+    def is_share(self) -> bool:
+        """Whether a sample is a hit or a miss, so that Wilson's interval is the right one."""
+        return bool(getattr(self.metric, "hits", False))
+
+    @property
+    def resamples(self) -> int:
+        return int(getattr(self.metric, "resamples", RESAMPLES))
+
+    def counts(self, records: Records) -> Flags:
+        """[samples]: which of them count."""
+        own = getattr(self.metric, "counts", None)
+        return np.asarray(own(records) if own else readable(records), dtype=np.bool_)
+
+    def per_sample(self, records: Records) -> Numbers | None:
+        """[samples] of a metric that is a mean over samples; None of one that is not."""
+        own = getattr(self.metric, "per_sample", None)
+        return None if own is None else np.asarray(own(records), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -26,49 +70,69 @@ class Draws:
 
 @dataclass(frozen=True)
 class Point:
-    """One method under one condition: its hits, averaged over train_seeds, sample by sample."""
+    """One method under one condition: the records of each train_seed, and which samples count in all of them."""
 
-    hits: Numbers
+    scored: Scored
+    records: tuple[Records, ...]
     counts: Flags
-    by_seed: tuple[float, ...]
     bad: int
 
     @property
     def n(self) -> int:
         return int(self.counts.sum())
 
+    @cached_property
+    def values(self) -> Numbers | None:
+        """[samples], averaged over train_seeds; None where the metric is no mean over samples."""
+        found = [self.scored.per_sample(each) for each in self.records]
+        known = [each for each in found if each is not None]
+        return np.mean(known, axis=0) if known else None
 
-def point(cells: Sequence[CellInfo], records: Mapping[str, Records]) -> Point:
+    @cached_property
+    def by_seed(self) -> tuple[float, ...]:
+        return tuple(float(v) for v in self.under(self.counts.astype(np.float64)).T) if self.n else ()
+
+    def under(self, weights: Numbers) -> Numbers:
+        """[..., train_seeds]: the metric under weights [..., samples]."""
+        return np.stack([np.asarray(self.scored.metric.statistic(r, weights)) for r in self.records], axis=-1)
+
+    def bootstrap(self, draws: Draws, counts: Flags) -> Numbers:
+        """[resamples] of the metric's mean over train_seeds, over the samples in `counts`."""
+        count = self.scored.resamples
+        if self.values is not None:
+            return means(self.values[:, None], counts[:, None], draws.seed, draws.dataset, count)[:, 0]
+        blocks = resamples(len(counts), draws.seed, draws.dataset, count)
+        return np.concatenate([self.under(np.multiply(weights, counts)).mean(axis=-1) for weights in blocks])
+
+
+def point(scored: Scored, cells: Sequence[CellInfo], records: Mapping[str, Records]) -> Point:
     """The finished cells of one method under one condition, one for each train_seed."""
-    found = [records[cell.key] for cell in cells]
-    counts = np.logical_and.reduce([scored(each) for each in found])
-    hits = np.stack([Top1.per_sample(each) for each in found])
-    bad = np.logical_or.reduce([np.asarray(each["error"], dtype=np.str_) != "" for each in found])
-    by_seed = tuple(float(row[counts].mean()) for row in hits) if counts.any() else ()
-    return Point(hits.mean(axis=0), counts, by_seed, int(bad.sum()))
+    found = tuple(records[cell.key] for cell in cells)
+    counts = np.logical_and.reduce([scored.counts(each) for each in found])
+    bad = np.logical_or.reduce([~readable(each) for each in found])
+    return Point(scored, found, counts, int(bad.sum()))
 
 
 def single(one: Point, draws: Draws) -> Value:
-    """Accuracy under one condition: Wilson's interval, or the bootstrap's for a mean over train_seeds."""
+    """The metric under one condition: Wilson's interval for a share of hits, else the bootstrap's."""
     if not one.n:
         return Value(None, n=0, bad=one.bad, missing="unlabelled")
-    if len(one.by_seed) == 1:
-        low, high = wilson(float(one.hits[one.counts].sum()), one.n)
+    if one.scored.is_share and len(one.by_seed) == 1 and one.values is not None:
+        low, high = wilson(float(one.values[one.counts].sum()), one.n)
         return Value(one.by_seed[0], low, high, one.n, one.bad)
     return average([one], draws)
 
 
 def average(points: Sequence[Point], draws: Draws) -> Value:
-    """The mean of the conditions' accuracies; the interval resamples the samples, all conditions together."""
+    """The mean over conditions; the interval resamples the samples, all conditions together."""
     if any(one.n == 0 for one in points):
         return Value(None, n=0, bad=max(one.bad for one in points), missing="unlabelled")
-    hits, counts = _columns(points)
-    low, high = percentile(means(hits, counts, draws.seed, draws.dataset).mean(axis=1))
+    low, high = percentile(np.mean([one.bootstrap(draws, one.counts) for one in points], axis=0))
     by_seed = np.mean([one.by_seed for one in points], axis=0)
     return Value(
-        float(by_seed.mean()),
-        low,
-        high,
+        _number(by_seed.mean()),
+        _number(low),
+        _number(high),
         n=min(one.n for one in points),
         bad=max(one.bad for one in points),
         seeds=len(by_seed),
@@ -77,13 +141,30 @@ def average(points: Sequence[Point], draws: Draws) -> Value:
 
 
 def gain(points: Sequence[Point], direct: Sequence[Point], draws: Draws) -> Value:
-    """The average accuracy minus that of `direct`, over the samples that count on both sides, paired by sample."""
-    found = difference(_columns(points), _columns(direct), draws.seed, draws.dataset)
+    """The average minus that of `direct`, over the samples that count on both sides, paired by sample."""
     bad = max(one.bad for one in (*points, *direct))
-    if np.isnan(found.mean):
+    seeds = len(points[0].records)
+    if all(one.values is not None for one in (*points, *direct)):
+        found = difference(_columns(points), _columns(direct), draws.seed, draws.dataset)
+        if np.isnan(found.mean):
+            return Value(None, n=0, bad=bad, missing="unlabelled")
+        return Value(found.mean, found.low, found.high, min(found.n), bad, seeds=seeds)
+    pairs = [(one, other, one.counts & other.counts) for one, other in zip(points, direct, strict=True)]
+    if not all(both.any() for _, _, both in pairs):
         return Value(None, n=0, bad=bad, missing="unlabelled")
-    return Value(found.mean, found.low, found.high, min(found.n), bad, seeds=len(points[0].by_seed))
+    whole = [
+        float(a.under(both.astype(np.float64)).mean() - b.under(both.astype(np.float64)).mean()) for a, b, both in pairs
+    ]
+    drawn = np.mean([a.bootstrap(draws, both) - b.bootstrap(draws, both) for a, b, both in pairs], axis=0)
+    low, high = percentile(drawn)
+    n = min(int(both.sum()) for _, _, both in pairs)
+    return Value(_number(np.mean(whole)), _number(low), _number(high), n, bad, seeds=seeds)
 
 
 def _columns(points: Sequence[Point]) -> tuple[Numbers, Flags]:
-    return np.stack([one.hits for one in points], axis=1), np.stack([one.counts for one in points], axis=1)
+    values: list[Any] = [one.values for one in points]
+    return np.stack(values, axis=1), np.stack([one.counts for one in points], axis=1)
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from qbench import registry
 from qbench.efficiency.record import EfficiencyRecord
 from qbench.engine import run_info
 from qbench.engine.run_info import CellInfo, RunInfo
@@ -23,11 +24,10 @@ from qbench.engine.store import shard_file
 from qbench.errors import StoreError
 
 Records = Mapping[str, NDArray[Any]]
-"""Columns of one cell, one value a sample of the manifest."""
-COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "error", "bpp")
-"""What an export keeps."""
-SCORED = ("target", "rank", "error", "bpp")
-"""What the tables need."""
+"""Columns of one cell, one value a sample of the manifest: [samples], [samples, K] of lists that are equally long, and
+arrays of arrays of those that are not."""
+DROPPED = ("facts", "top5")
+"""What neither tables nor exports need of the records."""
 OPTIONAL = ("bpp",)
 """Numbers that records of before do not have; NaN there."""
 RECORDS, EFFICIENCY = "records.parquet", "efficiency.json"
@@ -43,12 +43,30 @@ class Loaded:
     efficiency: tuple[EfficiencyRecord, ...]
 
 
-def load(run: Path, names: Sequence[str] = SCORED) -> Loaded:
-    """Read these columns of a run directory or an export. Raises StoreError that names the file which is at fault."""
+def load(run: Path, whole: bool = False) -> Loaded:
+    """What the tables need of a run directory or an export, or with `whole` all that an export keeps.
+
+    Raises StoreError that names the file which is at fault."""
     info = run_info.read(run)
-    exported = run / RECORDS
-    records = _exported(exported, info, names) if exported.is_file() else _stored(run, info, names)
-    return Loaded(info, records, read_efficiency(run, info))
+    found: dict[str, Records] = {}
+    for task in dict.fromkeys(cell.task for cell in info.cells):
+        exported = run / exported_records(task)
+        read = _exported if exported.is_file() else _stored
+        found |= read(run, info, task, whole)
+    return Loaded(info, found, read_efficiency(run, info))
+
+
+def exported_records(task: str) -> str:
+    """The file of a task's records in an export."""
+    return RECORDS if task == "classification" else f"records-{task}.parquet"
+
+
+def _columns(cell: CellInfo, whole: bool) -> list[str] | None:
+    """The columns to read of a cell, None for all of them."""
+    targets = [registry.get("metric", name).target for name in cell.metrics]
+    if whole or not all(hasattr(target, "columns") for target in targets):
+        return None
+    return list(dict.fromkeys([*(name for target in targets for name in target.columns), "error", "bpp"]))
 
 
 def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
@@ -81,28 +99,32 @@ def _first(error: ValidationError) -> str:
     return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
-def _stored(run: Path, info: RunInfo, names: Sequence[str]) -> Mapping[str, Records]:
-    return {cell.key: _cell(run, info, cell, names) for cell in info.cells if cell.status == "done"}
+def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
+    return {
+        cell.key: _cell(run, info, cell, whole) for cell in info.cells if cell.status == "done" and cell.task == task
+    }
 
 
-def _cell(run: Path, info: RunInfo, cell: CellInfo, names: Sequence[str]) -> Records:
+def _cell(run: Path, info: RunInfo, cell: CellInfo, whole: bool) -> Records:
     files = [shard_file(run, cell.key, shard) for shard in info.sources[cell.source].shards]
-    table = pa.concat_tables([read_parquet(file, names) for file in files])
-    found = {name: _array(table[name]) for name in names}
+    table = pa.concat_tables([read_parquet(file, _columns(cell, whole)) for file in files])
+    found = {name: _array(table[name]) for name in table.column_names}
     _check_length(files[0].parent, cell, found)
     return found
 
 
-def _exported(file: Path, info: RunInfo, names: Sequence[str]) -> Mapping[str, Records]:
-    table = read_parquet(file, ["cell", *names])
-    cell = _array(table["cell"])
-    if len(cell) and (np.any(np.diff(cell) < 0) or cell[-1] >= len(info.cells)):
+def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
+    file = run / exported_records(task)
+    names = _columns(next(cell for cell in info.cells if cell.task == task), whole)
+    table = read_parquet(file, None if names is None else ["cell", *names])
+    number = _array(table["cell"])
+    if len(number) and (np.any(np.diff(number) < 0) or number[-1] >= len(info.cells)):
         raise StoreError(f"{file} does not belong to the run.json beside it; export the run again")
-    every = {name: _array(table[name]) for name in names}
-    bounds = np.searchsorted(cell, np.arange(len(info.cells) + 1))
+    every = {name: _array(table[name]) for name in table.column_names if name != "cell"}
+    bounds = np.searchsorted(number, np.arange(len(info.cells) + 1))
     found = {}
     for index, each in enumerate(info.cells):
-        if each.status == "done":
+        if each.status == "done" and each.task == task:
             found[each.key] = {name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()}
             _check_length(file, each, found[each.key])
     return found
@@ -111,33 +133,50 @@ def _exported(file: Path, info: RunInfo, names: Sequence[str]) -> Mapping[str, R
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column as an array; not by `to_numpy`, which imports pandas, a second of a fully stored rerun's two."""
     whole = column.combine_chunks()
+    if pa.types.is_boolean(whole.type):
+        whole = whole.cast(pa.uint8())
     if pa.types.is_integer(whole.type) or pa.types.is_floating(whole.type):
         return np.from_dlpack(whole)
+    if pa.types.is_list(whole.type):
+        return _lists(_array(pa.chunked_array([whole.flatten()])), np.from_dlpack(whole.value_lengths()))
     return np.array(whole.to_pylist(), dtype=np.str_)
+
+
+def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
+    if len(lengths) and (lengths == lengths[0]).all() and lengths[0]:
+        return values.reshape(len(lengths), -1)
+    found = np.empty(len(lengths), dtype=object)
+    ends = np.cumsum(lengths)
+    found[:] = [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    return found
 
 
 def _check_length(file: Path, cell: CellInfo, records: Records) -> None:
     """Raise StoreError unless there is one record for each sample asked for."""
-    if len(records["target"]) != cell.samples:
+    if len(records["error"]) != cell.samples:
         raise StoreError(
-            f"{file} holds {len(records['target'])} records of {cell.condition}, {cell.model}, {cell.method}, where "
+            f"{file} holds {len(records['error'])} records of {cell.condition}, {cell.model}, {cell.method}, where "
             f"run.json says {cell.samples}; run the suite again"
         )
 
 
-def read_parquet(file: Path, names: Sequence[str]) -> pa.Table:
-    """These columns of a Parquet file. Raises StoreError for a file or a column that is missing or damaged."""
+def read_parquet(file: Path, names: Sequence[str] | None) -> pa.Table:
+    """These columns of a Parquet file, or all but those that nothing needs. Raises StoreError for a file or a column
+    that is missing or damaged."""
     try:
         with pq.ParquetFile(file) as opened:
-            table = opened.read(list(names), use_threads=False)
+            there = opened.schema_arrow.names
+            wanted = [n for n in (there if names is None else names) if n in there and n not in DROPPED]
+            table = opened.read(wanted, use_threads=False)
     except FileNotFoundError:
         raise StoreError(f"{file} is missing; run the suite again to make it") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{file} cannot be read ({reason}); it was cut short or damaged, write it again") from None
-    for name in names:
-        if name in OPTIONAL and name not in table.column_names:
+    for name in OPTIONAL:
+        if name not in there and (names is None or name in names):
             table = table.append_column(name, pa.repeat(pa.scalar(float("nan"), pa.float32()), table.num_rows))
+    for name in names or ("error", *table.column_names):
         if name not in table.column_names or table[name].null_count:
             raise StoreError(f"{file} has no whole column {name!r}; it comes from another version, write it again")
     return table

@@ -10,14 +10,15 @@ import numpy as np
 
 from qbench.engine.run_info import CellInfo
 from qbench.report.marks import marked
-from qbench.report.model import Column, Group, Row, Table, Value
-from qbench.report.score import Draws, Point, average, gain, point, single
+from qbench.report.model import Column, Group, Row, Table, Unit, Value
+from qbench.report.score import Draws, Point, Scored, average, gain, point, single
 from qbench.report.source import Loaded, Records
-from qbench.stats.bootstrap import RESAMPLES
 
 CLEAN, DIRECT = "clean", "direct"
 STATUS_SHOWN = ("failed", "n/a", "pending")
 DASH = Value(None, missing="–")
+GAINS: Mapping[Unit, Unit] = {"percent": "points", "db": "db gain", "plain": "plain gain"}
+_GAIN_IN: Mapping[Unit, str] = {"percent": "in points, ", "db": "in dB, ", "plain": ""}
 
 
 def _condition(cell: CellInfo) -> str:
@@ -26,10 +27,10 @@ def _condition(cell: CellInfo) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table over conditions: its title, the conditions that it shows, and the column that each belongs to."""
+    """A table over conditions: what it is by, the conditions that it shows, and the column that each belongs to."""
 
     name: str
-    title: str
+    by: str
     shows: Callable[[CellInfo], bool]
     heading: Callable[[CellInfo], str]
     column: Callable[[CellInfo], str] = _condition
@@ -60,29 +61,28 @@ def _corruption(cell: CellInfo) -> str:
 
 
 BY_CONDITION, BY_RATE = "accuracy-by-condition", "accuracy-by-rate"
-_TITLE = "Top-1 accuracy (%) by"
 LAYOUTS = {
     layout.name: layout
     for layout in (
         Layout(
-            "accuracy-by-quality", f"{_TITLE} quality factor", _on("quality"),
+            "accuracy-by-quality", "quality factor", _on("quality"),
             lambda c: f"Q{_number(c)}", descending=True
         ),
         Layout(
-            "accuracy-by-times", f"{_TITLE} number of compressions", _on("times"), lambda c: f"{_number(c)}×"
+            "accuracy-by-times", "number of compressions", _on("times"), lambda c: f"{_number(c)}×"
         ),
         Layout(
-            BY_RATE, f"{_TITLE} bits per pixel", _degraded, _condition, descending=True, split=False, rates=True
+            BY_RATE, "bits per pixel", _degraded, _condition, descending=True, split=False, rates=True
         ),
         Layout(
-            "accuracy-by-corruption", f"{_TITLE} corruption, mean of its severities", _on("severity"), _corruption,
+            "accuracy-by-corruption", "corruption, mean of its severities", _on("severity"), _corruption,
             column=_corruption, split=False, sort=False,
         ),
         Layout(
-            "accuracy-by-severity", f"{_TITLE} severity, mean of the corruptions", _on("severity"), _number,
+            "accuracy-by-severity", "severity, mean of the corruptions", _on("severity"), _number,
             column=_number, split=False,
         ),
-        Layout(BY_CONDITION, f"{_TITLE} condition", _degraded, _condition, split=False, sort=False),
+        Layout(BY_CONDITION, "condition", _degraded, _condition, split=False, sort=False),
     )
 }  # fmt: skip
 
@@ -121,16 +121,22 @@ class Notes:
         return self.texts.index(text) + 1
 
 
-def accuracy(layout: Layout, loaded: Loaded) -> Table:
-    """The table of one layout; without any cell it says so."""
-    cells = [cell for cell in loaded.info.cells if cell.task == "classification"]
-    keys = dict.fromkeys(_key(cell) for cell in cells if layout.shows(cell))
-    if not keys:
-        return Table(layout.name, layout.title, (), empty=f"No cell of this run belongs in {layout.name}.")
+def accuracy(layout: Layout, loaded: Loaded) -> list[Table]:
+    """The tables of one layout, one for each metric of each task; without any cell one that says so."""
+    shown = [cell for cell in loaded.info.cells if layout.shows(cell)]
+    wanted = dict.fromkeys((cell.task, metric) for cell in shown for metric in cell.metrics)
+    if not wanted:
+        title = f"Scores by {layout.by}"
+        return [Table(layout.name, title, (), empty=f"No cell of this run belongs in {layout.name}.")]
+    return [_table(layout, loaded, task, Scored(metric)) for task, metric in wanted]
+
+
+def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
+    cells = [cell for cell in loaded.info.cells if cell.task == task and scored.name in cell.metrics]
     notes = Notes()
     rates = _rates(loaded) if layout.rates else {}
     groups = []
-    for key in keys:
+    for key in dict.fromkeys(_key(cell) for cell in cells if layout.shows(cell)):
         here = [cell for cell in cells if _key(cell) == key]
         families = dict.fromkeys(_family(cell.condition) for cell in here if layout.shows(cell))
         for family in families if layout.split else [""]:
@@ -138,9 +144,12 @@ def accuracy(layout: Layout, loaded: Loaded) -> Table:
             clean = [c for c in here if c.condition == CLEAN]
             of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
             of["family"] = family if layout.split and len(families) > 1 else ""
-            draws = Draws(loaded.info.seed, shown[0].dataset)
-            groups.append(_group(of, layout, [*clean, *shown], loaded.records, draws, notes, rates))
-    return Table(layout.name, layout.title, tuple(groups), tuple(notes.texts), _remarks(groups))
+            sheet = _Sheet(layout, scored, loaded.records, Draws(loaded.info.seed, shown[0].dataset), notes, rates)
+            groups.append(sheet.group(of, [*clean, *shown]))
+    title = f"{scored.title} by {layout.by}"
+    return Table(
+        layout.name, title, tuple(groups), tuple(notes.texts), _remarks(groups, scored), "", scored.name, scored.title
+    )
 
 
 def _key(cell: CellInfo) -> tuple[str, str, str, str, int]:
@@ -152,35 +161,80 @@ def _family(condition: str) -> str:
     return re.sub(r"[@×/]-?[\d.]+", "", condition) if "→" not in condition else condition
 
 
-def _group(
-    of: Mapping[str, str],
-    layout: Layout,
-    cells: Sequence[CellInfo],
-    records: Mapping[str, Records],
-    draws: Draws,
-    notes: Notes,
-    rates: Mapping[tuple[int, str], float],
-) -> Group:
-    degraded = {cell.condition: cell for cell in cells if cell.condition != CLEAN}
-    if layout.sort:
-        sign = -1 if layout.descending else 1
-        degraded = dict(sorted(degraded.items(), key=lambda item: sign * _place(item[1], rates)))
-    columns: dict[str, list[str]] = {}
-    for name, cell in degraded.items():
-        columns.setdefault(layout.column(cell), []).append(name)
-    heads = (
-        Column(CLEAN, CLEAN, "percent", True),
-        *(_column(name, degraded[names[0]], layout, rates) for name, names in columns.items()),
-        Column("average", "average", "percent", True),
-        Column("gain", "gain", "points", True),
-        Column("n", "n", "count"),
-    )
-    methods = list(dict.fromkeys(cell.method for cell in cells))
-    rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
-    reference = _points(rows_of.get(DIRECT, []), list(degraded), records)
-    groups = list(columns.values())
-    rows = [_row(method, rows_of[method], groups, records, reference, draws, notes) for method in methods]
-    return Group(of, heads, marked(rows, heads))
+@dataclass(frozen=True)
+class _Sheet:
+    """What the groups of a table share."""
+
+    layout: Layout
+    scored: Scored
+    records: Mapping[str, Records]
+    draws: Draws
+    notes: Notes
+    rates: Mapping[tuple[int, str], float]
+
+    def group(self, of: Mapping[str, str], cells: Sequence[CellInfo]) -> Group:
+        degraded = {cell.condition: cell for cell in cells if cell.condition != CLEAN}
+        if self.layout.sort:
+            sign = -1 if self.layout.descending else 1
+            degraded = dict(sorted(degraded.items(), key=lambda item: sign * _place(item[1], self.rates)))
+        columns: dict[str, list[str]] = {}
+        for name, cell in degraded.items():
+            columns.setdefault(self.layout.column(cell), []).append(name)
+        unit, better = self.scored.unit, self.scored.metric.higher_is_better
+        heads = (
+            Column(CLEAN, CLEAN, unit, better),
+            *(self._head(name, degraded[names[0]]) for name, names in columns.items()),
+            Column("average", "average", unit, better),
+            Column("gain", "gain", GAINS[unit], better),
+            Column("n", "n", "count"),
+        )
+        methods = list(dict.fromkeys(cell.method for cell in cells))
+        rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
+        reference = self._points(rows_of.get(DIRECT, []), list(degraded))
+        rows = [self._row(method, rows_of[method], list(columns.values()), reference) for method in methods]
+        return Group(of, heads, marked(rows, heads))
+
+    def _head(self, name: str, cell: CellInfo) -> Column:
+        unit, better = self.scored.unit, self.scored.metric.higher_is_better
+        if not self.layout.rates:
+            return Column(name, self.layout.heading(cell), unit, better)
+        rate = self.rates[cell.source, cell.condition]
+        heading = f"{self.layout.heading(cell)}: {rate:.2f} bpp"
+        return Column(name, heading, unit, better, rate, _family(cell.condition))
+
+    def _points(self, cells: Sequence[CellInfo], conditions: Sequence[str]) -> dict[str, Point]:
+        found = {}
+        for condition in conditions:
+            here = [cell for cell in cells if cell.condition == condition]
+            if here and all(cell.status == "done" for cell in here):
+                found[condition] = point(self.scored, here, self.records)
+        return found
+
+    def _row(
+        self,
+        method: str,
+        cells: Sequence[CellInfo],
+        columns: Sequence[Sequence[str]],
+        direct: Mapping[str, Point],
+    ) -> Row:
+        degraded = [name for column in columns for name in column]
+        points = self._points(cells, [CLEAN, *degraded])
+        values = [self._cell(column, points, cells) for column in ([CLEAN], *columns)]
+        whole = [points[name] for name in degraded if name in points]
+        complete = len(whole) == len(degraded)
+        values.append(average(whole, self.draws) if complete else DASH)
+        compared = complete and method != DIRECT and len(direct) == len(degraded)
+        values.append(gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH)
+        values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
+        return Row(method, cells[0].oracle, tuple(values))
+
+    def _cell(self, conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo]) -> Value:
+        """One condition's score, or the mean over those of a column; the first one that is missing says why."""
+        absent = [name for name in conditions if name not in points]
+        if absent:
+            return _missing(cells, absent[0], self.notes)
+        here = [points[name] for name in conditions]
+        return single(here[0], self.draws) if len(here) == 1 else average(here, self.draws)
 
 
 def _place(cell: CellInfo, rates: Mapping[tuple[int, str], float]) -> float:
@@ -188,54 +242,6 @@ def _place(cell: CellInfo, rates: Mapping[tuple[int, str], float]) -> float:
     if rates:
         return rates[cell.source, cell.condition]
     return cell.axis[1] if cell.axis else 0.0
-
-
-def _column(name: str, cell: CellInfo, layout: Layout, rates: Mapping[tuple[int, str], float]) -> Column:
-    if not layout.rates:
-        return Column(name, layout.heading(cell), "percent", True)
-    rate = rates[cell.source, cell.condition]
-    return Column(name, f"{layout.heading(cell)}: {rate:.2f} bpp", "percent", True, rate, _family(cell.condition))
-
-
-def _points(cells: Sequence[CellInfo], conditions: Sequence[str], records: Mapping[str, Records]) -> dict[str, Point]:
-    found = {}
-    for condition in conditions:
-        here = [cell for cell in cells if cell.condition == condition]
-        if here and all(cell.status == "done" for cell in here):
-            found[condition] = point(here, records)
-    return found
-
-
-def _row(
-    method: str,
-    cells: Sequence[CellInfo],
-    columns: Sequence[Sequence[str]],
-    records: Mapping[str, Records],
-    direct: Mapping[str, Point],
-    draws: Draws,
-    notes: Notes,
-) -> Row:
-    degraded = [name for column in columns for name in column]
-    points = _points(cells, [CLEAN, *degraded], records)
-    values = [_cell(column, points, cells, draws, notes) for column in ([CLEAN], *columns)]
-    whole = [points[name] for name in degraded if name in points]
-    complete = len(whole) == len(degraded)
-    values.append(average(whole, draws) if complete else DASH)
-    compared = complete and method != DIRECT and len(direct) == len(degraded)
-    values.append(gain(whole, [direct[name] for name in degraded], draws) if compared else DASH)
-    values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
-    return Row(method, cells[0].oracle, tuple(values))
-
-
-def _cell(
-    conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo], draws: Draws, notes: Notes
-) -> Value:
-    """One condition's accuracy, or the mean over those of a column; the first one that is missing says why."""
-    absent = [name for name in conditions if name not in points]
-    if absent:
-        return _missing(cells, absent[0], notes)
-    here = [points[name] for name in conditions]
-    return single(here[0], draws) if len(here) == 1 else average(here, draws)
 
 
 def _missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:
@@ -255,15 +261,18 @@ def _denominator(points: Sequence[Point], samples: int) -> Value:
     return Value(float(n), high=float(samples), n=n, bad=max(one.bad for one in points))
 
 
-def _remarks(groups: Sequence[Group]) -> tuple[str, ...]:
+def _remarks(groups: Sequence[Group], scored: Scored) -> tuple[str, ...]:
     rows = [row for group in groups for row in group.rows]
     values = [value for row in rows for value in row.values]
     bad = max((value.bad for value in values), default=0)
+    wilsons = "Wilson's score interval for one condition, " if scored.is_share else ""
+    what = "averages and gains" if scored.is_share else "all scores"
     remarks = [
-        f"In brackets: 95% intervals; Wilson's score interval for one condition, the percentile bootstrap by sample "
-        f"({RESAMPLES:,} resamples, the same for all methods) for averages and gains.",
+        f"In brackets: 95% intervals; {wilsons}the percentile bootstrap by sample "
+        f"({scored.resamples:,} resamples, the same for all methods) for {what}.",
         "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
-        "samples, in points, with its paired interval. n: samples scored in every cell of the row, of those asked for.",
+        f"samples, {_GAIN_IN[scored.unit]}with its paired interval. n: samples scored in every cell of the row, "
+        "of those asked for.",
         "Best in bold, second underlined, among the methods; numbers that are equal as shown share a mark.",
     ]
     if any(row.oracle for row in rows):
@@ -271,5 +280,5 @@ def _remarks(groups: Sequence[Group]) -> tuple[str, ...]:
     if any(value.seeds > 1 for value in values):
         remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
     if bad:
-        remarks.append(f"Up to {bad} samples of a cell could not be read; they count in no cell's accuracy.")
+        remarks.append(f"Up to {bad} samples of a cell could not be read; they count in no cell's score.")
     return tuple(remarks)

@@ -12,6 +12,10 @@ WIDE = 10
 _FORMATS: dict[Unit, Callable[[float], str]] = {
     "percent": lambda v: f"{100 * v:.1f}",
     "points": lambda v: _unsigned_zero(f"{100 * v:+.1f}"),
+    "db": lambda v: f"{v:.2f}",
+    "db gain": lambda v: f"{v:+.2f}",
+    "plain": lambda v: f"{v:.3f}",
+    "plain gain": lambda v: f"{v:+.3f}",
     "count": lambda v: f"{v:.0f}",
     "parameters": lambda v: f"{v / 1e6:.3f}",
     "macs": lambda v: f"{v / 1e9:.3f}",
@@ -33,7 +37,7 @@ def number(value: Value, column: Column) -> str:
         text += f"/{value.high:.0f}"
     if column.unit == "count" and value.bad:
         text += f" ({value.bad} bad)"
-    return f"{text} ± {_FORMATS['percent'](value.spread)}" if value.spread is not None else text
+    return f"{text} ± {_FORMATS[column.unit](value.spread).lstrip('+')}" if value.spread is not None else text
 
 
 def interval(value: Value, column: Column) -> str:

@@ -12,7 +12,7 @@ from qbench.report.model import Column, Report, Table, Value
 
 FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
-    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp",
+    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp", "metric",
 )  # fmt: skip
 _UNITS = {"percent": "fraction", "points": "fraction"}
 
@@ -25,7 +25,7 @@ def rows(report: Report) -> Iterator[dict[str, Any]]:
                 for column, value in zip(group.columns, row.values, strict=True):
                     of = {name: group.of.get(name, "") for name in ("task", "dataset", "view", "model", "family")}
                     who = {"table": table.name, **of, "method": row.method, "oracle": row.oracle}
-                    yield {**who, **_value(table, column, value)}
+                    yield {**who, **_value(table, column, value), "metric": table.metric}
 
 
 def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:

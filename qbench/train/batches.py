@@ -36,6 +36,8 @@ class Batch:
     """[B], False where a gate should leave the picture alone."""
     masks: Tensor | None = None
     """[B, S, S]: the class index + 1 at every pixel, 0 for background, where the training asks for it."""
+    instances: Tensor | None = None
+    """[B, S, S]: 1 + the number of the object at every pixel, 0 for background, where the training asks for it."""
 
 
 class Labelled(Protocol):
@@ -47,30 +49,34 @@ class Labelled(Protocol):
 
 @dataclass
 class Samples:
-    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES. With `masks` (datasets with `scene` only), a
-    picture carries its mask as a fourth channel, so that both are cropped and turned together."""
+    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES. With `planes` (datasets with `scene` only), a
+    picture carries them as further channels, so that all are cropped and turned together."""
 
     dataset: Dataset
     count: int
-    masks: bool = False
+    planes: tuple[str, ...] = ()
     _kept: dict[int, Sample] = field(default_factory=dict)
     _bytes: int = 0
 
     def load(self, index: int) -> Sample:
         """Raises BadSample: a training does not go on without a picture that its card names."""
         if index not in self._kept:
-            sample = self._masked(index) if self.masks else self.dataset.load(index)
+            sample = self._with_planes(index) if self.planes else self.dataset.load(index)
             if self._bytes + sample.image.nbytes > CACHE_BYTES:
                 return sample
             self._kept[index] = sample
             self._bytes += sample.image.nbytes
         return self._kept[index]
 
-    def _masked(self, index: int) -> Sample:
+    def _with_planes(self, index: int) -> Sample:
         if not hasattr(self.dataset, "scene"):
-            raise DataError(f"dataset {self.dataset.label} has no masks; leave the loss `mask` out")
+            raise DataError(
+                f"dataset {self.dataset.label} has no masks; a training with masks needs one that has, as `scenes`"
+            )
         found = cast(Labelled, self.dataset).scene(index)
-        return Sample(str(index), np.dstack([found.image, found.mask]), found.label)
+        return Sample(
+            str(index), np.dstack([found.image, *(getattr(found, name) for name in self.planes)]), found.label
+        )
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,12 @@ class Batches:
         items = [self._item(step, slot) for slot in range(self.size)]
         pictures, degraded, targets, help_ = zip(*items, strict=True)
         labels = None if None in targets else torch.tensor(targets, dtype=torch.int64)
-        masks = torch.from_numpy(np.stack([picture[:, :, 3] for picture in pictures])) if self.samples.masks else None
+        planes = [
+            torch.from_numpy(np.stack([picture[:, :, 3 + i] for picture in pictures])).long()
+            for i in range(len(self.samples.planes))
+        ]
         clean = _tensor([picture[:, :, :3] for picture in pictures])
-        return Batch(clean, _tensor(degraded), labels, torch.tensor(help_), None if masks is None else masks.long())
+        return Batch(clean, _tensor(degraded), labels, torch.tensor(help_), *planes)
 
     def index(self, step: int, slot: int) -> int:
         """The sample of a slot: every sample once an epoch, in an order drawn for each epoch."""

@@ -59,6 +59,10 @@ class Trained:
     """False where the same training had been done before."""
 
 
+FROM_NOTHING = ("classifier", "segmenter", "detector")
+"""Kinds that make a built-in model instead of starting from one."""
+
+
 @dataclass(frozen=True)
 class Job:
     """An order with its card read: the names, the spec as it will run, and where its files go."""
@@ -102,8 +106,7 @@ def run(what: Job, report: Report) -> Trained:
     """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError."""
     path: KeyPath = ("recipes", what.name)
     roles = what.spec.data.items()
-    masks = "mask" in what.spec.loss
-    samples = {name: _samples(what, role, masks, (*path, "data", name, "dataset")) for name, role in roles}
+    samples = {name: _samples(what, role, (*path, "data", name, "dataset")) for name, role in roles}
     digest = _digest(what, samples)
     if what.order.restart:
         for file in (what.weights, what.checkpoint):
@@ -124,15 +127,15 @@ def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
     return construct(entry, named, path, what.document)
 
 
-def _samples(what: Job, role: Role, masks: bool, path: KeyPath) -> Samples:
+def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
     dataset = _part(what, "dataset", role.dataset, path)
     there = len(dataset.manifest().ids)
-    return Samples(dataset, min(role.count or there, there), masks)
+    return Samples(dataset, min(role.count or there, there), what.spec.planes)
 
 
 def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
     spec = what.spec
-    model = _part(what, "model", spec.model, (*path, "model")) if spec.model and spec.kind != "classifier" else None
+    model = _part(what, "model", spec.model, (*path, "model")) if spec.model and spec.kind not in FROM_NOTHING else None
     degradations = mix(spec.degradation, what.document, (*path, "degradation"))
     parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model)
     try:
@@ -151,6 +154,10 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
             from qbench.train.recipes.afd import recipe as afd
 
             return afd
+        case "segmenter" | "detector":
+            from qbench.train.recipes.dense import detector, segmenter
+
+            return segmenter if kind == "segmenter" else detector
     from qbench.train.recipes.finetune import classifier, finetune
 
     return finetune if kind == "finetune" else classifier

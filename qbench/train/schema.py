@@ -15,6 +15,8 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "afd": ("feature", "kl", "deeper", "gate"),
     "finetune": ("ce", "kl"),
     "classifier": ("ce", "mask"),
+    "segmenter": ("ce",),
+    "detector": ("heat", "box"),
 }
 """The loss terms that each kind of recipe knows."""
 NETWORK: Mapping[str, tuple[str, ...]] = {
@@ -22,6 +24,8 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
     "finetune": ("smoothing",),
     "classifier": ("smoothing",),
+    "segmenter": (),
+    "detector": (),
 }
 """The keys of `network` that each kind of recipe knows."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
@@ -121,7 +125,7 @@ class Budget(_Part):
 class RecipeSpec(_Part):
     """How to train one method for one kind of cell."""
 
-    kind: Literal["restorer", "afd", "finetune", "classifier"]
+    kind: Literal["restorer", "afd", "finetune", "classifier", "segmenter", "detector"]
     serves: Serves = Serves()
     model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
     network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
@@ -149,9 +153,18 @@ class RecipeSpec(_Part):
             raise ValueError("`data` needs the role `source`")
         if (self.model is None) != (self.kind == "restorer"):
             raise ValueError(f"a {self.kind} recipe {'takes no' if self.kind == 'restorer' else 'needs a'} `model`")
-        if "mask" in self.loss and (len(self.loss["mask"].sites) != 1 or self.crop.scale != (1.0, 1.0)):
-            raise ValueError("the loss `mask` needs one layer in `sites`, and crops at scale [1, 1]")
+        if "mask" in self.loss and len(self.loss["mask"].sites) != 1:
+            raise ValueError("the loss `mask` needs one layer in `sites`")
+        if self.planes and self.crop.scale != (1.0, 1.0):
+            raise ValueError("trainings with masks need crops at scale [1, 1]")
         return self
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """What of a scene is cropped along with its picture."""
+        if self.kind == "detector":
+            return "mask", "instances"
+        return ("mask",) if self.kind == "segmenter" or "mask" in self.loss else ()
 
 
 def _known(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

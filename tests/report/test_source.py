@@ -15,7 +15,7 @@ from qbench.cli.report import report as verb
 from qbench.errors import QbenchError, StoreError
 from qbench.report.build import build, write
 from qbench.report.export import export
-from qbench.report.source import COLUMNS, load
+from qbench.report.source import load
 
 FILES = ("accuracy.png", "report.csv", "report.json", "report.md", "report.tex")
 
@@ -45,15 +45,18 @@ def shard(run):
 
 
 def test_an_export_gives_the_same_report(run, tmp_path):
-    export(load(run, COLUMNS), tmp_path / "export")
+    export(load(run, whole=True), tmp_path / "export")
     for source, out in ((run, "one"), (tmp_path / "export", "two")):
         write(build(source), tmp_path / out)
     for file in FILES:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "error", "bpp")
+
+
 def test_an_export_keeps_every_record(run, tmp_path):
-    export(load(run, COLUMNS), tmp_path / "export")
+    export(load(run, whole=True), tmp_path / "export")
     info, frame = load(run).info, pd.read_parquet(tmp_path / "export" / "records.parquet")
     assert list(frame.columns) == ["cell", *COLUMNS]
     for index, cell in enumerate(info.cells):
@@ -65,8 +68,8 @@ def test_an_export_keeps_every_record(run, tmp_path):
 
 
 def test_exports_of_exports_have_the_same_bytes(run, tmp_path):
-    export(load(run, COLUMNS), tmp_path / "one")
-    export(load(tmp_path / "one", COLUMNS), tmp_path / "two")
+    export(load(run, whole=True), tmp_path / "one")
+    export(load(tmp_path / "one", whole=True), tmp_path / "two")
     for file in ("records.parquet", "run.json", "efficiency.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -78,7 +81,7 @@ def test_a_full_export_is_small(tmp_path):
     for method in range(20):
         for quality in range(11):
             made.cell(f"m{method}", f"jpeg@{quality + 1}", generator.integers(0, 2, 400))
-    export(load(made.write(tmp_path / "run"), COLUMNS), tmp_path / "export")
+    export(load(made.write(tmp_path / "run"), whole=True), tmp_path / "export")
     assert sum(file.stat().st_size for file in (tmp_path / "export").iterdir()) <= 3_000_000
 
 
@@ -113,7 +116,7 @@ def test_records_short_of_samples_or_columns_are_refused(run):
 
 def test_damaged_exports_and_efficiency_are_refused(run, tmp_path):
     folder = tmp_path / "export"
-    export(load(run, COLUMNS), folder)
+    export(load(run, whole=True), folder)
     whole = (folder / "records.parquet").read_bytes()
     (folder / "records.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(StoreError, match=r"records\.parquet cannot be read"):

@@ -48,7 +48,7 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, object], network: dict[str,
         }
     )  # fmt: skip
     masks = "mask" in loss
-    data = Samples(Scenes(count=4), 4, masks=True) if masks else Samples(Noise(), 7)
+    data = Samples(Scenes(count=4), 4, planes=("mask",)) if masks else Samples(Noise(), 7)
     return Parts("toy", spec, 0, "cpu", {"source": data, "validation": data}, jpeg_mix(tmp_path), Built())
 
 
@@ -179,7 +179,7 @@ def test_masks_move_with_the_picture() -> None:
 
     mix = Mix((Part(Clean(), True),), (1.0,))
     view = CropView(size=24, flip=True, rotate=True)
-    batch = Batches(Samples(Painted(), 9, masks=True), view, mix, 9, 0, "x")(0)  # type: ignore[arg-type]
+    batch = Batches(Samples(Painted(), 9, planes=("mask",)), view, mix, 9, 0, "x")(0)  # type: ignore[arg-type]
     assert batch.masks is not None
     assert torch.equal((batch.clean[:, 1] * 255).round().long(), batch.masks)
 

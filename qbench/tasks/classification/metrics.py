@@ -5,32 +5,13 @@ they hold. `scored` says which samples count: readable ones that have a label.""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
 from qbench.registry import metric
+from qbench.tasks.score import Columns, Numbers, weighted_mean
 
-Numbers = NDArray[np.float64]
 BINS = 15
-
-
-class Columns(Protocol):
-    """Columns by name, each with one value a sample."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
-
-
-class Metric(Protocol):
-    """`statistic` takes weights [..., samples] (how often each sample counts) and gives values [...], so that a
-    bootstrap is one call; metrics that are means also give `per_sample(records) -> [samples]`."""
-
-    higher_is_better: bool
-    range: tuple[float, float]
-
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers: ...
 
 
 def scored(records: Columns) -> NDArray[np.bool_]:
@@ -39,18 +20,15 @@ def scored(records: Columns) -> NDArray[np.bool_]:
     return np.asarray(labelled & (np.asarray(records["error"], dtype=np.str_) == ""))
 
 
-def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) -> Numbers:
-    """The mean over the samples that count, under weights [..., samples]; NaN where none has weight."""
-    weights = np.asarray(weights, dtype=np.float64)
-    total = weights @ counts.astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((weights @ np.where(counts, values, 0.0)) / total, dtype=np.float64)
-
-
 @metric("top1", task="classification")
 class Top1:
     """Share of samples whose target has the highest logit, alone (a tie counts as a miss)."""
 
+    title = "Top-1 accuracy (%)"
+    unit = "percent"
+    hits = True
+    columns = ("target", "rank")
+    counts = staticmethod(scored)
     higher_is_better = True
     range = (0.0, 1.0)
 
@@ -67,6 +45,11 @@ class Top1:
 class Top5:
     """Share of samples whose target has one of the five highest logits (ties count against it)."""
 
+    title = "Top-5 accuracy (%)"
+    unit = "percent"
+    hits = True
+    columns = ("target", "rank")
+    counts = staticmethod(scored)
     higher_is_better = True
     range = (0.0, 1.0)
 
@@ -84,6 +67,10 @@ class Top5:
 class NegativeLogLikelihood:
     """Mean of minus the logarithm (base e) of the softmax at the target."""
 
+    title = "Negative log likelihood (nats)"
+    unit = "plain"
+    columns = ("target", "nll")
+    counts = staticmethod(scored)
     higher_is_better = False
     range = (0.0, float("inf"))
 
@@ -102,6 +89,10 @@ class CalibrationError:
 
     Guo et al., On Calibration of Modern Neural Networks (ICML 2017), equation 3; bin m is ((m-1)/15, m/15]."""
 
+    title = "Expected calibration error (%)"
+    unit = "percent"
+    columns = ("target", "prediction", "confidence")
+    counts = staticmethod(scored)
     higher_is_better = False
     range = (0.0, 1.0)
 

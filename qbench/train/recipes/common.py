@@ -43,8 +43,9 @@ class Parts:
         def moved(step: int) -> Batch:
             batch = made(step)
             clean, degraded, help_ = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.help))
-            targets, masks = (None if x is None else x.to(self.device) for x in (batch.targets, batch.masks))
-            return Batch(clean, degraded, targets, help_, masks)
+            rest = (batch.targets, batch.masks, batch.instances)
+            targets, masks, instances = (None if x is None else x.to(self.device) for x in rest)
+            return Batch(clean, degraded, targets, help_, masks, instances)
 
         return moved
 

@@ -1,0 +1,46 @@
+"""What the metrics of all tasks share: records as columns, weights, means. Numpy alone."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+class Columns(Protocol):
+    """Columns by name, each with one value a sample."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Metric(Protocol):
+    """`statistic` takes weights [..., samples] (how often each sample counts) and gives values [...], so that a
+    bootstrap is one call.
+
+    Metrics that are means over samples also give `per_sample(records) -> [samples]`, and say with `hits` whether a
+    sample is a hit or a miss. `counts(records)` tells which samples count (default: readable ones), `columns` which
+    columns it reads, `title` and `unit` how tables show it, and `resamples` how many a table takes where more are too
+    slow."""
+
+    higher_is_better: bool
+    range: tuple[float, float]
+    columns: tuple[str, ...]
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers: ...
+
+
+def readable(records: Columns) -> NDArray[np.bool_]:
+    """[samples]: those that could be read."""
+    return np.asarray(np.asarray(records["error"], dtype=np.str_) == "")
+
+
+def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) -> Numbers:
+    """The mean over the samples that count, under weights [..., samples]; NaN where none has weight."""
+    weights = np.asarray(weights, dtype=np.float64)
+    total = weights @ counts.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((weights @ np.where(counts, values, 0.0)) / total, dtype=np.float64)
