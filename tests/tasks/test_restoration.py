@@ -70,6 +70,11 @@ def test_shown_metrics_are_the_default_and_labels_name_columns() -> None:
     assert tuple(score(tensor(waves()), [waves()])) == Restoration.shown == ("psnr", "ssim")
     twice = [Named(name="psnr"), Named(name="psnr", params={"crop_border": 4}, label="psnr, border 4")]
     assert tuple(scoring(twice).score(tensor(waves()), [waves()])) == ("psnr", "psnr, border 4")
+    labelled = Psnr(crop_border=4).labelled("psnr, border 4")
+    records = {"psnr, border 4": np.array([30.0, np.nan, 20.0]), "error": ["", "", "broken"]}
+    assert labelled.statistic(records, np.ones(3)) == 30
+    assert labelled.counts(records).tolist() == [True, False, False]
+    assert (labelled.title, labelled.unit, labelled.columns) == ("psnr, border 4", "db", ("psnr, border 4",))
     with pytest.raises(QbenchError, match="two metrics are called 'psnr'"):
         scoring([Named(name="psnr"), Named(name="psnr", params={"crop_border": 4})])
 

@@ -52,6 +52,9 @@ class PerPicture:
         """What decides the numbers besides code and parameters."""
         return {}
 
+    def labelled(self, label: str) -> Labelled:
+        return Labelled(self, label)
+
     @classmethod
     def per_sample(cls, records: Columns) -> Numbers:
         return values(records, cls.columns[0])
@@ -161,6 +164,9 @@ class Pyiqa:
     def identity(self) -> Mapping[str, Any]:
         return {"pyiqa": pyiqa_version()}
 
+    def labelled(self, label: str) -> Labelled:
+        return Labelled(self, label)
+
     def per_sample(self, records: Columns) -> Numbers:
         return values(records, self.columns[0])
 
@@ -169,3 +175,21 @@ class Pyiqa:
 
     def statistic(self, records: Columns, weights: Numbers) -> Numbers:
         return mean(records, self.columns[0], weights)
+
+
+class Labelled:
+    """A metric whose suite gives it a label: that is its title, and the name of its column."""
+
+    def __init__(self, metric: PerPicture | Pyiqa, label: str) -> None:
+        self.title, self.columns = label, (label,)
+        self.range, self.unit, self.higher_is_better = metric.range, metric.unit, metric.higher_is_better
+        self.identity = metric.identity
+
+    def per_sample(self, records: Columns) -> Numbers:
+        return values(records, self.title)
+
+    def counts(self, records: Columns) -> NDArray[np.bool_]:
+        return counting(records, self.title)
+
+    def statistic(self, records: Columns, weights: Numbers) -> Numbers:
+        return mean(records, self.title, weights)
