@@ -28,8 +28,8 @@ T = TypeVar("T")
 class Boxes:
     """Objects of a picture: what is there, or (with scores) what a detector found.
 
-    Corners are in pixels from the picture's upper left corner, x1 and y1 on the far edge: a box of one pixel at the corner
-    is (0, 0, 1, 1)."""
+    Corners are in pixels from the picture's upper left corner, x1 and y1 on the far edge: a box of one pixel at the
+    corner is (0, 0, 1, 1)."""
 
     corners: NDArray[np.float32]
     """[N, 4]: x0, y0, x1, y1."""

@@ -126,15 +126,15 @@ def _task_cells(
                 )  # fmt: skip
 
 
-def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> tuple[Named, ...]:
+def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[_Part]:
     """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
-    for number, named in enumerate(spec.metrics):
-        place = (*path, "metrics", number)
-        entry = _get("metric", named, place, document)
-        if entry.facts["task"] != task.name:
-            text = f"metric {named.name!r} scores {entry.facts['task']}, not {task.name}"
-            raise SuiteError(text, place=document.place(place))
-    return tuple(spec.metrics) or tuple(Named(name=name) for name in task.target.shown)
+    asked = spec.metrics or [Named(name=name) for name in task.target.shown]
+    found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
+    for part in found:
+        if part.entry.facts["task"] != task.name:
+            text = f"metric {part.named.name!r} scores {part.entry.facts['task']}, not {task.name}"
+            raise SuiteError(text, place=document.place(part.path))
+    return found
 
 
 def _parts(
@@ -191,14 +191,14 @@ def _source(dataset: _Part, size: int, limit: int | None, document: Document) ->
 
 def _cell(
     task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part,
-    metrics: tuple[Named, ...], train_seed: int, settings: Settings, source: int, document: Document,
+    metrics: Sequence[_Part], train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = getattr(dataset.target, "degraded", (condition.label, condition.target.axis))
     identity = _identity(model, document)
     key = fingerprints.digest(
         {
-            **({"metrics": [m.model_dump() for m in metrics]} if task.target.records_what_is_asked else {}),
+            **({"metrics": [_metric(part) for part in metrics]} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": [model.named.name, fingerprints.plain(identity)],
@@ -212,8 +212,14 @@ def _cell(
     return Cell(
         key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
         method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
-        sha256, metrics, missing,
+        sha256, tuple(part.named for part in metrics), missing,
     )  # fmt: skip
+
+
+def _metric(part: _Part) -> list[Any]:
+    """What decides a metric's numbers."""
+    own = part.target.identity() if hasattr(part.target, "identity") else {}
+    return [part.named.model_dump(), fingerprints.plain(own)]
 
 
 def _without(params: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
                 "train_seed": cell.train_seed, "samples": plan.sources[cell.source].samples,
                 "status": why[number].status if number in why else "done",
                 "reason": why[number].reason if number in why else "", "weights": cell.weights_sha256,
-                "metrics": [metric.label or metric.name for metric in cell.metrics],
+                "metrics": [{"name": metric.name, "label": metric.label or ""} for metric in cell.metrics],
             }
         )
         for number, cell in enumerate(plan.cells)

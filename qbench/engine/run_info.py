@@ -13,6 +13,15 @@ from qbench.errors import StoreError
 Status = Literal["pending", "done", "n/a", "failed"]
 
 
+class MetricInfo(BaseModel):
+    """A score that tables show: its name, and the suite's own label of it, which is then its column's name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str = ""
+
+
 class CellInfo(BaseModel):
     """One cell: task x dataset x view x condition x model x method x train_seed."""
 
@@ -34,7 +43,7 @@ class CellInfo(BaseModel):
     status: Status
     reason: str = Field(default="", description="Why the cell is `n/a` or `failed`.")
     weights: str = Field(default="", description="sha256 of the method's weights, or empty.")
-    metrics: tuple[str, ...] = Field(default=("top1",), description="The scores that tables show.")
+    metrics: tuple[MetricInfo, ...] = Field(default=(MetricInfo(name="top1"),), description="What tables show.")
 
 
 class SourceInfo(BaseModel):

@@ -61,16 +61,18 @@ class Builtin:
 
     def build(self) -> LoadedModel:
         """The network with its weights, in eval mode. Raises WeightsError."""
-        from qbench.models.base import LoadedModel, as_it_is, load_weights
+        from qbench.models.base import LoadedModel, load_weights
         from qbench.models.scenes_boxes import boxes_of
         from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
         from qbench.models.scenes_net import ScenesNet
 
         count = len(CLASSES)
-        net, convention, decode = {
-            "scenes": lambda: (ScenesNet(count), INPUT, as_it_is),
-            "scenes-segmenter": lambda: (ScenesSegmenter(count + 1), WHOLE, as_it_is),
-            "scenes-detector": lambda: (ScenesDetector(count), WHOLE, boxes_of),
-        }[self.name]()
-        load_weights(net, self.file)
-        return LoadedModel(net.eval(), convention, SITES, decode)
+        if self.name == "scenes":
+            loaded = LoadedModel(ScenesNet(count), INPUT, SITES)
+        elif self.name == "scenes-segmenter":
+            loaded = LoadedModel(ScenesSegmenter(count + 1), WHOLE, SITES)
+        else:
+            loaded = LoadedModel(ScenesDetector(count), WHOLE, SITES, boxes_of)
+        load_weights(loaded.net, self.file)
+        loaded.net.eval()
+        return loaded

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qbench import registry
-from qbench.engine.run_info import CellInfo
+from qbench.engine.run_info import CellInfo, MetricInfo
 from qbench.report.model import Unit, Value
 from qbench.report.source import Records
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, means, percentile, resamples
@@ -19,16 +19,30 @@ from qbench.stats.paired import difference
 from qbench.tasks.score import Metric, readable
 
 
+def metric_of(info: MetricInfo) -> Metric:
+    """The metric of that name; one whose name ends in `:*` is made of the rest of the name, one with a label reads the
+    label's column."""
+    entry = registry.get("metric", info.name)
+    found: Any = entry.target(info.name.split(":", 1)[1]) if entry.name.endswith(":*") else entry.target
+    if info.label and hasattr(found, "labelled"):
+        found = (found() if isinstance(found, type) else found).labelled(info.label)
+    chosen: Metric = found
+    return chosen
+
+
 @dataclass(frozen=True)
 class Scored:
     """A metric as tables need it."""
 
-    name: str
+    info: MetricInfo
+
+    @property
+    def name(self) -> str:
+        return self.info.label or self.info.name
 
     @cached_property
     def metric(self) -> Metric:
-        found: Metric = registry.get("metric", self.name).target
-        return found
+        return metric_of(self.info)
 
     @property
     def title(self) -> str:

@@ -63,8 +63,8 @@ def exported_records(task: str) -> str:
 
 def _columns(cell: CellInfo, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    targets = [registry.get("metric", name).target for name in cell.metrics]
-    if whole or not all(hasattr(target, "columns") for target in targets):
+    targets = [registry.get("metric", info.name).target for info in cell.metrics]
+    if whole or any(info.label for info in cell.metrics) or not all(hasattr(each, "columns") for each in targets):
         return None
     return list(dict.fromkeys([*(name for target in targets for name in target.columns), "error", "bpp"]))
 

@@ -132,7 +132,7 @@ def accuracy(layout: Layout, loaded: Loaded) -> list[Table]:
 
 
 def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
-    cells = [cell for cell in loaded.info.cells if cell.task == task and scored.name in cell.metrics]
+    cells = [cell for cell in loaded.info.cells if cell.task == task and scored.info in cell.metrics]
     notes = Notes()
     rates = _rates(loaded) if layout.rates else {}
     groups = []

@@ -78,9 +78,13 @@ def _recipe(parts: Parts, net: ScenesSegmenter | ScenesDetector, losses: Losses)
     _initialise(net, parts.seed)
     net.start_from(load_file(shipped("baselines/weights/builtin-scenes.safetensors")))
     channels_last(net, parts.device)
+
+    def prepare() -> None:
+        net.train()
+
     return Recipe(
         {"net": net},
-        stages(parts, net, losses, lambda: net.train() and None),
+        stages(parts, net, losses, prepare),
         lambda: dict(net.state_dict()),
         lambda: measure(parts, net, losses),
     )
