@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST, VERSION, Scene, Split, scene
 from qbench.registry import dataset
-from qbench.vocabulary import Manifest, Sample
+from qbench.vocabulary import Boxes, Manifest, Sample
 
 
 @dataset("scenes")
@@ -38,8 +39,17 @@ class Scenes:
 
     def load(self, index: int) -> Sample:
         drawn = self.scene(index)
-        return Sample(f"{self.split}/{index:06d}", drawn.image, getattr(drawn, self.target))
+        target = _boxes(drawn) if self.target == "boxes" else getattr(drawn, self.target)
+        return Sample(f"{self.split}/{index:06d}", drawn.image, target)
 
     def scene(self, index: int) -> Scene:
         """The scene at `index` with all of its labels."""
         return scene(self.split, index, self.size)
+
+
+def _boxes(drawn: Scene) -> Boxes:
+    """What is visible of each object: its box, class, and area in pixels."""
+    corners = np.array([box[:4] for box in drawn.boxes], np.float32).reshape(-1, 4)
+    numbers = np.arange(1, len(drawn.boxes) + 1)
+    area = (drawn.instances[..., None] == numbers).sum(axis=(0, 1)).astype(np.float32)
+    return Boxes(corners, np.array([box[4] for box in drawn.boxes], np.int32), area=area)
