@@ -13,7 +13,8 @@ import numpy as np
 from qbench.errors import QbenchError
 from qbench.registry import metric
 from qbench.tasks.detection.curves import blocks, mean, precision, recall, wanted, whole
-from qbench.tasks.detection.matching import MOST, Columns, Matches, Numbers, Whole, gather, matches, scored
+from qbench.tasks.detection.matching import MOST, Matches, Whole, gather, matches, scored
+from qbench.tasks.score import Columns, Numbers
 
 __all__ = ["class_ap", "rpc", "scored"]
 

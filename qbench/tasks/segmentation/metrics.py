@@ -9,27 +9,16 @@ of the weighted samples, accuracy where it is in their truth. Where no class has
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qbench.errors import QbenchError
 from qbench.registry import metric
+from qbench.tasks.score import Columns, Numbers, readable
 
-Numbers = NDArray[np.float64]
 COLUMNS = ("tp", "fp", "fn")
-
-
-class Columns(Protocol):
-    """Columns by name, each with one value a sample."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
-
-
-def readable(records: Columns) -> NDArray[np.bool_]:
-    """[samples]: those that could be read."""
-    return np.asarray(np.asarray(records["error"], dtype=np.str_) == "")
 
 
 def scored(records: Columns) -> NDArray[np.bool_]:
