@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import re
 import runpy
 from collections.abc import Iterator
@@ -130,6 +131,15 @@ def test_every_built_in_condition_is_documented_with_its_parameters() -> None:
         if entry.module.startswith("qbench."):
             words = [name, *(field.name for field in dataclasses.fields(entry.target))]
             assert [word for word in words if not re.search(rf"`[^`\n]*\b{word}\b[^`\n]*`", text)] == []
+
+
+def test_the_speeds_of_the_corruptions_are_those_of_the_benchmark() -> None:
+    text = (ROOT / "docs" / "conditions.md").read_text(encoding="utf-8")
+    found = json.loads((ROOT / "benchmarks" / "results" / "corruptions.json").read_text())["speed-up"]
+    for name in ("grid 15x5", "grid 15x5 without glass_blur", "all 19x5"):
+        for mode in ("fast", "parity"):
+            wall = found[name][mode]["wall"]
+            assert f"{wall['median']:.1f} ({wall['low']:.1f}-{wall['high']:.1f})" in text
 
 
 def test_the_readme_names_the_exit_codes() -> None:

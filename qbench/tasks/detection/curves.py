@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.errors import QbenchError
-from qbench.tasks.detection.matching import OVERLAPS, Flags, Matches, Numbers, Whole
+from qbench.tasks.detection.matching import OVERLAPS, Flags, Matches, Whole
+from qbench.tasks.score import Numbers
 
 RECALLS: Numbers = np.linspace(0.0, 1.0, 101)
 """Where precision is read off."""
