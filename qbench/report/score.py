@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +90,7 @@ class Point:
     records: tuple[Records, ...]
     counts: Flags
     bad: int
+    _drawn: dict[tuple[Draws, bytes], Numbers] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def n(self) -> int:
@@ -111,7 +112,13 @@ class Point:
         return np.stack([np.asarray(self.scored.metric.statistic(r, weights)) for r in self.records], axis=-1)
 
     def bootstrap(self, draws: Draws, counts: Flags) -> Numbers:
-        """[resamples] of the metric's mean over train_seeds, over the samples in `counts`."""
+        """[resamples] of the metric's mean over train_seeds, over the samples in `counts`; drawn once."""
+        key = draws, counts.tobytes()
+        if key not in self._drawn:
+            self._drawn[key] = self._bootstrap(draws, counts)
+        return self._drawn[key]
+
+    def _bootstrap(self, draws: Draws, counts: Flags) -> Numbers:
         count = self.scored.resamples
         if self.values is not None:
             return means(self.values[:, None], counts[:, None], draws.seed, draws.dataset, count)[:, 0]
@@ -173,6 +180,19 @@ def gain(points: Sequence[Point], direct: Sequence[Point], draws: Draws) -> Valu
     low, high = percentile(drawn)
     n = min(int(both.sum()) for _, _, both in pairs)
     return Value(_number(np.mean(whole)), _number(low), _number(high), n, bad, seeds=seeds)
+
+
+def relative(clean: Point, corrupted: Mapping[str, Sequence[Point]], draws: Draws) -> Value:
+    """Performance under corruption over clean performance, as the metric defines it, over families of conditions."""
+    own = getattr(clean.scored.metric, "relative", None)
+    every = [clean, *(one for points in corrupted.values() for one in points)]
+    if own is None or any(one.n == 0 for one in every):
+        return Value(None, n=0, bad=clean.bad, missing="unlabelled")
+    value = own(np.mean(clean.by_seed), {name: [np.mean(p.by_seed) for p in ps] for name, ps in corrupted.items()})
+    families = {name: [one.bootstrap(draws, one.counts) for one in points] for name, points in corrupted.items()}
+    low, high = percentile(own(clean.bootstrap(draws, clean.counts), families))
+    n, bad = min(one.n for one in every), max(one.bad for one in every)
+    return Value(_number(value), _number(low), _number(high), n, bad, seeds=len(clean.by_seed))
 
 
 def _columns(points: Sequence[Point]) -> tuple[Numbers, Flags]:

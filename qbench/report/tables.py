@@ -11,7 +11,7 @@ import numpy as np
 from qbench.engine.run_info import CellInfo
 from qbench.report.marks import marked
 from qbench.report.model import Column, Group, Row, Table, Unit, Value
-from qbench.report.score import Draws, Point, Scored, average, gain, point, single
+from qbench.report.score import Draws, Point, Scored, average, gain, point, relative, single
 from qbench.report.source import Loaded, Records
 
 CLEAN, DIRECT = "clean", "direct"
@@ -186,6 +186,7 @@ class _Sheet:
             *(self._head(name, degraded[names[0]]) for name, names in columns.items()),
             Column("average", "average", unit, better),
             Column("gain", "gain", GAINS[unit], better),
+            *([Column("rpc", "rPC", "percent", True)] if self._has_relative else []),
             Column("n", "n", "count"),
         )
         methods = list(dict.fromkeys(cell.method for cell in cells))
@@ -225,8 +226,21 @@ class _Sheet:
         values.append(average(whole, self.draws) if complete else DASH)
         compared = complete and method != DIRECT and len(direct) == len(degraded)
         values.append(gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH)
+        if self._has_relative:
+            values.append(self._relative(points) if complete and CLEAN in points else DASH)
         values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
         return Row(method, cells[0].oracle, tuple(values))
+
+    @property
+    def _has_relative(self) -> bool:
+        return hasattr(self.scored.metric, "relative")
+
+    def _relative(self, points: Mapping[str, Point]) -> Value:
+        families: dict[str, list[Point]] = {}
+        for name, one in points.items():
+            if name != CLEAN:
+                families.setdefault(_family(name), []).append(one)
+        return relative(points[CLEAN], families, self.draws)
 
     def _cell(self, conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo]) -> Value:
         """One condition's score, or the mean over those of a column; the first one that is missing says why."""
@@ -275,6 +289,9 @@ def _remarks(groups: Sequence[Group], scored: Scored) -> tuple[str, ...]:
         "of those asked for.",
         "Best in bold, second underlined, among the methods; numbers that are equal as shown share a mark.",
     ]
+    if hasattr(scored.metric, "relative"):
+        remarks.append("rPC: relative performance under corruption, the mean over corruptions of the mean over their "
+                       "severities, in percent of the clean score (arXiv 1907.07484).")  # fmt: skip
     if any(row.oracle for row in rows):
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
     if any(value.seeds > 1 for value in values):

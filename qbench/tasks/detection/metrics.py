@@ -33,6 +33,21 @@ COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels",
 RESAMPLES = 500
 
 
+def rpc(clean: Any, corrupted: Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]) -> Numbers:
+    """Relative performance under corruption: mean performance under corruption over clean performance.
+
+    `corrupted` holds a list for each corruption with a score (or an array of resampled scores, shaped like `clean`) for
+    each severity. Severities are averaged in each corruption, then corruptions; NaN where clean performance is 0.
+    Michaelis et al., Benchmarking Robustness in Object Detection (2019), equations 1 and 2, arXiv 1907.07484.
+    Raises QbenchError for no corruptions, or a corruption without severities."""
+    rows = list(corrupted.values()) if isinstance(corrupted, Mapping) else list(corrupted)
+    if not rows or any(not len(row) for row in rows):
+        raise QbenchError("rPC needs at least one corruption, and a score for each of its severities")
+    averaged = np.mean([np.mean(np.asarray(row, dtype=np.float64), axis=0) for row in rows], axis=0)
+    reference = np.asarray(clean, dtype=np.float64)
+    return np.asarray(np.divide(averaged, reference, out=np.full(averaged.shape, np.nan), where=reference != 0))
+
+
 class _Detection:
     higher_is_better = True
     range = (0.0, 1.0)
@@ -40,6 +55,7 @@ class _Detection:
     columns = COLUMNS
     counts = staticmethod(scored)
     resamples = RESAMPLES
+    relative = staticmethod(rpc)
     area: ClassVar[str] = "all"
 
     @classmethod
@@ -195,18 +211,3 @@ class ClassAveragePrecision:
         labels, values = class_ap(records, weights)
         at = np.flatnonzero(labels == self.number)
         return values[..., at[0]] if len(at) else np.full(values.shape[:-1], np.nan)
-
-
-def rpc(clean: Any, corrupted: Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]) -> Numbers:
-    """Relative performance under corruption: mean performance under corruption over clean performance.
-
-    `corrupted` holds a list for each corruption with a score (or an array of resampled scores, shaped like `clean`) for
-    each severity. Severities are averaged in each corruption, then corruptions; NaN where clean performance is 0.
-    Michaelis et al., Benchmarking Robustness in Object Detection (2019), equations 1 and 2, arXiv 1907.07484.
-    Raises QbenchError for no corruptions, or a corruption without severities."""
-    rows = list(corrupted.values()) if isinstance(corrupted, Mapping) else list(corrupted)
-    if not rows or any(not len(row) for row in rows):
-        raise QbenchError("rPC needs at least one corruption, and a score for each of its severities")
-    averaged = np.mean([np.mean(np.asarray(row, dtype=np.float64), axis=0) for row in rows], axis=0)
-    reference = np.asarray(clean, dtype=np.float64)
-    return np.asarray(np.divide(averaged, reference, out=np.full(averaged.shape, np.nan), where=reference != 0))
