@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -178,3 +179,36 @@ def test_the_report_has_a_table_for_every_score_of_every_task(results: qbench.Re
     report = build(results.folder)
     assert [table.metric for table in report.tables] == ["top1", "miou", "ap", "ap50", "psnr", "ssim"]
     assert "mIoU (%) by quality factor" in page(report)
+
+
+def test_two_datasets_of_one_reader_keep_their_records_apart(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from qbench.report.build import build
+    from qbench.report.export import export
+    from qbench.report.source import load
+
+    for name, level in (("dark", 10), ("light", 200)):
+        (tmp_path / name).mkdir()
+        noise = np.random.default_rng(level).integers(0, 50, (40, 40, 3)) + level
+        Image.fromarray(noise.astype(np.uint8)).save(tmp_path / name / "a.png")
+    tasks = [
+        {
+            "task": "restoration",
+            "dataset": {"name": "photos", "root": str(tmp_path / name)},
+            "models": ["identity"],
+            "view": {"resize": None, "crop": None},
+            "conditions": [{"jpeg": {"quality": 9}}],
+        }
+        for name in ("dark", "light")
+    ]
+    suite = {"suite": "two", "tasks": tasks, "tables": ["accuracy-by-quality"]}
+    found = qbench.run(suite, out=tmp_path / "run", device="cpu")
+    assert len({cell.key for cell in found.info.cells}) == 1
+    export(load(found.folder, whole=True), tmp_path / "export")
+    for folder in (found.folder, tmp_path / "export"):
+        table = build(folder).tables[0]
+        shown = {group.of["dataset"]: group.rows[0].values[1].value for group in table.groups}
+        frames = {c.dataset: v["psnr"][0] for c in found.info.cells for v in [load(folder).records[c.place]]}
+        assert shown == pytest.approx(frames)
+        assert shown["dark"] != shown["light"]

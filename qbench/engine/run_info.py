@@ -45,6 +45,11 @@ class CellInfo(BaseModel):
     weights: str = Field(default="", description="sha256 of the method's weights, or empty.")
     metrics: tuple[MetricInfo, ...] = Field(default=(MetricInfo(name="top1"),), description="What tables show.")
 
+    @property
+    def place(self) -> str:
+        """Tells its records from those of the same cell on another dataset, whose key may be the same."""
+        return f"{self.key}/{self.source}"
+
 
 class SourceInfo(BaseModel):
     """A sliced manifest: the names of its shards, in order."""

@@ -38,7 +38,7 @@ def _write(table: pa.Table, file: Path) -> None:
 def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
     """Records of a task's finished cells, in the order of run.json, with `cell` as their cell's index there."""
     cells = enumerate(loaded.info.cells)
-    done = [(i, loaded.records[c.key]) for i, c in cells if c.task == task and c.key in loaded.records]
+    done = [(i, loaded.records[c.place]) for i, c in cells if c.task == task and c.place in loaded.records]
     numbers = np.repeat([i for i, _ in done], [len(records["error"]) for _, records in done])
     arrays: dict[str, Any] = {"cell": pa.array(numbers, pa.int32())}
     for name in done[0][1] if done else ("error",):

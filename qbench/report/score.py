@@ -128,7 +128,7 @@ class Point:
 
 def point(scored: Scored, cells: Sequence[CellInfo], records: Mapping[str, Records]) -> Point:
     """The finished cells of one method under one condition, one for each train_seed."""
-    found = tuple(records[cell.key] for cell in cells)
+    found = tuple(records[cell.place] for cell in cells)
     counts = np.logical_and.reduce([scored.counts(each) for each in found])
     bad = np.logical_or.reduce([~readable(each) for each in found])
     return Point(scored, found, counts, int(bad.sum()))

@@ -101,7 +101,7 @@ def _first(error: ValidationError) -> str:
 
 def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
     return {
-        cell.key: _cell(run, info, cell, whole) for cell in info.cells if cell.status == "done" and cell.task == task
+        cell.place: _cell(run, info, cell, whole) for cell in info.cells if cell.status == "done" and cell.task == task
     }
 
 
@@ -125,8 +125,8 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, 
     found = {}
     for index, each in enumerate(info.cells):
         if each.status == "done" and each.task == task:
-            found[each.key] = {name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()}
-            _check_length(file, each, found[each.key])
+            found[each.place] = {name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()}
+            _check_length(file, each, found[each.place])
     return found
 
 

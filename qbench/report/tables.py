@@ -100,7 +100,7 @@ def _rates(loaded: Loaded) -> dict[tuple[int, str], float]:
     """Mean bits per pixel of a source under a condition, where its samples were files; all cells of it agree."""
     found: dict[tuple[int, str], float] = {}
     for cell in loaded.info.cells:
-        records = loaded.records.get(cell.key)
+        records = loaded.records.get(cell.place)
         if records is None or (cell.source, cell.condition) in found:
             continue
         rates = np.asarray(records["bpp"], dtype=np.float64)[np.asarray(records["error"]) == ""]
