@@ -16,7 +16,7 @@ from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
-from qbench.suite.construct import RESERVED, construct, expanded
+from qbench.suite.construct import RESERVED, construct, entry_of, expanded
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import Suite, TaskSpec
 
@@ -104,7 +104,7 @@ def _task_cells(
     spec: TaskSpec, path: KeyPath, document: Document, suite: Suite, settings: Settings, options: Options,
     sources: list[Source],
 ) -> Iterator[Cell]:  # fmt: skip
-    task = _get("task", Named(name=spec.task), (*path, "task"), document)
+    task = entry_of("task", Named(name=spec.task), (*path, "task"), document)
     datasets = _fan_out("dataset", spec.dataset, (*path, "dataset"), document)
     models = _parts("model", spec.models, (*path, "models"), document, options.live)
     conditions = [
@@ -152,22 +152,15 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
     return registry.Entry(kind, named.name, type(live[named.name]), {})
 
 
-def _get(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> registry.Entry:
-    try:
-        return registry.get(kind, named.name)
-    except QbenchError as error:
-        raise SuiteError(error.message, place=document.place(path)) from None
-
-
 def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> _Part:
-    entry = _get(kind, named, path, document)
+    entry = entry_of(kind, named, path, document)
     target = construct(entry, named, path, document)
     return _Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
 
 
 def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
     """One object for each combination of the parameters that are given as lists."""
-    found = expanded(_get(kind, named, path, document), named)
+    found = expanded(entry_of(kind, named, path, document), named)
     if not found:
         key = next(key for key, value in named.params.items() if value == [])
         at = (*path, named.name, key) if named.inner else (*path, key)

@@ -78,14 +78,10 @@ SIZES: dict[str, tuple[int, int]] = {"dncnn": (17, 64), "dncnn-small": (8, 24)}
 """Depth and width; `dncnn-small` costs a nineteenth of the published network."""
 
 
-def build(method: str, seed: int, *, last: float = 0.0, **options: Any) -> Arcnn | Dncnn:
-    """A restorer in its training form with first weights drawn from `seed`.
-
-    `last` scales the first weights of the last layer: at 0 the network starts as the identity."""
+def build(method: str, seed: int, **options: Any) -> Arcnn | Dncnn:
+    """A restorer in its training form with first weights drawn from `seed`; it starts as the identity."""
     net = empty(method, deployed=False, **options)
-    initialise(net, seed)
-    with torch.no_grad():
-        net.last.weight.mul_(last)
+    initialise(net, seed, zero=("last",))
     return net
 
 

@@ -13,9 +13,10 @@ from qbench.files import atomic, write_text
 from qbench.report import latex, markdown, picture, tidy
 from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
+from qbench.report.layouts import BY_CONDITION, LAYOUTS, layout
 from qbench.report.model import Report, Table
 from qbench.report.source import Loaded, load
-from qbench.report.tables import BY_CONDITION, LAYOUTS, accuracy, layout
+from qbench.report.tables import accuracy
 
 Format = Literal["md", "tex", "csv", "json", "png"]
 FORMATS: tuple[Format, ...] = ("md", "tex", "csv", "json", "png")

@@ -1,112 +1,22 @@
-"""The accuracy tables: which cells stand in which row and column."""
+"""The tables of scores: which cells stand in which row and column."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from qbench.engine.run_info import CellInfo
+from qbench.report.layouts import CLEAN, Layout, family, rates_of
 from qbench.report.marks import marked
 from qbench.report.model import Column, Group, Row, Table, Unit, Value
 from qbench.report.score import Draws, Point, Scored, average, gain, point, relative, single
 from qbench.report.source import Loaded, Records
 
-CLEAN, DIRECT = "clean", "direct"
+DIRECT = "direct"
 STATUS_SHOWN = ("failed", "n/a", "pending")
 DASH = Value(None, missing="–")
 GAINS: Mapping[Unit, Unit] = {"percent": "points", "db": "db gain", "plain": "plain gain"}
 _GAIN_IN: Mapping[Unit, str] = {"percent": "in points, ", "db": "in dB, ", "plain": ""}
-
-
-def _condition(cell: CellInfo) -> str:
-    return cell.condition
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A table over conditions: what it is by, the conditions that it shows, and the column that each belongs to."""
-
-    name: str
-    by: str
-    shows: Callable[[CellInfo], bool]
-    heading: Callable[[CellInfo], str]
-    column: Callable[[CellInfo], str] = _condition
-    """Conditions of one column are averaged; one condition a column by default."""
-    descending: bool = False
-    split: bool = True
-    """Whether every family of conditions gets rows of its own."""
-    sort: bool = True
-    """Whether columns come in the order of their place on the axis, or of the suite."""
-    rates: bool = False
-    """Whether the axis is the measured rate."""
-
-
-def _on(axis: str) -> Callable[[CellInfo], bool]:
-    return lambda cell: cell.axis is not None and cell.axis[0] == axis
-
-
-def _degraded(cell: CellInfo) -> bool:
-    return cell.condition != CLEAN
-
-
-def _number(cell: CellInfo) -> str:
-    return f"{cell.axis[1]:g}" if cell.axis else cell.condition
-
-
-def _corruption(cell: CellInfo) -> str:
-    return _family(cell.condition)
-
-
-BY_CONDITION, BY_RATE = "accuracy-by-condition", "accuracy-by-rate"
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout(
-            "accuracy-by-quality", "quality factor", _on("quality"),
-            lambda c: f"Q{_number(c)}", descending=True
-        ),
-        Layout(
-            "accuracy-by-times", "number of compressions", _on("times"), lambda c: f"{_number(c)}×"
-        ),
-        Layout(
-            BY_RATE, "bits per pixel", _degraded, _condition, descending=True, split=False, rates=True
-        ),
-        Layout(
-            "accuracy-by-corruption", "corruption, mean of its severities", _on("severity"), _corruption,
-            column=_corruption, split=False, sort=False,
-        ),
-        Layout(
-            "accuracy-by-severity", "severity, mean of the corruptions", _on("severity"), _number,
-            column=_number, split=False,
-        ),
-        Layout(BY_CONDITION, "condition", _degraded, _condition, split=False, sort=False),
-    )
-}  # fmt: skip
-
-
-def layout(name: str, loaded: Loaded) -> Layout:
-    """The layout of that name; by rate, of the conditions that have one."""
-    found = LAYOUTS[name]
-    if not found.rates:
-        return found
-    rates = _rates(loaded)
-    return replace(found, shows=lambda cell: cell.condition != CLEAN and (cell.source, cell.condition) in rates)
-
-
-def _rates(loaded: Loaded) -> dict[tuple[int, str], float]:
-    """Mean bits per pixel of a source under a condition, where its samples were files; all cells of it agree."""
-    found: dict[tuple[int, str], float] = {}
-    for cell in loaded.info.cells:
-        records = loaded.records.get(cell.place)
-        if records is None or (cell.source, cell.condition) in found:
-            continue
-        rates = np.asarray(records["bpp"], dtype=np.float64)[np.asarray(records["error"]) == ""]
-        if len(rates) and np.isfinite(rates).all():
-            found[cell.source, cell.condition] = float(rates.mean())
-    return found
 
 
 @dataclass
@@ -134,16 +44,16 @@ def accuracy(layout: Layout, loaded: Loaded) -> list[Table]:
 def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
     cells = [cell for cell in loaded.info.cells if cell.task == task and scored.info in cell.metrics]
     notes = Notes()
-    rates = _rates(loaded) if layout.rates else {}
+    rates = rates_of(loaded) if layout.rates else {}
     groups = []
     for key in dict.fromkeys(_key(cell) for cell in cells if layout.shows(cell)):
         here = [cell for cell in cells if _key(cell) == key]
-        families = dict.fromkeys(_family(cell.condition) for cell in here if layout.shows(cell))
-        for family in families if layout.split else [""]:
-            shown = [c for c in here if layout.shows(c) and (not family or _family(c.condition) == family)]
+        families = dict.fromkeys(family(cell.condition) for cell in here if layout.shows(cell))
+        for one in families if layout.split else [""]:
+            shown = [c for c in here if layout.shows(c) and (not one or family(c.condition) == one)]
             clean = [c for c in here if c.condition == CLEAN]
             of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
-            of["family"] = family if layout.split and len(families) > 1 else ""
+            of["family"] = one if layout.split and len(families) > 1 else ""
             sheet = _Sheet(layout, scored, loaded.records, Draws(loaded.info.seed, shown[0].dataset), notes, rates)
             groups.append(sheet.group(of, [*clean, *shown]))
     title = f"{scored.title} by {layout.by}"
@@ -154,11 +64,6 @@ def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
 
 def _key(cell: CellInfo) -> tuple[str, str, str, str, int]:
     return cell.task, cell.dataset, cell.view, cell.model, cell.source
-
-
-def _family(condition: str) -> str:
-    """`jpeg` of `jpeg@10`, `fog (parity)` of `fog/3 (parity)`: conditions that belong on one axis."""
-    return re.sub(r"[@×/]-?[\d.]+", "", condition) if "→" not in condition else condition
 
 
 @dataclass(frozen=True)
@@ -201,7 +106,7 @@ class _Sheet:
             return Column(name, self.layout.heading(cell), unit, better)
         rate = self.rates[cell.source, cell.condition]
         heading = f"{self.layout.heading(cell)}: {rate:.2f} bpp"
-        return Column(name, heading, unit, better, rate, _family(cell.condition))
+        return Column(name, heading, unit, better, rate, family(cell.condition))
 
     def _points(self, cells: Sequence[CellInfo], conditions: Sequence[str]) -> dict[str, Point]:
         found = {}
@@ -239,7 +144,7 @@ class _Sheet:
         families: dict[str, list[Point]] = {}
         for name, one in points.items():
             if name != CLEAN:
-                families.setdefault(_family(name), []).append(one)
+                families.setdefault(family(name), []).append(one)
         return relative(points[CLEAN], families, self.draws)
 
     def _cell(self, conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo]) -> Value:

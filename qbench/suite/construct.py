@@ -11,11 +11,19 @@ from pydantic import ValidationError
 from qbench.degrade.drawn import prepared
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
-from qbench.registry import Entry
+from qbench.registry import Entry, Kind, get
 from qbench.suite.load import Document, KeyPath, explain
 
 RESERVED = ("recipe", "weights")
 """Keys below a method that say which weights it gets; they are not its own parameters."""
+
+
+def entry_of(kind: Kind, named: Named, path: KeyPath, document: Document) -> Entry:
+    """The entry of that name. Raises SuiteError at its place, with the nearest valid name."""
+    try:
+        return get(kind, named.name)
+    except QbenchError as error:
+        raise SuiteError(error.message, place=document.place(path)) from None
 
 
 def expanded(entry: Entry, named: Named) -> list[Named]:

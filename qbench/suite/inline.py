@@ -9,10 +9,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
-from qbench.errors import QbenchError, SuiteError
+from qbench.errors import SuiteError
 from qbench.named import Named, NamedItem
-from qbench.suite.construct import construct, expanded
-from qbench.suite.load import Document, KeyPath, load_suite_document, validated
+from qbench.suite.construct import construct, entry_of, expanded
+from qbench.suite.load import Document, load_suite_document, validated
 from qbench.suite.schema import Suite
 from qbench.vocabulary import Condition, Dataset
 
@@ -36,20 +36,13 @@ def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
         for place, named in enumerate(spec.conditions):
             path = ("tasks", number, "conditions", place)
             row = [
-                (each, cast(Condition, construct(_entry(named, path, document), each, path, document)))
-                for each in expanded(_entry(named, path, document), named)
+                (each, cast(Condition, construct(entry_of("condition", named, path, document), each, path, document)))
+                for each in expanded(entry_of("condition", named, path, document), named)
             ]
             fresh = [(one, built) for one, built in row if built.label not in seen and one.name != "clean"]
             seen |= {built.label for _, built in fresh}
             rows += [fresh] if fresh else []
     return rows
-
-
-def _entry(named: Named, path: KeyPath, document: Document) -> registry.Entry:
-    try:
-        return registry.get("condition", named.name)
-    except QbenchError as error:
-        raise SuiteError(error.message, place=document.place(path)) from None
 
 
 def dataset(text: str) -> tuple[Named, Dataset]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qbench.errors import QbenchError
+
 Numbers = NDArray[np.float64]
 
 
@@ -44,3 +46,10 @@ def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) 
     total = weights @ counts.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((weights @ np.where(counts, values, 0.0)) / total, dtype=np.float64)
+
+
+def class_index(metric: str, number: str | int) -> int:
+    """What stands behind the colon of `iou:3`. Raises QbenchError for what is not a class index."""
+    if not str(number).isdigit():
+        raise QbenchError(f"`{metric}:` takes the index of a class, counted from 0, not {number!r}")
+    return int(number)

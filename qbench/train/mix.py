@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qbench import registry
 from qbench.draws import Draw
-from qbench.errors import QbenchError, SuiteError
-from qbench.suite.construct import construct
+from qbench.suite.construct import construct, entry_of
 from qbench.suite.load import Document, KeyPath
 from qbench.train.schema import MixPart
 from qbench.vocabulary import Condition, Image
@@ -49,8 +47,5 @@ def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
 
 def _prepared(part: MixPart, path: KeyPath, document: Document) -> Part:
     named = part.condition
-    try:
-        entry = registry.get("condition", named.name)
-    except QbenchError as error:
-        raise SuiteError(error.message, place=document.place(path)) from None
+    entry = entry_of("condition", named, path, document)
     return Part(construct(entry, named, path, document), named.name == "clean" if part.leave is None else part.leave)

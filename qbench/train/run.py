@@ -17,9 +17,8 @@ from pydantic import ValidationError
 from safetensors.torch import save
 
 from qbench import cards, files, registry
-from qbench.errors import QbenchError, SuiteError
 from qbench.named import Named
-from qbench.suite.construct import construct
+from qbench.suite.construct import construct, entry_of
 from qbench.suite.load import Document, KeyPath, explain
 from qbench.train import log as logs
 from qbench.train.batches import Samples
@@ -120,11 +119,7 @@ def run(what: Job, report: Report) -> Trained:
 
 
 def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
-    try:
-        entry = registry.get(kind, named.name)
-    except QbenchError as error:
-        raise SuiteError(error.message, place=what.document.place(path)) from None
-    return construct(entry, named, path, what.document)
+    return construct(entry_of(kind, named, path, what.document), named, path, what.document)
 
 
 def _samples(what: Job, role: Role, path: KeyPath) -> Samples:

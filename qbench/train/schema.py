@@ -20,7 +20,7 @@ TERMS: Mapping[str, tuple[str, ...]] = {
 }
 """The loss terms that each kind of recipe knows."""
 NETWORK: Mapping[str, tuple[str, ...]] = {
-    "restorer": ("residual", "norms", "last"),
+    "restorer": ("residual", "norms"),
     "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
     "finetune": ("smoothing",),
     "classifier": ("smoothing",),

@@ -68,10 +68,8 @@ class Webp(FileCodec):
 class Avif(FileCodec):
     """AVIF (AV1) by the libaom inside Pillow's libavif at `quality` 1..100 and encoder `speed` 0 (slow) to 10.
 
-    Speed is 6 unless told otherwise, the default of Pillow and libavif. On photos of 224 pixels, slower speeds gain at
-    most 0.25 dB at about the same size and take four times as long or more; speeds 7 and 8 make files 3 to 10% larger
-    and lose up to 0.2 dB. One thread always: libaom writes other bits with two threads than with one. Grey pictures
-    are coded without chroma."""
+    Speed is 6 unless told otherwise, the default of Pillow and libavif. One thread always: libaom writes other bits
+    with two threads than with one. Grey pictures are coded without chroma."""
 
     quality: Annotated[int, quality_of("an AVIF")]
     speed: int = Field(default=avif_files.SPEED, ge=0, le=10)

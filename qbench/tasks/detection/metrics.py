@@ -14,7 +14,7 @@ from qbench.errors import QbenchError
 from qbench.registry import metric
 from qbench.tasks.detection.curves import blocks, mean, precision, recall, wanted, whole
 from qbench.tasks.detection.matching import MOST, Matches, Whole, gather, matches, scored
-from qbench.tasks.score import Columns, Numbers
+from qbench.tasks.score import Columns, Numbers, class_index
 
 __all__ = ["class_ap", "rpc", "scored"]
 
@@ -202,9 +202,7 @@ class ClassAveragePrecision:
 
     def __init__(self, number: str | int, name: str | None = None) -> None:
         """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
-        if not str(number).isdigit():
-            raise QbenchError(f"`ap:` takes the index of a class, counted from 0, not {number!r}")
-        self.number = int(number)
+        self.number = class_index("ap", number)
         self.title = f"AP {name or self.number} (%)"
 
     def statistic(self, records: Columns, weights: Numbers) -> Numbers:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qbench.errors import QbenchError
 from qbench.registry import metric
-from qbench.tasks.score import Columns, Numbers, readable
+from qbench.tasks.score import Columns, Numbers, class_index, readable
 
 COLUMNS = ("tp", "fp", "fn")
 
@@ -70,19 +70,22 @@ def class_ious(records: Columns, weights: Numbers) -> Numbers:
     return _ratio(tp, tp + fp + fn)
 
 
+class _OfPixels:
+    higher_is_better = True
+    range = (0.0, 1.0)
+    unit = "percent"
+    columns = COLUMNS
+    counts = staticmethod(scored)
+
+
 @metric("miou", task="segmentation")
-class MeanIoU:
+class MeanIoU(_OfPixels):
     """Mean over classes of intersection over union, `tp / (tp + fp + fn)` of all samples' pixels together.
 
     Everingham et al., The Pascal Visual Object Classes Challenge (IJCV 2015), section 3.2. Classes that are neither in
     the truth nor in the prediction of the weighted samples are left out of the mean."""
 
-    higher_is_better = True
-    range = (0.0, 1.0)
     title = "mIoU (%)"
-    unit = "percent"
-    columns = COLUMNS
-    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -90,15 +93,10 @@ class MeanIoU:
 
 
 @metric("pixel-accuracy", task="segmentation")
-class PixelAccuracy:
+class PixelAccuracy(_OfPixels):
     """Share of the pixels that are not ignored, of all samples together, that got their class."""
 
-    higher_is_better = True
-    range = (0.0, 1.0)
     title = "Pixel accuracy (%)"
-    unit = "percent"
-    columns = COLUMNS
-    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -107,15 +105,10 @@ class PixelAccuracy:
 
 
 @metric("mean-accuracy", task="segmentation")
-class MeanAccuracy:
+class MeanAccuracy(_OfPixels):
     """Mean over classes of the share of a class's pixels that got it; classes that the truth lacks are left out."""
 
-    higher_is_better = True
-    range = (0.0, 1.0)
     title = "Mean accuracy (%)"
-    unit = "percent"
-    columns = COLUMNS
-    counts = staticmethod(scored)
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:
@@ -124,20 +117,12 @@ class MeanAccuracy:
 
 
 @metric("iou:*", task="segmentation")
-class ClassIoU:
+class ClassIoU(_OfPixels):
     """Intersection over union of one class: `iou:3` for the class of index 3; NaN where it is absent."""
-
-    higher_is_better = True
-    range = (0.0, 1.0)
-    unit = "percent"
-    columns = COLUMNS
-    counts = staticmethod(scored)
 
     def __init__(self, number: str | int, name: str | None = None) -> None:
         """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
-        if not str(number).isdigit():
-            raise QbenchError(f"`iou:` takes the index of a class, counted from 0, not {number!r}")
-        self.number = int(number)
+        self.number = class_index("iou", number)
         self.title = f"IoU {name or self.number} (%)"
 
     def statistic(self, records: Columns, weights: Numbers) -> Numbers:
