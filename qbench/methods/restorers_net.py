@@ -78,10 +78,12 @@ SIZES: dict[str, tuple[int, int]] = {"dncnn": (17, 64), "dncnn-small": (8, 24)}
 """Depth and width; `dncnn-small` costs a nineteenth of the published network."""
 
 
-def build(method: str, seed: int, **options: Any) -> Arcnn | Dncnn:
-    """A restorer in its training form with first weights drawn from `seed`; it starts as the identity."""
+def build(method: str, seed: int, *, passing: bool = False, **options: Any) -> Arcnn | Dncnn:
+    """A restorer in its training form with first weights drawn from `seed`; it starts as the identity.
+
+    `passing` starts its hidden layers as the identity too: what a deep network without norms needs to learn at all."""
     net = empty(method, deployed=False, **options)
-    initialise(net, seed, zero=("last",))
+    initialise(net, seed, zero=("last",), passing=passing)
     return net
 
 

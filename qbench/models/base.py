@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from safetensors import SafetensorError
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, WeightsError, nearest
 from qbench.models.cut import Geometry, cut, geometry
-from qbench.vocabulary import InputConvention
+from qbench.vocabulary import Boxes, InputConvention
 
 USUAL = 224
 """Pixels of a side, for what must be measured at some size of networks that take any."""
+OwnLosses: TypeAlias = Callable[[nn.Module, Tensor, Sequence[Boxes]], Mapping[str, Tensor]]
 
 
 def as_it_is(output: Any, images: Tensor) -> Any:
@@ -35,6 +36,9 @@ class LoadedModel:
     """From what the network gives, and the images in [0, 1], to its task's prediction: logits [B, classes] in
     classification, logits [B, classes, H, W] at the images' size in segmentation, a list of `Boxes` in detection, and
     pictures [B, 3, H, W] in [0, 1] in restoration."""
+    own_losses: OwnLosses | None = None
+    """The losses that a network comes with, by name: of the network in training mode, normalised images and the objects
+    in them."""
 
     def normalise(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] RGB to what the network expects (`(x * scale - mean) / std`, channel order)."""

@@ -18,7 +18,7 @@ from qbench.registry import model
 from qbench.vocabulary import Boxes, InputConvention
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from qbench.models.base import LoadedModel
 
@@ -57,6 +57,21 @@ def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], image
         corners, scores = (each[part].detach().float().cpu().numpy() for part in ("boxes", "scores"))
         found.append(Boxes(corners[kept].reshape(-1, 4), labels[kept], scores[kept]))
     return found
+
+
+def own_losses(net: nn.Module, images: Tensor, boxes: Sequence[Boxes]) -> Mapping[str, Tensor]:
+    """What torchvision's detectors give in training mode; their labels count from 1, after the background."""
+    import torch
+
+    targets = [
+        {
+            "boxes": torch.from_numpy(each.corners).to(images.device),
+            "labels": torch.from_numpy(each.labels.astype(np.int64) + 1).to(images.device),
+        }
+        for each in boxes
+    ]
+    losses: Mapping[str, Tensor] = net(list(images), targets)
+    return losses
 
 
 @model("torchvision-detection:*")
@@ -120,9 +135,8 @@ class TorchvisionDetection:
         if self.weights is not None:
             load_any(net, self.weights)
         self._resize(net.transform)
-        return LoadedModel(
-            for_inference(net, fold=False), AS_THEY_ARE, self.sites, partial(decode, indices(names, skipped=1))
-        )
+        ready = for_inference(net, fold=False)
+        return LoadedModel(ready, AS_THEY_ARE, self.sites, partial(decode, indices(names, skipped=1)), own_losses)
 
     def _origin(self, hub: Any, places: int) -> dict[str, Any]:
         """Arguments that say where the first weights come from; unless told, torchvision fetches the trunk's."""

@@ -12,14 +12,14 @@ from typing import Any, Protocol, Self, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from torch import Tensor
 
 from qbench.draws import Draw, keyed
 from qbench.errors import DataError
+from qbench.train.crops import Window, clipped, kept, window
 from qbench.train.mix import Mix
 from qbench.train.schema import CropView
-from qbench.vocabulary import Dataset, Image, Sample
+from qbench.vocabulary import Boxes, Dataset, Image, Sample
 
 CACHE_BYTES = 1 << 30
 GRID = 8
@@ -35,9 +35,12 @@ class Batch:
     help: Tensor
     """[B], False where a gate should leave the picture alone."""
     masks: Tensor | None = None
-    """[B, S, S]: the class index + 1 at every pixel, 0 for background, where the training asks for it."""
+    """[B, S, S]: the class index at every pixel, 255 to be ignored, of samples with masks; of scenes the class
+    index + 1 and 0 for background, where the training asks for it."""
     instances: Tensor | None = None
     """[B, S, S]: 1 + the number of the object at every pixel, 0 for background, where the training asks for it."""
+    boxes: tuple[Boxes, ...] | None = None
+    """The objects of every crop, in its pixels, of samples with boxes."""
 
 
 class Labelled(Protocol):
@@ -49,8 +52,8 @@ class Labelled(Protocol):
 
 @dataclass
 class Samples:
-    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES. With `planes` (datasets with `scene` only), a
-    picture carries them as further channels, so that all are cropped and turned together."""
+    """A dataset whose decoded pictures stay in memory, up to CACHE_BYTES. A picture carries its mask, or the `planes`
+    of a dataset with `scene`, as further channels, so that all are cropped and turned together."""
 
     dataset: Dataset
     count: int
@@ -61,22 +64,27 @@ class Samples:
     def load(self, index: int) -> Sample:
         """Raises BadSample: a training does not go on without a picture that its card names."""
         if index not in self._kept:
-            sample = self._with_planes(index) if self.planes else self.dataset.load(index)
+            sample = self._scene(index) if self.planes and hasattr(self.dataset, "scene") else self._masked(index)
             if self._bytes + sample.image.nbytes > CACHE_BYTES:
                 return sample
             self._kept[index] = sample
             self._bytes += sample.image.nbytes
         return self._kept[index]
 
-    def _with_planes(self, index: int) -> Sample:
-        if not hasattr(self.dataset, "scene"):
+    def _scene(self, index: int) -> Sample:
+        found = cast(Labelled, self.dataset).scene(index)
+        image = np.dstack([found.image, *(getattr(found, name) for name in self.planes)])
+        return Sample(str(index), image, found.label)
+
+    def _masked(self, index: int) -> Sample:
+        sample = self.dataset.load(index)
+        if isinstance(sample.target, np.ndarray) and sample.target.ndim == 2:
+            return Sample(sample.id, np.dstack([sample.image, sample.target]))
+        if self.planes:
             raise DataError(
                 f"dataset {self.dataset.label} has no masks; a training with masks needs one that has, as `scenes`"
             )
-        found = cast(Labelled, self.dataset).scene(index)
-        return Sample(
-            str(index), np.dstack([found.image, *(getattr(found, name) for name in self.planes)]), found.label
-        )
+        return sample
 
 
 @dataclass(frozen=True)
@@ -94,30 +102,45 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         items = [self._item(step, slot) for slot in range(self.size)]
         pictures, degraded, targets, help_ = zip(*items, strict=True)
-        labels = None if None in targets else torch.tensor(targets, dtype=torch.int64)
+        labels = (
+            torch.tensor(targets, dtype=torch.int64) if all(isinstance(t, int | np.integer) for t in targets) else None
+        )
+        boxes = targets if all(isinstance(target, Boxes) for target in targets) else None
         planes = [
-            torch.from_numpy(np.stack([picture[:, :, 3 + i] for picture in pictures])).long()
-            for i in range(len(self.samples.planes))
+            torch.from_numpy(np.stack([picture[:, :, channel] for picture in pictures])).long()
+            for channel in range(3, pictures[0].shape[2])
         ]
+        masks, instances = (*planes, None, None)[:2]
         clean = _tensor([picture[:, :, :3] for picture in pictures])
-        return Batch(clean, _tensor(degraded), labels, torch.tensor(help_), *planes)
+        return Batch(clean, _tensor(degraded), labels, torch.tensor(help_), masks, instances, boxes)
 
     def index(self, step: int, slot: int) -> int:
         """The sample of a slot: every sample once an epoch, in an order drawn for each epoch."""
         epoch, place = divmod(step * self.size + slot, self.samples.count)
         return int(_order(self.seed, self.name, epoch, self.samples.count)[place])
 
-    def _item(self, step: int, slot: int) -> tuple[Image, Image, int | None, bool]:
+    def _item(self, step: int, slot: int) -> tuple[Image, Image, Any, bool]:
         sample = self.samples.load(self.index(step, slot))
         rng = keyed(self.seed, f"{self.name}/view", step, str(slot))
         margin = 0 if self.view.aligned else GRID
-        cut = crop(sample.image, self.view, rng, self.view.size + margin)
+        place = window(*sample.image.shape[:2], self.view, rng, self.view.size + margin)
+        cut = place.picture(sample.image)
         visible = np.ascontiguousarray(cut[:, :, :3])
         degraded, help_ = self.mix.apply(visible, Draw(self.seed, f"{self.name}/{step}/{slot}"))
-        if margin:
-            top, left = (int(n) for n in rng.integers(0, GRID, 2))
-            cut, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (cut, degraded))
-        return cut, degraded, sample.target, help_
+        top, left = (int(n) for n in rng.integers(0, GRID, 2)) if margin else (0, 0)
+        cut, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (cut, degraded))
+        target = sample.target
+        if isinstance(target, Boxes):
+            target = self._boxes(place, target, left, top)
+        return cut, degraded, target, help_
+
+    def _boxes(self, place: Window, boxes: Boxes, left: int, top: int) -> Boxes:
+        moved = place.boxes(boxes)
+        if self.view.aligned:
+            return moved
+        corners = moved.corners.astype(np.float64)
+        whole = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+        return kept(clipped(corners, left, top, self.view.size), moved, whole)
 
 
 @lru_cache(maxsize=8)
@@ -125,24 +148,8 @@ def _order(seed: int, name: str, epoch: int, count: int) -> NDArray[np.int64]:
     return keyed(seed, f"{name}/order", epoch, "").permutation(count)
 
 
-def crop(image: Image, view: CropView, rng: np.random.Generator, size: int) -> Image:
-    """A random square of `size` pixels: scaled (at least so much that the square fits), cut, mirrored, turned."""
-    height, width = image.shape[:2]
-    scale = max(float(rng.uniform(*view.scale)), size / min(height, width))
-    side = size / scale
-    top, left = rng.uniform(0, height - side), rng.uniform(0, width - side)
-    if scale == 1.0:
-        cut = image[round(top) :, round(left) :][:size, :size]
-    else:
-        y, x = int(top), int(left)
-        part = image[y : int(np.ceil(top + side)) + 1, x : int(np.ceil(left + side)) + 1]
-        box = (left - x, top - y, min(left - x + side, part.shape[1]), min(top - y + side, part.shape[0]))
-        cut = np.asarray(Pillow.fromarray(part).resize((size, size), Pillow.Resampling.BICUBIC, box=box))
-    if view.flip and rng.random() < 0.5:
-        cut = cut[:, ::-1]
-    if view.rotate:
-        cut = np.rot90(cut, int(rng.integers(4)))
-    return np.ascontiguousarray(cut)
+def _all(items: Sequence[Any], kind: type | tuple[type, ...]) -> bool:
+    return all(isinstance(item, kind) for item in items)
 
 
 def _tensor(images: Sequence[Image]) -> Tensor:

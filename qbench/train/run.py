@@ -59,7 +59,7 @@ class Trained:
 
 
 FROM_NOTHING = ("classifier", "segmenter", "detector")
-"""Kinds that make a built-in model instead of starting from one."""
+"""Kinds that make a built-in model instead of starting from it."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
 
 def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
     spec = what.spec
-    model = _part(what, "model", spec.model, (*path, "model")) if spec.model and spec.kind not in FROM_NOTHING else None
+    builtin = spec.kind in FROM_NOTHING and spec.model is not None and spec.model.name.startswith("builtin:")
+    model = _part(what, "model", spec.model, (*path, "model")) if spec.model and not builtin else None
     degradations = mix(spec.degradation, what.document, (*path, "degradation"))
     parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model)
     try:
@@ -150,9 +151,9 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
 
             return afd
         case "segmenter" | "detector":
-            from qbench.train.recipes.dense import detector, segmenter
+            from qbench.train.recipes.dense import recipe as dense
 
-            return segmenter if kind == "segmenter" else detector
+            return dense
     from qbench.train.recipes.finetune import classifier, finetune
 
     return finetune if kind == "finetune" else classifier

@@ -13,19 +13,19 @@ from qbench.named import NamedItem
 TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),
     "afd": ("feature", "kl", "deeper", "gate"),
-    "finetune": ("ce", "kl"),
+    "finetune": ("ce", "kl", "heat", "box", "own"),
     "classifier": ("ce", "mask"),
     "segmenter": ("ce",),
-    "detector": ("heat", "box"),
+    "detector": ("heat", "box", "own"),
 }
 """The loss terms that each kind of recipe knows."""
 NETWORK: Mapping[str, tuple[str, ...]] = {
-    "restorer": ("residual", "norms"),
+    "restorer": ("residual", "norms", "passing"),
     "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
-    "finetune": ("smoothing",),
+    "finetune": ("smoothing", "freeze"),
     "classifier": ("smoothing",),
-    "segmenter": (),
-    "detector": (),
+    "segmenter": ("freeze",),
+    "detector": ("freeze",),
 }
 """The keys of `network` that each kind of recipe knows."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
@@ -155,14 +155,12 @@ class RecipeSpec(_Part):
             raise ValueError(f"a {self.kind} recipe {'takes no' if self.kind == 'restorer' else 'needs a'} `model`")
         if "mask" in self.loss and len(self.loss["mask"].sites) != 1:
             raise ValueError("the loss `mask` needs one layer in `sites`")
-        if self.planes and self.crop.scale != (1.0, 1.0):
-            raise ValueError("trainings with masks need crops at scale [1, 1]")
         return self
 
     @property
     def planes(self) -> tuple[str, ...]:
-        """What of a scene is cropped along with its picture."""
-        if self.kind == "detector":
+        """What of a scene is cropped along with its picture; samples with masks bring those by themselves."""
+        if "heat" in self.loss or "box" in self.loss:
             return "mask", "instances"
         return ("mask",) if self.kind == "segmenter" or "mask" in self.loss else ()
 

@@ -13,9 +13,11 @@ from qbench.draws import keyed
 from qbench.errors import SuiteError
 from qbench.named import Named
 from qbench.suite.load import load_yaml
-from qbench.train.batches import Ahead, Samples, crop
+from qbench.train.batches import Ahead, Samples
+from qbench.train.crops import Window, window
 from qbench.train.mix import mix
 from qbench.train.schema import CropView, MixPart
+from qbench.vocabulary import Boxes, Image
 
 from .pictures import Noise, batches, jpeg_mix
 
@@ -80,21 +82,72 @@ def test_an_aligned_degradation_is_that_of_the_crop_itself(tmp_path: Path) -> No
         assert np.array_equal(again, degraded) == aligned
 
 
+def crop(image: Image, view: CropView, step: int) -> Image:
+    return window(*image.shape[:2], view, keyed(0, "crop", step, ""), view.size).picture(image)
+
+
 def test_crops_at_scale_one_are_parts_of_the_picture() -> None:
     image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
     for step in range(20):
-        cut = crop(image, CropView(size=8, flip=False), keyed(0, "crop", step, ""), 8)
+        cut = crop(image, CropView(size=8, flip=False), step)
         assert any(np.array_equal(cut, image[y : y + 8, x : x + 8]) for y in range(13) for x in range(23))
 
 
 def test_small_pictures_are_enlarged_and_scales_stay_in_range() -> None:
     ramp = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 100, 0).repeat(3, 2)
     for step in range(30):
-        cut = crop(ramp, CropView(size=50, scale=(0.5, 0.8), flip=False), keyed(0, "crop", step, ""), 50)
+        cut = crop(ramp, CropView(size=50, scale=(0.5, 0.8), flip=False), step)
         slope = (float(cut[25, 40, 0]) - float(cut[25, 10, 0])) / 30
         assert 1 / 0.8 - 0.1 <= slope <= 1 / 0.5 + 0.1
-    small = crop(ramp[:10, :10], CropView(size=32), keyed(0, "crop", 0, ""), 32)
+    small = crop(ramp[:10, :10], CropView(size=32), 0)
     assert small.shape == (32, 32, 3)
+
+
+def painted(boxes: Boxes, height: int, width: int) -> Image:
+    """A picture whose second channel is 255 inside of the boxes."""
+    image = np.zeros((height, width, 3), np.uint8)
+    for x0, y0, x1, y1 in boxes.corners.astype(int):
+        image[y0:y1, x0:x1, 1] = 255
+    return image
+
+
+def test_boxes_move_with_the_picture() -> None:
+    """The box must be what is painted in the crop, after every scale, cut, mirroring and turn."""
+    boxes = Boxes(np.array([[20, 30, 60, 55]], np.float32), np.array([4], np.int32))
+    image = painted(boxes, 90, 120)
+    view = CropView(size=64, scale=(0.6, 1.4), rotate=True)
+    seen = 0
+    for step in range(60):
+        place = window(90, 120, view, keyed(0, "boxes", step, ""), 64)
+        moved, inside = place.boxes(boxes), place.picture(image)[:, :, 1] > 127
+        if not len(moved.labels):
+            assert inside.sum() < 0.45 * 40 * 25 * place.scale**2
+            continue
+        seen += 1
+        rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        assert moved.labels.tolist() == [4]
+        assert np.abs(moved.corners[0] - found).max() <= 1.01
+    assert seen >= 30
+
+
+def test_crowds_and_boxes_that_are_mostly_cut_off_are_left_out() -> None:
+    corners = np.array([[0, 0, 10, 10], [0, 0, 40, 10], [30, 30, 40, 40]], np.float32)
+    boxes = Boxes(corners, np.array([0, 1, 2], np.int32), crowd=np.array([False, False, True]))
+    moved = Window(left=30, top=0, side=50, size=50).boxes(boxes)
+    assert moved.labels.tolist() == []
+    nearer = Window(left=20, top=0, side=50, size=50).boxes(boxes)
+    assert nearer.labels.tolist() == [1]
+    assert nearer.corners.tolist() == [[0, 0, 20, 10]]
+
+
+def test_masks_are_scaled_by_the_nearest_value() -> None:
+    mask = np.kron(np.array([[0, 255], [7, 3]], np.uint8), np.ones((20, 20), np.uint8))
+    image = np.dstack([mask, mask, mask, mask])
+    for step in range(10):
+        cut = window(40, 40, CropView(size=24, scale=(0.6, 0.9)), keyed(0, "m", step, ""), 24).picture(image)
+        assert set(np.unique(cut[:, :, 3])) <= {0, 3, 7, 255}
+        assert (np.abs(cut[:, :, 0].astype(int) - cut[:, :, 3]) < 40).mean() > 0.7
 
 
 def test_draws_that_a_condition_makes_itself_are_left_to_it(tmp_path: Path) -> None:

@@ -1,16 +1,15 @@
-"""Training a classifier itself: fine-tuning on degraded images, and the built-in classifier from the start."""
+"""Training a model itself: fine-tuning on degraded images, and the built-in classifier from the start."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST
-from qbench.errors import DataError
 from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import INPUT, SITES
@@ -19,15 +18,17 @@ from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
+from qbench.train.recipes.supervised import Supervised, freeze
 
 
 def finetune(parts: Parts) -> Recipe:
-    """All weights of a model, on degraded images: `ce` from labels, `kl` to the clean-image teacher (the model before).
+    """All weights of a model but those that `freeze` names, on degraded images: from labels, masks or boxes, and by
+    `kl` to the clean-image teacher (the model before).
 
     Norms keep their statistics, folded into the convolutions as the model runs, so that the shipped state fits it."""
     loaded = parts.built()
-    teacher = LoadedModel(frozen(copy.deepcopy(loaded.net)), loaded.input, loaded.sites)
-    loaded.net.requires_grad_(True)
+    teacher = replace(loaded, net=frozen(copy.deepcopy(loaded.net)))
+    freeze(parts, loaded.net)
     return _recipe(parts, loaded, teacher, moving=False)
 
 
@@ -56,25 +57,16 @@ def _width(net: nn.Module, layer: str) -> int:
 def _recipe(
     parts: Parts, model: LoadedModel, teacher: LoadedModel | None, moving: bool, whole: nn.ModuleDict | None = None
 ) -> Recipe:
-    wanted, smoothing = parts.spec.loss, float(parts.spec.network.get("smoothing", 0.0))
+    wanted, supervised = parts.spec.loss, Supervised(parts, model, teacher)
     inner = wanted["mask"].sites if "mask" in wanted else ()
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
-        with parts.precision(), layers(model.net, inner) as seen:
-            logits = model.logits(batch.degraded)
-        logits = logits.float()
-        found: dict[str, Tensor] = {}
-        if "ce" in wanted:
-            if batch.targets is None:
-                raise DataError("the loss `ce` needs labels, and the source has none; use `kl`")
-            found["ce"] = F.cross_entropy(logits, batch.targets, label_smoothing=smoothing)
-        if "kl" in wanted and teacher is not None:
-            with torch.no_grad():
-                expected = teacher.logits(batch.clean)
-            found["kl"] = terms.kl(logits, expected, wanted["kl"].temperature)
+        with layers(model.net, inner) as seen:
+            found = dict(supervised(batch))
         if inner and whole is not None and batch.masks is not None:
-            found["mask"] = terms.dense(whole["head"](seen[inner[0]].float()), batch.masks)
-        return {name: wanted[name].weight * value for name, value in found.items()}
+            dense = terms.dense(whole["head"](seen[inner[0]].float()), batch.masks)
+            found["mask"] = wanted["mask"].weight * dense
+        return found
 
     def prepare() -> None:
         model.net.train(moving)

@@ -1,0 +1,134 @@
+"""Losses of a model's predictions, whatever it predicts: from labels, masks or boxes, and from a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from qbench.data.scenes.scene import CLASSES
+from qbench.errors import DataError, QbenchError
+from qbench.models.base import LoadedModel
+from qbench.models.scenes_boxes import targets_of
+from qbench.train import losses as terms
+from qbench.train.batches import Batch
+from qbench.train.recipes.common import Parts
+
+IGNORED = 255
+
+
+class Supervised:
+    """The weighted terms of a recipe for one batch.
+
+    `ce`: cross-entropy of logits, at every pixel where they are maps; `kl`: to the teacher's logits on the clean
+    picture; `heat` and `box`: of the built-in detector; `own`: the losses that a network comes with."""
+
+    def __init__(self, parts: Parts, model: LoadedModel, teacher: LoadedModel | None = None) -> None:
+        self.parts, self.model, self.teacher, self.wanted = parts, model, teacher, parts.spec.loss
+        self.smoothing = float(parts.spec.network.get("smoothing", 0.0))
+
+    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        if "ce" in self.wanted or "kl" in self.wanted:
+            found |= self._of_logits(batch)
+        if "heat" in self.wanted or "box" in self.wanted:
+            found |= self._of_middles(batch)
+        if "own" in self.wanted:
+            found |= self._own(batch)
+        return found
+
+    def _weighted(self, name: str, value: Tensor) -> Tensor:
+        return self.wanted[name].weight * value
+
+    def _of_logits(self, batch: Batch) -> dict[str, Tensor]:
+        with self.parts.precision():
+            logits = self.model.logits(batch.degraded)
+        if not isinstance(logits, Tensor):
+            raise QbenchError("the losses `ce` and `kl` are of logits, and this model gives none; detectors use `own`")
+        return self.of(logits.float(), batch)
+
+    def of(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """`ce` and `kl` of logits that are there already."""
+        found = {}
+        if "ce" in self.wanted:
+            targets = batch.targets if logits.dim() == 2 else batch.masks
+            if targets is None:
+                lacking = "labels" if logits.dim() == 2 else "masks"
+                raise DataError(f"the loss `ce` needs {lacking}, and the source has none; use `kl`")
+            value = F.cross_entropy(logits, targets, label_smoothing=self.smoothing, ignore_index=IGNORED)
+            found["ce"] = self._weighted("ce", value)
+        if "kl" in self.wanted and self.teacher is not None:
+            with torch.no_grad():
+                expected = self.teacher.logits(batch.clean).float()
+            student, teacher = (x.movedim(1, -1).flatten(0, -2) for x in (logits, expected))
+            found["kl"] = self._weighted("kl", terms.kl(student, teacher, self.wanted["kl"].temperature))
+        return found
+
+    def _of_middles(self, batch: Batch) -> dict[str, Tensor]:
+        if batch.masks is None or batch.instances is None:
+            raise DataError("the losses `heat` and `box` need masks and instances, as `scenes` has them")
+        heat, sides, counts = targets_of(batch.masks, batch.instances, len(CLASSES))
+        with self.parts.precision():
+            maps = self.model.net(self.model.normalise(batch.degraded)).float()
+        found = {"heat": focal(maps[:, :-4], heat), "box": 1 - giou(maps[:, -4:], sides, counts)}
+        return {name: self._weighted(name, value) for name, value in found.items()}
+
+    def _own(self, batch: Batch) -> dict[str, Tensor]:
+        if self.model.own_losses is None:
+            raise QbenchError("the loss `own` is of networks that come with losses, as torchvision's detectors do")
+        if batch.boxes is None:
+            raise DataError("the loss `own` needs boxes, and the source has none")
+        # Its networks give losses in training mode only; their frozen norms stay frozen (see `modes`).
+        before = {name: each.training for name, each in self.model.net.named_modules()}
+        modes(self.model.net, True)
+        with self.parts.precision():
+            parts = self.model.own_losses(self.model.net, self.model.normalise(batch.degraded), batch.boxes)
+        for name, each in self.model.net.named_modules():
+            each.training = before[name]
+        return {name: self._weighted("own", value.float()) for name, value in parts.items()}
+
+
+def freeze(parts: Parts, net: nn.Module) -> None:
+    """All parameters learn, but those that a pattern of `network: {freeze: [..]}` names. Raises QbenchError for a
+    pattern that fits none."""
+    net.requires_grad_(True)
+    for pattern in parts.spec.network.get("freeze", ()):
+        fitting = [value for name, value in net.named_parameters() if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise QbenchError(f"`freeze`: no parameter of the network fits {pattern!r}")
+        for value in fitting:
+            value.requires_grad_(False)
+
+
+def modes(net: nn.Module, moving: bool) -> None:
+    """Training mode; norms keep their statistics unless they are to move, and always where they are frozen."""
+    net.train()
+    for each in net.modules():
+        if isinstance(each, _BatchNorm) and not (moving and all(p.requires_grad for p in each.parameters())):
+            each.eval()
+
+
+def focal(logits: Tensor, heat: Tensor) -> Tensor:
+    """The focal loss of CenterNet over maps [B, K, h, w], divided by the number of middles (alpha 2, beta 4;
+    arXiv 1904.07850, equation 1)."""
+    at = heat.eq(1).float()
+    likely, unlikely = F.logsigmoid(logits), F.logsigmoid(-logits)
+    score = logits.sigmoid()
+    loss = at * (1 - score) ** 2 * likely + (1 - at) * (1 - heat) ** 4 * score**2 * unlikely
+    return -loss.sum() / at.sum().clamp_min(1)
+
+
+def giou(predicted: Tensor, sides: Tensor, counts: Tensor) -> Tensor:
+    """The mean generalised IoU (arXiv 1902.09630) of boxes around one place, given by their sides [B, 4, h, w],
+    weighted by counts."""
+    area, truth = (((s[:, 0] + s[:, 2]) * (s[:, 1] + s[:, 3])) for s in (predicted, sides))
+    inner, outer = torch.minimum(predicted, sides), torch.maximum(predicted, sides)
+    common = (inner[:, 0] + inner[:, 2]) * (inner[:, 1] + inner[:, 3])
+    hull = (outer[:, 0] + outer[:, 2]) * (outer[:, 1] + outer[:, 3])
+    union = (area + truth - common).clamp_min(1e-6)
+    value = common / union - (hull - union) / hull.clamp_min(1e-6)
+    return (value * counts).sum() / counts.sum().clamp_min(1e-6)
