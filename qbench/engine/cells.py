@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qbench.named import Named
-from qbench.suite.schema import ViewSpec
+from qbench.suite.schema import ControlSpec, ViewSpec
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,4 @@ class Plan:
     cells: tuple[Cell, ...]
     live: Mapping[str, Any] = field(default_factory=dict)
     """Live objects by registry name, given from Python; they stay in this process."""
+    controls: tuple[ControlSpec, ...] = ()

@@ -16,6 +16,7 @@ from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
+from qbench.suite.compared import check_controls, train_seeds
 from qbench.suite.construct import RESERVED, construct, entry_of, expanded
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import Suite, TaskSpec
@@ -65,6 +66,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     cells: list[Cell] = []
     for number, spec in enumerate(suite.tasks):
         cells += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
+    check_controls(suite, (cell.method_label for cell in cells), document)
     cells = [cell for cell in cells if all(fnmatchcase(_facet(cell, key), value) for key, value in only)]
     if not cells:
         raise QbenchError(f"--only {' '.join(options.only)} leaves no cell of suite {suite.suite!r}")
@@ -72,6 +74,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
         options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
+        tuple(suite.controls),
     )  # fmt: skip
 
 
@@ -118,7 +121,8 @@ def _task_cells(
         source = _source(dataset, suite.engine.shard, options.limit, document)
         sources.append(source)
         for condition, model, method in itertools.product(conditions, models, methods):
-            seeds = spec.train_seeds if method.entry.facts["trained"] else spec.train_seeds[:1]
+            seeds = train_seeds(spec, method.named, method.path, document)
+            seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
                 yield _cell(
                     task, dataset, spec, condition, model, method, metrics, train_seed, settings, len(sources) - 1,

@@ -10,7 +10,7 @@ from pathlib import Path
 from qbench.engine import execute
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.fingerprints import digest, library_versions
-from qbench.engine.run_info import CellInfo, RunInfo, SourceInfo
+from qbench.engine.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo
 from qbench.files import write_text
 
 Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
@@ -81,6 +81,7 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
         seed=plan.settings.seed,
         command=command,
         tables=plan.tables,
+        controls=tuple(ControlInfo(control=c.control, methods=tuple(c.methods)) for c in plan.controls),
         sources=tuple(SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards)) for s in plan.sources),
         cells=cells,
         environment=environment(plan),

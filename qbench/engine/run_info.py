@@ -60,6 +60,15 @@ class SourceInfo(BaseModel):
     shards: tuple[str, ...]
 
 
+class ControlInfo(BaseModel):
+    """A method that others (all, where none are named) are compared with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    control: str
+    methods: tuple[str, ...] = ()
+
+
 class RunInfo(BaseModel):
     """A run: everything that a report needs besides the records."""
 
@@ -74,6 +83,7 @@ class RunInfo(BaseModel):
     costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
     sources: tuple[SourceInfo, ...]
     cells: tuple[CellInfo, ...]
+    controls: tuple[ControlInfo, ...] = ()
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
 

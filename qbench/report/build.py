@@ -11,6 +11,7 @@ from typing import Any, Literal
 from qbench.engine.run_info import CellInfo, RunInfo
 from qbench.files import atomic, write_text
 from qbench.report import latex, markdown, picture, tidy
+from qbench.report.controls import against_controls
 from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
 from qbench.report.layouts import BY_CONDITION, LAYOUTS, layout
@@ -37,6 +38,7 @@ def report(loaded: Loaded) -> Report:
     ordered = [table for name in names if name != EFFICIENCY for table in tables[name]]
     if left:
         ordered += accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
+    ordered += against_controls(loaded)
     ordered += tables.get(EFFICIENCY, [])
     return Report(
         info.suite, info.title, info.version, info.command, _provenance(info), tuple(ordered), dict(info.environment)

@@ -46,8 +46,8 @@ def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
     notes = Notes()
     rates = rates_of(loaded) if layout.rates else {}
     groups = []
-    for key in dict.fromkeys(_key(cell) for cell in cells if layout.shows(cell)):
-        here = [cell for cell in cells if _key(cell) == key]
+    for key in dict.fromkeys(group_key(cell) for cell in cells if layout.shows(cell)):
+        here = [cell for cell in cells if group_key(cell) == key]
         families = dict.fromkeys(family(cell.condition) for cell in here if layout.shows(cell))
         for one in families if layout.split else [""]:
             shown = [c for c in here if layout.shows(c) and (not one or family(c.condition) == one)]
@@ -62,7 +62,7 @@ def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
     )
 
 
-def _key(cell: CellInfo) -> tuple[str, str, str, str, int]:
+def group_key(cell: CellInfo) -> tuple[str, str, str, str, int]:
     return cell.task, cell.dataset, cell.view, cell.model, cell.source
 
 
@@ -151,7 +151,7 @@ class _Sheet:
         """One condition's score, or the mean over those of a column; the first one that is missing says why."""
         absent = [name for name in conditions if name not in points]
         if absent:
-            return _missing(cells, absent[0], self.notes)
+            return missing(cells, absent[0], self.notes)
         here = [points[name] for name in conditions]
         return single(here[0], self.draws) if len(here) == 1 else average(here, self.draws)
 
@@ -163,7 +163,8 @@ def _place(cell: CellInfo, rates: Mapping[tuple[int, str], float]) -> float:
     return cell.axis[1] if cell.axis else 0.0
 
 
-def _missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:
+def missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:
+    """Why there is no number: the worst status of the cells under a condition, with its reason as a footnote."""
     here = [cell for cell in cells if cell.condition == condition and cell.status != "done"]
     if not here:
         return DASH

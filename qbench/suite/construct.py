@@ -14,7 +14,7 @@ from qbench.named import Named
 from qbench.registry import Entry, Kind, get
 from qbench.suite.load import Document, KeyPath, explain
 
-RESERVED = ("recipe", "weights")
+RESERVED = ("recipe", "weights", "train_seeds")
 """Keys below a method that say which weights it gets; they are not its own parameters."""
 
 

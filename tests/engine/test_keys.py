@@ -111,3 +111,6 @@ def test_train_seeds_multiply_trained_methods_only(toy: Suite) -> None:
     cells: tuple[Cell, ...] = plan(toy(*changes)).cells
     seeds = {(cell.method_label, cell.train_seed) for cell in cells}
     assert seeds == {("direct", 0), ("arcnn", 0), ("arcnn", 1)}
+    changes = ("[direct, median3, damp]", "[direct, {arcnn: {train_seeds: [2, 5]}}, dncnn]"), changes[1]
+    seeds = {(cell.method_label, cell.train_seed) for cell in plan(toy(*changes)).cells}
+    assert seeds == {("direct", 0), ("arcnn", 2), ("arcnn", 5), ("dncnn", 0), ("dncnn", 1)}

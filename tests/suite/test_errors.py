@@ -55,6 +55,10 @@ def problem(file: Path) -> str:
         ("seed: 3", "extends: base.yaml", 4, "does not exist"),
         ("seed: 3", "plugins: [no_such_module]", 4, "no_such_module"),
         ("accuracy-by-times", "accuracy-by-time", 14, "accuracy-by-time"),
+        ("damp]", "damp: {train_seeds: [0.5]}]", 13, "'train_seeds' is a list of whole numbers"),
+        ("damp]", "{damp: {train_seeds: []}}]", 13, "'train_seeds' is a list of whole numbers"),
+        ("seed: 3", "seed: 3\ncontrols: [{control: dierct}]", 5, "named 'dierct' in tables (did you mean 'direct'?)"),
+        ("seed: 3", "seed: 3\ncontrols: [{control: direct, methods: [demp]}]", 5, "did you mean 'damp'?"),
     ],
 )
 def test_a_fault_names_its_place(toy: Suite, old: str, new: str, line: int | None, said: str) -> None:

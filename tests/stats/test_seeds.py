@@ -1,0 +1,64 @@
+"""Intervals of differences over trainings: closed forms, limits, and how often they hold the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_rel
+
+from qbench.stats.seeds import over_seeds, pairs
+
+STILL = np.zeros(500)
+
+
+def test_trainings_of_the_same_seed_are_paired() -> None:
+    assert pairs([0, 1, 2], [2, 1, 0]) == ((0, 0), (1, 1), (2, 2))
+    assert pairs([0, 1, 2], [1, 2, 3]) == ((1, 1), (2, 2))
+    assert pairs([0, 1, 2], [0]) == ((0, 0), (1, 0), (2, 0))
+    assert pairs([4], [0]) == ((4, 0),)
+    assert pairs([0, 1], [2, 3]) == ()
+
+
+def test_samples_that_never_vary_leave_the_paired_t_interval() -> None:
+    first, second = np.array([0.70, 0.74, 0.71]), np.array([0.66, 0.71, 0.69])
+    found = over_seeds(first - second, STILL + 0.03, samples=10_000)
+    expected = ttest_rel(first, second).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.mean == pytest.approx((first - second).mean())
+    assert found.spread == pytest.approx((first - second).std(ddof=1))
+
+
+def test_trainings_that_never_vary_leave_the_samples_interval() -> None:
+    drawn = np.random.default_rng(0).normal(0.1, 0.02, 20_000)
+    found = over_seeds(np.full(3, 0.1), drawn, samples=256)
+    reach = student.ppf(0.975, 255) * drawn.std(ddof=1)
+    assert (found.low, found.high) == pytest.approx((0.1 - reach, 0.1 + reach))
+
+
+def test_one_pair_has_the_bootstraps_interval() -> None:
+    drawn = np.linspace(0, 1, 1001)
+    found = over_seeds(np.array([0.5]), drawn, samples=100)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.025, 0.975))
+    assert found.spread is None
+
+
+def test_nothing_varies() -> None:
+    found = over_seeds(np.array([0.5, 0.5, 0.5]), STILL, samples=100)
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("training", "sample", "both"), [(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (0.06, 0.0, 1.0),
+                                                          (0.3, 0.5, 1.0), (1.0, 0.1, 0.1)])  # fmt: skip
+def test_three_trainings_hold_the_truth_about_95_times_in_100(training: float, sample: float, both: float) -> None:
+    """Differences = training + sample + rest; of 1000 such studies with 3 trainings and 64 samples."""
+    generator, held, studies, count = np.random.default_rng(1), 0, 1000, 64
+    for _ in range(studies):
+        each = generator.normal(0, training, (3, 1)) + generator.normal(0, sample, (1, count))
+        each = each + generator.normal(0, both, (3, count))
+        mean = each.mean(axis=0)
+        drawn = mean[generator.integers(0, count, (400, count))].mean(axis=1)
+        found = over_seeds(each.mean(axis=1), drawn, count)
+        held += found.low <= 0 <= found.high
+    assert held / studies > 0.9
