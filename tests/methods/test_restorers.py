@@ -134,3 +134,16 @@ def test_sites_and_weights_as_declared() -> None:
     }  # fmt: skip
     assert [name for name, fact in facts.items() if not fact["trained"]] == ["direct"]
     assert not any(fact["oracle"] for fact in facts.values())
+
+
+def test_a_passing_start_hands_the_first_features_through_the_depth() -> None:
+    """Sixteen hidden layers must leave the first layer's features nearly as they are; the usual start does not."""
+    images = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    kept = {}
+    for passing in (True, False):
+        net = build("dncnn", 0, norms=False, passing=passing)
+        first = net.layers[:2](images)
+        kept[passing] = float(torch.cosine_similarity(net.layers(images).flatten(), first.flatten(), dim=0))
+        assert torch.equal(net(images), images)
+    assert kept[True] > 0.9
+    assert kept[False] < 0.7
