@@ -27,6 +27,8 @@ class Source:
     dataset: Named
     samples: int
     shards: tuple[Shard, ...]
+    classes: tuple[str, ...] = ()
+    """Names of the dataset's classes by index, where a table asks for them and it has any."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from qbench.named import Named
 from qbench.suite.compared import check_controls, train_seeds
 from qbench.suite.construct import RESERVED, construct, entry_of, expanded
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
-from qbench.suite.schema import Suite, TaskSpec
+from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
 
@@ -118,7 +118,7 @@ def _task_cells(
     methods = _parts("method", spec.methods, (*path, "methods"), document, options.live)
     metrics = _metrics(task, spec, path, document)
     for dataset in datasets:
-        source = _source(dataset, suite.engine.shard, options.limit, document)
+        source = _source(dataset, suite, options.limit, document)
         sources.append(source)
         for condition, model, method in itertools.product(conditions, models, methods):
             seeds = train_seeds(spec, method.named, method.path, document)
@@ -172,9 +172,11 @@ def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Documen
     return [_part(kind, each, path, document) for each in found]
 
 
-def _source(dataset: _Part, size: int, limit: int | None, document: Document) -> Source:
+def _source(dataset: _Part, suite: Suite, limit: int | None, document: Document) -> Source:
+    size = suite.engine.shard
     try:
         manifest = dataset.target.manifest()
+        classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(dataset.path)) from None
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
@@ -183,7 +185,7 @@ def _source(dataset: _Part, size: int, limit: int | None, document: Document) ->
         Shard(i, min(i + size, count), f"{i:06d}-{fingerprints.digest(rows[i : i + size])[:16]}")
         for i in range(0, count, size)
     )
-    return Source(dataset.named, count, shards)
+    return Source(dataset.named, count, shards, tuple(classes))
 
 
 def _cell(

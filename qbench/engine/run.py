@@ -82,7 +82,10 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
         command=command,
         tables=plan.tables,
         controls=tuple(ControlInfo(control=c.control, methods=tuple(c.methods)) for c in plan.controls),
-        sources=tuple(SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards)) for s in plan.sources),
+        sources=tuple(
+            SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards), classes=s.classes)
+            for s in plan.sources
+        ),
         cells=cells,
         environment=environment(plan),
     )

@@ -58,6 +58,7 @@ class SourceInfo(BaseModel):
 
     samples: int
     shards: tuple[str, ...]
+    classes: tuple[str, ...] = Field(default=(), description="Names of classes, where a table is by class.")
 
 
 class ControlInfo(BaseModel):

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from qbench.engine.run_info import CellInfo, RunInfo
 from qbench.files import atomic, write_text
-from qbench.report import latex, markdown, picture, tidy
+from qbench.report import classes, latex, markdown, picture, tidy
 from qbench.report.controls import against_controls
 from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
 from qbench.report.layouts import BY_CONDITION, LAYOUTS, layout
-from qbench.report.model import Report, Table
+from qbench.report.model import Report
 from qbench.report.source import Loaded, load
 from qbench.report.tables import accuracy
 
@@ -31,24 +31,20 @@ def build(run: Path) -> Report:
 def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info = loaded.info
-    names = [name for name in info.tables if name in LAYOUTS or name == EFFICIENCY]
-    tables = {name: _tables(name, loaded) for name in names}
-    shown = [layout(name, loaded).shows for name in names if name != EFFICIENCY]
+    names = [name for name in info.tables if name in LAYOUTS]
+    shown = [layout(name, loaded).shows for name in names]
     left = {cell.key for cell in info.cells if LAYOUTS[BY_CONDITION].shows(cell) and not any(s(cell) for s in shown)}
-    ordered = [table for name in names if name != EFFICIENCY for table in tables[name]]
+    ordered = [table for name in names for table in accuracy(layout(name, loaded), loaded)]
     if left:
         ordered += accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
+    if classes.NAME in info.tables:
+        ordered += classes.by_class(loaded)
     ordered += against_controls(loaded)
-    ordered += tables.get(EFFICIENCY, [])
+    if EFFICIENCY in info.tables:
+        ordered.append(efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in info.cells))))
     return Report(
         info.suite, info.title, info.version, info.command, _provenance(info), tuple(ordered), dict(info.environment)
     )
-
-
-def _tables(name: str, loaded: Loaded) -> list[Table]:
-    if name == EFFICIENCY:
-        return [efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in loaded.info.cells)))]
-    return accuracy(layout(name, loaded), loaded)
 
 
 def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:

@@ -64,6 +64,8 @@ class Group:
     of: Mapping[str, str]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    lines: str = ""
+    """What a column is, where a page gives each a line of its own however few they are."""
 
     @property
     def heading(self) -> str:

@@ -35,6 +35,8 @@ class Scored:
     """A metric as tables need it."""
 
     info: MetricInfo
+    by_class: bool = False
+    """Whether the values are those of every class, [..., K], in place of their mean."""
 
     @property
     def name(self) -> str:
@@ -42,7 +44,9 @@ class Scored:
 
     @cached_property
     def metric(self) -> Metric:
-        return metric_of(self.info)
+        found: Any = metric_of(self.info)
+        chosen: Metric = found.each if self.by_class else found
+        return chosen
 
     @property
     def title(self) -> str:
@@ -159,6 +163,29 @@ def average(points: Sequence[Point], draws: Draws) -> Value:
         seeds=len(by_seed),
         spread=float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
     )
+
+
+def average_by_class(points: Sequence[Point], draws: Draws) -> list[Value]:
+    """`average` for each class of points that are scored by class; NaN under one condition leaves a dash."""
+    if any(one.n == 0 for one in points):
+        return []
+    by_seed = _mean([one.under(one.counts.astype(np.float64)).T for one in points])
+    drawn = _mean([one.bootstrap(draws, one.counts) for one in points])
+    n, bad = min(one.n for one in points), max(one.bad for one in points)
+    found = []
+    for values, resampled in zip(by_seed.T, drawn.T, strict=True):
+        low, high = percentile(resampled)
+        spread = float(values.std(ddof=1)) if len(values) > 1 else None
+        value = Value(_number(values.mean()), _number(low), _number(high), n, bad, len(values), spread)
+        found.append(Value(None, n=n, bad=bad, missing="–") if value.value is None else value)
+    return found
+
+
+def _mean(arrays: Sequence[Numbers]) -> Numbers:
+    """The mean of arrays [..., K]; classes that some do not reach are NaN."""
+    most = max(each.shape[-1] for each in arrays)
+    padded = [np.pad(a, ((0, 0), (0, most - a.shape[-1])), constant_values=np.nan) for a in arrays]
+    return np.asarray(np.mean(padded, axis=0), dtype=np.float64)
 
 
 def gain(points: Sequence[Point], direct: Sequence[Point], draws: Draws) -> Value:

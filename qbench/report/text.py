@@ -63,10 +63,10 @@ class Grid:
 
 def grid(group: Group) -> Grid:
     """A line for each method; a group of more than WIDE columns is turned, a line for each of them."""
-    if len(group.columns) <= WIDE:
+    if len(group.columns) <= WIDE and not group.lines:
         lines = tuple((method(row), tuple(zip(row.values, group.columns, strict=True))) for row in group.rows)
         return Grid(("method", *(column.heading for column in group.columns)), lines)
     turned = tuple(
         (column.heading, tuple((row.values[i], column) for row in group.rows)) for i, column in enumerate(group.columns)
     )
-    return Grid(("condition", *(method(row) for row in group.rows)), turned, turned=True)
+    return Grid((group.lines or "condition", *(method(row) for row in group.rows)), turned, turned=True)

@@ -15,8 +15,10 @@ TableName: TypeAlias = Literal[
     "accuracy-by-corruption",
     "accuracy-by-severity",
     "accuracy-by-condition",
+    "accuracy-by-class",
     "efficiency",
 ]
+BY_CLASS: TableName = "accuracy-by-class"
 
 
 class _Strict(BaseModel):

@@ -25,7 +25,8 @@ class Metric(Protocol):
     Metrics that are means over samples also give `per_sample(records) -> [samples]`, and say with `hits` whether a
     sample is a hit or a miss. `counts(records)` tells which samples count (default: readable ones), `columns` which
     columns it reads, `title` and `unit` how tables show it, and `resamples` how many a table takes where more are too
-    slow."""
+    slow. A mean over classes has `each`, the metric of every class at once, whose statistic gives [..., K] and whose
+    `support(records) -> [K]` says in words how much of each class the truth holds."""
 
     higher_is_better: bool
     range: tuple[float, float]
@@ -46,6 +47,11 @@ def weighted_mean(values: Numbers, counts: NDArray[np.bool_], weights: Numbers) 
     total = weights @ counts.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((weights @ np.where(counts, values, 0.0)) / total, dtype=np.float64)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def class_index(metric: str, number: str | int) -> int:

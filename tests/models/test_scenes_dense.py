@@ -12,7 +12,7 @@ from qbench.models.scenes_boxes import boxes_of, targets_of
 from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
 from qbench.train.recipes.dense import focal, giou
 
-CLASSES = len(Scenes.classes)
+CLASSES = len(Scenes().classes)
 
 
 def scenes(count: int = 6) -> tuple[list[object], Tensor, Tensor]:

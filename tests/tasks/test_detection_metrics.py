@@ -197,3 +197,24 @@ def test_rpc_averages_severities_then_corruptions():
     for wrong in ([], [[]], {"fog": []}):
         with pytest.raises(QbenchError, match="rPC"):
             rpc(0.5, wrong)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_class_at_once_equals_pycocotools(seed):
+    pictures = made_up(np.random.default_rng(seed))
+    columns = records(pictures)
+    every = registry.get("metric", "ap").target.each
+    values = every.statistic(columns, np.ones(len(pictures)))
+    _, by_class = reference(pictures)
+    known = {k: v for k, v in by_class.items() if not np.isnan(v)}
+    assert {k: values[k] for k in np.flatnonzero(~np.isnan(values))} == pytest.approx(known, rel=1e-12)
+    assert len(every.support(columns)) == len(values)
+
+
+def test_every_class_at_one_overlap():
+    off = (BOX[0], BOX[1], BOX[2], BOX[1] + (BOX[3] - BOX[1]) * 0.6)
+    columns = records([picture([(off, 1, 0.5)], [(BOX, 1), (FAR, 3)]), picture([], [(BOX, 3)])])
+    ap50, ap75 = (registry.get("metric", name).target.each for name in ("ap50", "ap75"))
+    assert ap50.statistic(columns, np.ones(2)) == pytest.approx([np.nan, 1, np.nan, 0], nan_ok=True)
+    assert ap75.statistic(columns, np.ones(2)) == pytest.approx([np.nan, 0, np.nan, 0], nan_ok=True)
+    assert ap50.support(columns) == ["no object", "1 picture, 1 object", "no object", "2 pictures, 2 objects"]

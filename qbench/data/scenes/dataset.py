@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -25,11 +25,15 @@ class Scenes:
     target: Literal["label", "mask", "boxes"] = Field(
         default="label", description="Class index of the largest object; mask of classes + 1; or boxes."
     )
-    classes: ClassVar[tuple[str, ...]] = CLASSES
 
     @property
     def label(self) -> str:
         return "scenes"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by index; a mask's index 0 is the background."""
+        return ("background", *CLASSES) if self.target == "mask" else CLASSES
 
     def manifest(self) -> Manifest:
         """Ids `test/000017`, and digests of all that a scene is drawn from."""

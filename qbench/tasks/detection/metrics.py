@@ -14,7 +14,7 @@ from qbench.errors import QbenchError
 from qbench.registry import metric
 from qbench.tasks.detection.curves import blocks, mean, precision, recall, wanted, whole
 from qbench.tasks.detection.matching import MOST, Matches, Whole, gather, matches, scored
-from qbench.tasks.score import Columns, Numbers, class_index
+from qbench.tasks.score import Columns, Numbers, class_index, counted
 
 __all__ = ["class_ap", "rpc", "scored"]
 
@@ -48,13 +48,16 @@ def rpc(clean: Any, corrupted: Mapping[str, Sequence[Any]] | Sequence[Sequence[A
     return np.asarray(np.divide(averaged, reference, out=np.full(averaged.shape, np.nan), where=reference != 0))
 
 
-class _Detection:
+class _OfBoxes:
     higher_is_better = True
     range = (0.0, 1.0)
     unit = "percent"
     columns = COLUMNS
     counts = staticmethod(scored)
     resamples = RESAMPLES
+
+
+class _Detection(_OfBoxes):
     relative = staticmethod(rpc)
     area: ClassVar[str] = "all"
 
@@ -84,11 +87,49 @@ class _Recall(_Detection):
         return mean(recall(found, weights, cls.limit), wanted(found, weights) > 0)
 
 
+def class_ap(records: Columns, weights: Numbers, overlaps: slice = slice(None)) -> tuple[Whole, Numbers]:
+    """The labels of the classes that have objects, [K], and the AP of each, [..., K], under weights [..., samples]."""
+
+    def score(found: Matches, counts: Whole) -> Numbers:
+        values, there = precision(found, counts, overlaps), wanted(found, counts) > 0
+        each = [mean(values[..., kind : kind + 1], there[:, kind : kind + 1]) for kind in range(len(found.classes))]
+        return np.stack(each, axis=-1) if each else np.zeros((len(counts), 0))
+
+    return matches(gather(records), "all").classes, _over_blocks(records, weights, "all", score)
+
+
+class EachAP(_OfBoxes):
+    """Average precision of every class at once, [..., K]: the lines of a table by class."""
+
+    def __init__(self, title: str, overlaps: slice = slice(None)) -> None:
+        self.title, self.overlaps = title, overlaps
+
+    def statistic(self, records: Columns, weights: Numbers) -> Numbers:
+        """K is the highest label of an object, plus one; NaN where a class has no object."""
+        labels, values = class_ap(records, weights, self.overlaps)
+        every = np.full((*values.shape[:-1], int(labels.max(initial=-1)) + 1), np.nan)
+        every[..., labels] = values
+        return every
+
+    @staticmethod
+    def support(records: Columns) -> list[str]:
+        """[K]: how many pictures hold each class, and how many objects of it ask to be found."""
+        found = matches(gather(records), "all")
+        number = dict(zip(found.classes.tolist(), found.wanted.T, strict=True))
+        return [
+            f"{counted((number[k] > 0).sum(), 'picture')}, {counted(number[k].sum(), 'object')}"
+            if k in number
+            else "no object"
+            for k in range(int(found.classes.max(initial=-1)) + 1)
+        ]
+
+
 @metric("ap", task="detection")
 class AveragePrecision(_Precision):
     """Mean over classes, overlaps of 0.50, 0.55, ... 0.95 and 101 recalls of interpolated precision: COCO's AP."""
 
     title = "AP (%)"
+    each = EachAP(title)
 
 
 @metric("ap50", task="detection")
@@ -96,6 +137,7 @@ class AveragePrecision50(_Precision):
     """AP where an overlap of 0.5 is enough."""
 
     title = "AP50 (%)"
+    each = EachAP(title, slice(0, 1))
     overlaps = slice(0, 1)
 
 
@@ -104,6 +146,7 @@ class AveragePrecision75(_Precision):
     """AP where an overlap of 0.75 is asked for."""
 
     title = "AP75 (%)"
+    each = EachAP(title, slice(5, 6))
     overlaps = slice(5, 6)
 
 
@@ -178,27 +221,9 @@ class AverageRecallLarge(_Recall):
     area = "large"
 
 
-def class_ap(records: Columns, weights: Numbers) -> tuple[Whole, Numbers]:
-    """The labels of the classes that have objects, [K], and the AP of each, [..., K], under weights [..., samples]."""
-
-    def score(found: Matches, counts: Whole) -> Numbers:
-        values, there = precision(found, counts), wanted(found, counts) > 0
-        each = [mean(values[..., kind : kind + 1], there[:, kind : kind + 1]) for kind in range(len(found.classes))]
-        return np.stack(each, axis=-1) if each else np.zeros((len(counts), 0))
-
-    return matches(gather(records), "all").classes, _over_blocks(records, weights, "all", score)
-
-
 @metric("ap:*", task="detection")
-class ClassAveragePrecision:
+class ClassAveragePrecision(_OfBoxes):
     """AP of one class: `ap:3` for the class of index 3; NaN where it has no object."""
-
-    higher_is_better = True
-    range = (0.0, 1.0)
-    unit = "percent"
-    columns = COLUMNS
-    counts = staticmethod(scored)
-    resamples = RESAMPLES
 
     def __init__(self, number: str | int, name: str | None = None) -> None:
         """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""

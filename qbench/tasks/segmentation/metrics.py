@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qbench.errors import QbenchError
 from qbench.registry import metric
-from qbench.tasks.score import Columns, Numbers, class_index, readable
+from qbench.tasks.score import Columns, Numbers, class_index, counted, readable
 
 COLUMNS = ("tp", "fp", "fn")
 
@@ -78,6 +78,21 @@ class _OfPixels:
     counts = staticmethod(scored)
 
 
+class EachIoU(_OfPixels):
+    """Intersection over union of every class at once, [..., K]: the lines of a table by class."""
+
+    title = "IoU (%)"
+    statistic = staticmethod(class_ious)
+
+    @staticmethod
+    def support(records: Columns) -> list[str]:
+        """[K]: how many pictures' masks hold each class, and its share of the pixels that are not ignored."""
+        truth = (_counts(records["tp"]) + _counts(records["fn"])) * readable(records)[:, None]
+        shares = 100 * truth.sum(axis=0) / max(1.0, truth.sum())
+        pictures = (truth > 0).sum(axis=0)
+        return [f"{counted(n, 'picture')}, {s:.1f}% of pixels" for n, s in zip(pictures, shares, strict=True)]
+
+
 @metric("miou", task="segmentation")
 class MeanIoU(_OfPixels):
     """Mean over classes of intersection over union, `tp / (tp + fp + fn)` of all samples' pixels together.
@@ -86,6 +101,7 @@ class MeanIoU(_OfPixels):
     the truth nor in the prediction of the weighted samples are left out of the mean."""
 
     title = "mIoU (%)"
+    each = EachIoU
 
     @staticmethod
     def statistic(records: Columns, weights: Numbers) -> Numbers:

@@ -1,0 +1,192 @@
+"""The table by class, against counts by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import qbench
+from qbench.engine.run_info import CellInfo, MetricInfo, RunInfo, SourceInfo
+from qbench.report.build import render, report
+from qbench.report.source import Loaded
+from qbench.report.text import grid
+from qbench.stats.bootstrap import resamples
+from qbench.tasks.segmentation.metrics import MeanIoU
+
+NAMES = ("road", "sky", "cat", "dog")
+SAMPLES = 6
+
+
+def cell(method, condition, key, *, status="done", reason="", metrics=("miou",), oracle=False, seed=0):
+    axis = ("quality", float(condition[5:])) if condition.startswith("jpeg@") else None
+    axis = ("severity", float(condition[-1])) if "/" in condition else axis
+    return CellInfo(
+        key=key, task="segmentation", dataset="streets", source=0, view="whole", condition=condition, axis=axis,
+        model="net", method=method, site="none", oracle=oracle, train_seed=seed, samples=SAMPLES, status=status,
+        reason=reason, metrics=tuple(MetricInfo(name=name) for name in metrics),
+    )  # fmt: skip
+
+
+def counts(seed, classes=4, absent=(3,)):
+    """Counts of pixels in which the classes `absent` never occur; the last sample is unreadable."""
+    random = np.random.default_rng(seed)
+    found = {name: random.integers(1, 50, (SAMPLES, classes)).astype(np.int32) for name in ("tp", "fp", "fn")}
+    for columns in found.values():
+        columns[:, list(absent)] = 0
+    found["tp"][0, 2] = found["fn"][0, 2] = 0
+    error = np.array([""] * (SAMPLES - 1) + ["cannot be decoded"])
+    return {**found, "error": error, "bpp": np.full(SAMPLES, np.nan)}
+
+
+def made(cells, records, names=NAMES, tables=("accuracy-by-class",)):
+    info = RunInfo(
+        suite="fake", title="", version=1, seed=5, command="qbench run fake.yaml", tables=tables,
+        sources=(SourceInfo(samples=SAMPLES, shards=("a",), classes=names),), cells=tuple(cells), environment={},
+    )  # fmt: skip
+    return report(Loaded(info, {f"{key}/0": each for key, each in records.items()}, ()))
+
+
+def table(found):
+    return next(table for table in found.tables if table.name == "accuracy-by-class")
+
+
+def line(group, method):
+    found = next(row for row in group.rows if row.method == method)
+    return {column.name: value for column, value in zip(group.columns, found.values, strict=True)}
+
+
+def iou(columns, k, times=None):
+    """By plain sums over the readable pictures."""
+    times = [1] * (SAMPLES - 1) if times is None else times
+    tp, fp, fn = (sum(int(n * columns[name][i][k]) for i, n in enumerate(times)) for name in ("tp", "fp", "fn"))
+    return tp / (tp + fp + fn)
+
+
+@pytest.fixture
+def street():
+    records = {f"{m}{c}": counts(10 * m + c) for m in (1, 2) for c in (0, 1, 2)}
+    cells = [
+        cell(method, condition, f"{m}{c}")
+        for m, method in ((1, "direct"), (2, "afd"))
+        for c, condition in enumerate(("clean", "jpeg@10", "jpeg@7"))
+    ]
+    return cells, records
+
+
+def test_scores_are_those_of_plain_sums(street):
+    _, records = street
+    clean, jpeg = table(made(*street)).groups
+    assert (clean.of["family"], jpeg.of["family"]) == ("clean", "mean of jpeg@10, jpeg@7")
+    for number, method in ((1, "direct"), (2, "afd")):
+        for k, name in enumerate(NAMES[:3]):
+            assert line(clean, method)[name].value == pytest.approx(iou(records[f"{number}0"], k))
+            expected = (iou(records[f"{number}1"], k) + iou(records[f"{number}2"], k)) / 2
+            assert line(jpeg, method)[name].value == pytest.approx(expected)
+            assert (line(jpeg, method)[name].n, line(jpeg, method)[name].bad) == (SAMPLES - 1, 1)
+    assert "dog" not in line(clean, "direct")
+
+
+def test_their_mean_is_the_mean_over_classes(street):
+    _, records = street
+    clean, _ = table(made(*street)).groups
+    values = [value.value for value in line(clean, "afd").values()]
+    assert np.mean(values) == pytest.approx(float(MeanIoU.statistic(records["20"], np.ones(SAMPLES))))
+
+
+def test_intervals_resample_pictures(street):
+    _, records = street
+    _, jpeg = table(made(*street)).groups
+    drawn = [
+        (iou(records["21"], 1, times[:-1]) + iou(records["22"], 1, times[:-1])) / 2
+        for block in resamples(SAMPLES, 5, "streets")
+        for times in block
+        if times[:-1].any()
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (line(jpeg, "afd")["sky"].low, line(jpeg, "afd")["sky"].high) == pytest.approx((low, high))
+
+
+def test_a_class_says_how_much_of_it_there_is(street):
+    _, records = street
+    clean, _ = table(made(*street)).groups
+    heading = {column.name: column.heading for column in clean.columns}
+    truth = (records["10"]["tp"] + records["10"]["fn"])[:-1]
+    share = 100 * truth[:, 2].sum() / truth.sum()
+    assert heading["cat"] == f"cat (4 pictures, {share:.1f}% of pixels)"
+
+
+def test_a_line_for_each_class_and_the_best_of_each(street):
+    found = made(*street)
+    clean, _ = table(found).groups
+    shown = grid(clean)
+    assert shown.heads == ("class", "direct", "afd")
+    assert [title.split(" (")[0] for title, _ in shown.lines] == ["road", "sky", "cat"]
+    for _, values in shown.lines:
+        best = max(values, key=lambda pair: pair[0].value)
+        assert {value.mark for value, _ in values} == {"best", "second"}
+        assert best[0].mark == "best"
+    for form in ("md", "tex", "csv", "json"):
+        assert "sky" in render(found, form)
+
+
+def test_what_is_missing_says_why(street):
+    cells, records = street
+    cells[5] = cell("afd", "jpeg@7", "22", status="n/a", reason="no weights")
+    found = table(made(cells, {key: each for key, each in records.items() if key != "22"}))
+    _, jpeg = found.groups
+    assert [value.missing for value in line(jpeg, "afd").values()] == ["n/a"] * 3
+    assert found.notes == ("afd on net: no weights",)
+    assert line(jpeg, "direct")["sky"].value is not None
+
+
+def test_kinds_are_averaged_apart():
+    names = ("clean", "fog/1", "snow/2", "jpeg@7", "haze(beta 1.2)")
+    cells = [cell("direct", name, str(i)) for i, name in enumerate(names)]
+    found = table(made(cells, {str(i): counts(i) for i in range(len(names))}))
+    assert [group.of["family"] for group in found.groups] == [
+        "clean", "mean of fog/1, snow/2", "jpeg@7", "haze(beta 1.2)"
+    ]  # fmt: skip
+
+
+def test_seeds_are_averaged():
+    cells = [cell("afd", "clean", str(seed), seed=seed) for seed in (0, 1)]
+    records = {str(seed): counts(seed) for seed in (0, 1)}
+    (group,) = table(made(cells, records)).groups
+    pair = [iou(records[str(seed)], 0) for seed in (0, 1)]
+    value = line(group, "afd")["road"]
+    assert (value.value, value.spread, value.seeds) == pytest.approx((np.mean(pair), np.std(pair, ddof=1), 2))
+
+
+def test_classes_without_names_are_numbered(street):
+    clean, _ = table(made(*street, names=("road",))).groups
+    assert [column.name for column in clean.columns] == ["road", "1", "2"]
+
+
+def test_a_run_without_means_over_classes_says_so(street):
+    _, records = street
+    found = table(made([cell("direct", "clean", "10", metrics=("pixel-accuracy",))], records))
+    assert "miou or ap" in found.empty
+    assert not found.groups
+
+
+@pytest.mark.slow
+def test_a_suite_asks_for_it_by_one_word(tmp_path):
+    suite = {
+        "suite": "small", "tables": ["accuracy-by-class"],
+        "tasks": [
+            {
+                "task": "detection", "dataset": {"name": "scenes", "count": 2, "target": "boxes"},
+                "models": ["builtin:scenes-detector"], "conditions": ["clean"], "metrics": ["ap50"],
+            },
+            {
+                "task": "segmentation", "dataset": {"name": "scenes", "count": 2, "target": "mask"},
+                "models": ["builtin:scenes-segmenter"], "conditions": ["clean"],
+            },
+        ],
+    }  # fmt: skip
+    qbench.run(suite, out=tmp_path, device="cpu")
+    boxes, masks = (
+        t.groups[0].columns for t in qbench.report.build.build(tmp_path).tables if t.name == "accuracy-by-class"
+    )
+    assert masks[0].name == "background"
+    assert {column.name for column in boxes} <= {column.name for column in masks}
