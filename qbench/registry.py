@@ -61,6 +61,7 @@ BUILTIN = (
     "qbench.models.detection_hf",
     "qbench.methods.direct",
     "qbench.methods.restorers",
+    "qbench.methods.osr",
     "qbench.methods.afd",
     "qbench.methods.finetune",
 )

@@ -146,6 +146,10 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
             from qbench.train.recipes.restorer import recipe as restorer
 
             return restorer
+        case "osr":
+            from qbench.train.recipes.osr import recipe as osr
+
+            return osr
         case "afd":
             from qbench.train.recipes.afd import recipe as afd
 

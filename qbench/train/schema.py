@@ -12,6 +12,7 @@ from qbench.named import NamedItem
 
 TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),
+    "osr": ("smooth_l1", "perceptual"),
     "afd": ("feature", "kl", "deeper", "gate"),
     "finetune": ("ce", "kl", "heat", "box", "own"),
     "classifier": ("ce", "mask"),
@@ -21,12 +22,16 @@ TERMS: Mapping[str, tuple[str, ...]] = {
 """The loss terms that each kind of recipe knows."""
 NETWORK: Mapping[str, tuple[str, ...]] = {
     "restorer": ("residual", "norms", "passing"),
+    "osr": (
+        "plan", "block_bias", "restorer_residual", "plain", "channels", "hidden", "phase_act", "gate_pool",
+        "otf_residual", "phase", "amplitude", "output", "translation", "restorer_init", "freeze_restorer",
+    ),
     "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
     "finetune": ("smoothing", "freeze"),
     "classifier": ("smoothing",),
     "segmenter": ("freeze",),
     "detector": ("freeze",),
-}
+}  # fmt: skip
 """The keys of `network` that each kind of recipe knows."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 
@@ -81,7 +86,7 @@ class Term(_Part):
 
     weight: Positive = 1.0
     temperature: Positive = Field(default=1.0, description="Of `kl`: both distributions are softened by it.")
-    sites: tuple[str, ...] = Field(default=(), description="Of `deeper` and `mask`: layers by module path.")
+    sites: tuple[str, ...] = Field(default=(), description="Of `deeper`, `mask`, `perceptual`: layers by module path.")
 
 
 def _term(value: Any) -> Any:
@@ -125,7 +130,7 @@ class Budget(_Part):
 class RecipeSpec(_Part):
     """How to train one method for one kind of cell."""
 
-    kind: Literal["restorer", "afd", "finetune", "classifier", "segmenter", "detector"]
+    kind: Literal["restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector"]
     serves: Serves = Serves()
     model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
     network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
@@ -151,8 +156,11 @@ class RecipeSpec(_Part):
         _known("data role", self.data, ("source", "validation"))
         if "source" not in self.data:
             raise ValueError("`data` needs the role `source`")
-        if (self.model is None) != (self.kind == "restorer"):
-            raise ValueError(f"a {self.kind} recipe {'takes no' if self.kind == 'restorer' else 'needs a'} `model`")
+        wanted = "perceptual" in self.loss if self.kind == "osr" else self.kind != "restorer"
+        if (self.model is not None) != wanted:
+            raise ValueError(f"such a {self.kind} recipe {'needs a' if wanted else 'takes no'} `model`")
+        if self.kind == "osr" and "perceptual" in self.loss and not self.loss["perceptual"].sites:
+            raise ValueError("the loss `perceptual` needs the layers to compare in `sites`")
         if "mask" in self.loss and len(self.loss["mask"].sites) != 1:
             raise ValueError("the loss `mask` needs one layer in `sites`")
         return self
