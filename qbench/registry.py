@@ -63,6 +63,7 @@ BUILTIN = (
     "qbench.methods.restorers",
     "qbench.methods.osr",
     "qbench.methods.afd",
+    "qbench.methods.qdmr",
     "qbench.methods.finetune",
 )
 T = TypeVar("T")

@@ -38,8 +38,9 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. `step(batches by role, i)` gives the weighted losses by name; `prepare` runs when the stage starts or
-    is resumed, and sets what is not stored: modes, frozen parts."""
+    """One stage. `step(batches by role, i)` gives the weighted losses by name and, where every optimiser names its own,
+    figures for the log; `prepare` runs when the stage starts or is resumed, and sets what is not stored: modes, frozen
+    parts."""
 
     name: str
     steps: int
@@ -49,6 +50,8 @@ class Stage:
     prepare: Callable[[], None] = lambda: None
     ema: float | None = None
     """Decay of the averages of all modules, which take the modules' place at the stage's end."""
+    begin: Callable[[], None] = lambda: None
+    """Called once, before the first step, but not when a stage is resumed: what starts from an earlier stage's end."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def train(
             stage = recipe.stages[number]
             state.enter(number, stage)
             stage.prepare()
+            if state.step == 0:
+                stage.begin()
             with ExitStack() as stack:
                 roles = {name: stack.enter_context(Ahead(make, stage.steps)) for name, make in stage.roles.items()}
                 for i in range(state.step, stage.steps):

@@ -27,7 +27,7 @@ def optimiser(spec: StageSpec, parameters: Iterable[tuple[str, nn.Parameter]]) -
         )
     else:
         kind = torch.optim.AdamW if spec.optimiser == "adamw" else torch.optim.Adam
-        made = kind(settings, lr=spec.lr, weight_decay=spec.weight_decay, foreach=False)
+        made = kind(settings, lr=spec.lr, betas=spec.betas, weight_decay=spec.weight_decay, foreach=False)
     return Optimiser(made, rate(spec), clip_norm=spec.clip_norm)
 
 
@@ -41,6 +41,8 @@ def rate(spec: StageSpec) -> Callable[[int], float]:
                 return warm * 0.5 * (1 + math.cos(math.pi * step / spec.steps))
             case "step":
                 return warm * (1.0 if step < spec.steps / 2 else 0.2)
+            case "milestones":
+                return warm * 0.5 ** sum(step >= place for place in spec.milestones)
             case "constant":
                 return warm
 

@@ -133,7 +133,12 @@ def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
     builtin = spec.kind in FROM_NOTHING and spec.model is not None and spec.model.name.startswith("builtin:")
     model = _part(what, "model", spec.model, (*path, "model")) if spec.model and not builtin else None
     degradations = mix(spec.degradation, what.document, (*path, "degradation"))
-    parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model)
+    own = {
+        role: mix(given.degradation, what.document, (*path, "data", role, "degradation"))
+        for role, given in spec.data.items()
+        if given.degradation
+    }
+    parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model, own)
     try:
         return _kind(spec.kind)(parts)
     except ValidationError as error:
@@ -154,6 +159,10 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
             from qbench.train.recipes.afd import recipe as afd
 
             return afd
+        case "qdmr":
+            from qbench.train.recipes.qdmr import recipe as qdmr
+
+            return qdmr
         case "segmenter" | "detector":
             from qbench.train.recipes.dense import recipe as dense
 

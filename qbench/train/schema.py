@@ -18,7 +18,12 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "classifier": ("ce", "mask"),
     "segmenter": ("ce",),
     "detector": ("heat", "box", "own"),
-}
+    "quality": ("contrast",),
+    "qdmr": (
+        "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "codebook-target", "align-source",
+        "align-target",
+    ),
+}  # fmt: skip
 """The loss terms that each kind of recipe knows."""
 NETWORK: Mapping[str, tuple[str, ...]] = {
     "restorer": ("residual", "norms", "passing"),
@@ -31,8 +36,12 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     "classifier": ("smoothing",),
     "segmenter": ("freeze",),
     "detector": ("freeze",),
+    "quality": (),
+    "qdmr": ("plan", "codebook", "residual", "perception", "start", "generated"),
 }  # fmt: skip
 """The keys of `network` that each kind of recipe knows."""
+WITHOUT_MODEL = ("restorer", "quality", "qdmr")
+"""Kinds of recipes that train a network of their own."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -45,13 +54,6 @@ class Serves(_Part):
 
     model: str = "*"
     dataset: str = "*"
-
-
-class Role(_Part):
-    """Where the samples of one data role come from."""
-
-    dataset: NamedItem = Field(description="As in a suite; `photos` is a plain folder of pictures.")
-    count: int | None = Field(default=None, ge=1, description="Use the first `count` samples only.")
 
 
 class CropView(_Part):
@@ -81,6 +83,17 @@ class MixPart(_Part):
     )
 
 
+class Role(_Part):
+    """Where the samples of one data role come from."""
+
+    dataset: NamedItem = Field(description="As in a suite; `photos` is a plain folder of pictures.")
+    count: int | None = Field(default=None, ge=1, description="Use the first `count` samples only.")
+    skip: int = Field(default=0, ge=0, description="Of `target`: leave out so many of them, which `source` has.")
+    degradation: tuple[MixPart, ...] = Field(
+        default=(), description="Of `target`: what its pictures go through. Default: nothing, they are real ones."
+    )
+
+
 class Term(_Part):
     """One term of the loss."""
 
@@ -100,9 +113,12 @@ class StageSpec(_Part):
     batch: int = Field(ge=1)
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Positive
-    schedule: Literal["constant", "cosine", "step"] = Field(
+    part: Literal["vqgan", "base", "uda"] | None = Field(default=None, description="Of qdmr: what is trained.")
+    schedule: Literal["constant", "cosine", "step", "milestones"] = Field(
         default="constant", description="cosine: to zero over the stage; step: lr / 5 from the middle on."
     )
+    milestones: tuple[int, ...] = Field(default=(), description="Steps at which the rate is halved.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="Of adam and adamw.")
     warmup: int = Field(default=0, ge=0, description="Steps over which the rate rises linearly to `lr`.")
     lr_factors: dict[str, Positive] = Field(default_factory=dict, description="Parameter name pattern to factor.")
     weight_decay: float = Field(default=0.0, ge=0)
@@ -130,7 +146,7 @@ class Budget(_Part):
 class RecipeSpec(_Part):
     """How to train one method for one kind of cell."""
 
-    kind: Literal["restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector"]
+    kind: Literal["restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector", "quality", "qdmr"]
     serves: Serves = Serves()
     model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
     network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
@@ -153,17 +169,33 @@ class RecipeSpec(_Part):
     def _consistent(self) -> RecipeSpec:
         _known("loss term", self.loss, TERMS[self.kind])
         _known("key of `network`", self.network, NETWORK[self.kind])
-        _known("data role", self.data, ("source", "validation"))
+        unpaired = ("target",) if self.kind == "qdmr" else ()
+        _known("data role", self.data, ("source", "validation", *unpaired))
+        if any(role.skip or role.degradation for name, role in self.data.items() if name != "target"):
+            raise ValueError("only the data role `target` has `skip` and `degradation` of its own")
         if "source" not in self.data:
             raise ValueError("`data` needs the role `source`")
-        wanted = "perceptual" in self.loss if self.kind == "osr" else self.kind != "restorer"
+        wanted = "perceptual" in self.loss if self.kind == "osr" else self.kind not in WITHOUT_MODEL
         if (self.model is not None) != wanted:
             raise ValueError(f"such a {self.kind} recipe {'needs a' if wanted else 'takes no'} `model`")
         if self.kind == "osr" and "perceptual" in self.loss and not self.loss["perceptual"].sites:
             raise ValueError("the loss `perceptual` needs the layers to compare in `sites`")
         if "mask" in self.loss and len(self.loss["mask"].sites) != 1:
             raise ValueError("the loss `mask` needs one layer in `sites`")
+        if self.kind == "qdmr":
+            self._staged()
         return self
+
+    def _staged(self) -> None:
+        parts = [stage.part for stage in self.stages]
+        if tuple(parts) not in {("base",), ("vqgan", "base"), ("vqgan", "uda"), ("vqgan", "base", "uda")}:
+            raise ValueError("the stages' `part` are base; vqgan, base; vqgan, uda; or vqgan, base, uda")
+        if "vqgan" in parts and "target" not in self.data:
+            raise ValueError("the stages vqgan and uda need the data role `target`")
+        if "vqgan" not in parts and self.network.get("codebook", True):
+            raise ValueError("the codebook is learned in a stage with `part: vqgan`; or set `codebook: false`")
+        if self.crop.scale != (1.0, 1.0):
+            raise ValueError("aberrations have a size in pixels: crops of qdmr are taken at scale [1, 1]")
 
     @property
     def planes(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -33,6 +33,8 @@ class Parts:
     mix: Mix
     model: Any
     """The declared model of the card, not yet built; None at the image site."""
+    mixes: Mapping[str, Mix] = field(default_factory=dict)
+    """The degradations of the roles that have their own."""
 
     def batches(self, role: str, name: str, size: int) -> Callable[[int], Batch]:
         """Batches of a data role, on the device, keyed by `name`."""

@@ -1,0 +1,208 @@
+"""QDMR in its three stages (arXiv 2403.10012): an autoencoder of both domains, the restoration network on source
+pictures, and its adaptation to target ones."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked
+from torch import Tensor, nn
+
+from qbench.draws import keyed
+from qbench.methods.qdmr import Choice
+from qbench.methods.qdmr.judge import Judge
+from qbench.methods.qdmr.net import take_codebook
+from qbench.methods.qdmr.shape import PLANS, PlanName, Shape
+from qbench.methods.qdmr.start import begin
+from qbench.methods.qdmr.vqgan import Vqgan
+from qbench.train.batches import Batch
+from qbench.train.loop import Recipe, Stage
+from qbench.train.optimisers import optimiser
+from qbench.train.recipes.common import Parts, channels_last
+from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
+from qbench.train.recipes.qdmr_losses import Players, StageLosses
+from qbench.train.recipes.qdmr_measure import measured
+from qbench.train.recipes.qdmr_perception import Perception, PerceptionName, perception
+
+STARTS = 8
+"""Batches whose features the codebook may start from."""
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Options:
+    """The card's `network`."""
+
+    plan: PlanName = "release"
+    codebook: bool = True
+    residual: bool = False
+    perception: PerceptionName = "classifier"
+    start: Literal["even", "data"] = "even"
+    """The first codes: evenly from ±1/K, or features of the first batches."""
+    generated: bool = True
+
+    def choice(self) -> Choice:
+        return Choice(self.plan, self.codebook, self.residual)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the stages of one training share."""
+
+    parts: Parts
+    options: Options
+    players: Players
+    losses: StageLosses
+    photographs: Mapping[str, Photographs]
+
+    def batches(self, role: str, stage: str, size: int) -> FieldBatches:
+        spec = self.parts.spec
+        return FieldBatches(self.photographs[role], spec.crop, size, self.parts.seed, stage, self.parts.device)
+
+    def followed(self, part: str, terms: tuple[str, ...]) -> tuple[str, ...]:
+        """The terms that the card asks for and that this part has."""
+        coded = part == "vqgan" or self.options.codebook
+        return tuple(t for t in terms if t in self.parts.spec.loss and (coded or not t.startswith("codebook")))
+
+
+def recipe(parts: Parts) -> Recipe:
+    """Trains the card's stages; ships the restoration network. A stage has two optimisers: `maker`, of what makes
+    pictures, and `judge`, of the discriminators; `lr_factors` with the patterns `style.*`, `quality.*` and `domain.*`
+    gives the latter a rate of their own."""
+    options = Options(**parts.spec.network)
+    shape = PLANS[options.plan]
+    seen = _perception(parts, options, shape)
+    players = _players(parts, options, shape, seen)
+    losses = StageLosses(parts, players, seen, options.generated)
+    training = Training(parts, options, players, losses, _photographs(parts))
+    stages = [_stage(training, number) for number in range(len(parts.spec.stages))]
+    choice = options.choice()
+    return Recipe(
+        players.modules(), stages, lambda: dict(players.net.state_dict()), lambda: measured(training), choice.metadata()
+    )
+
+
+def _perception(parts: Parts, options: Options, shape: Shape) -> Perception | None:
+    if {"perceptual", "semantic"} & parts.spec.loss.keys():
+        return perception(options.perception, shape.factor, parts.device)
+    return None
+
+
+def _photographs(parts: Parts) -> dict[str, Photographs]:
+    """Source pictures go through the card's `degradation`, target ones through the role's own."""
+    own = {**dict.fromkeys(parts.samples, parts.mix), "target": parts.mixes.get("target")}
+    return {
+        role: Photographs(samples, own[role], parts.seed, role, parts.spec.data[role].skip)
+        for role, samples in parts.samples.items()
+    }
+
+
+def _players(parts: Parts, options: Options, shape: Shape, seen: Perception | None) -> Players:
+    """The networks that the stages and losses ask for, with first weights by the seed."""
+    wanted, stages = parts.spec.loss, {stage.part for stage in parts.spec.stages}
+
+    def made(name: str, net: nn.Module, *, zero: tuple[str, ...] = ()) -> nn.Module:
+        return channels_last(begin(net, parts.seed, name, zero=zero), parts.device)
+
+    net = options.choice().network()
+    if options.codebook:
+        net.quantiser.codebook.requires_grad_(False)
+    made("net", net, zero=("decoder.last",) if options.residual else ())
+    vqgan = Vqgan(shape) if "vqgan" in stages else None
+    if vqgan is not None:
+        made("vqgan", vqgan)
+    semantic = vqgan is not None and "semantic" in wanted
+    adapted = "uda" in stages and {"align-source", "align-target"} & wanted.keys()
+    return Players(
+        vqgan,
+        net,
+        made("meaning", nn.Conv2d(shape.code_width, seen.width, 1)) if semantic and seen is not None else None,
+        made("style", Judge(3, shape.judge)) if vqgan is not None and "transfer" in wanted else None,
+        made("quality", Judge(3, shape.judge)) if "hinge" in wanted else None,
+        made("domain", Judge(shape.width, shape.judge)) if adapted else None,
+    )
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """Who plays in a stage, and which losses they follow."""
+
+    makers: tuple[str, ...]
+    terms: tuple[str, ...]
+    referees: Mapping[str, str]
+    """Discriminators by name, and the loss of each."""
+    roles: tuple[str, ...] = ("source", "target")
+
+
+RESTORING = ("l1", "perceptual", "codebook", "hinge")
+PARTS = {
+    "vqgan": PartPlan(
+        ("vqgan", "meaning"), ("l1", "perceptual", "codebook", "semantic", "transfer"), {"style": "judge"}
+    ),
+    "base": PartPlan(("net",), RESTORING, {"quality": "judge"}, ("source",)),
+    "uda": PartPlan(
+        ("net",),
+        (*RESTORING, "codebook-target", "align-source", "align-target"),
+        {"quality": "judge", "domain": "judge-features"},
+    ),
+}
+
+
+def _stage(training: Training, number: int) -> Stage:
+    spec, modules = training.parts.spec.stages[number], training.players.modules()
+    part, name, plan = str(spec.part), f"stage{number + 1}", PARTS[str(spec.part)]
+    losses: Callable[[Mapping[str, Batch]], Mapping[str, Tensor]] = getattr(training.losses, part)
+    followed = training.followed(part, plan.terms)
+    optimisers = {"maker": replace(optimiser(spec, _parameters(modules, plan.makers)), losses=followed)}
+    referees = {referee: loss for referee, loss in plan.referees.items() if referee in modules}
+    if referees:
+        judging = optimiser(spec, _parameters(modules, tuple(referees)))
+        optimisers["judge"] = replace(judging, losses=tuple(referees.values()))
+
+    def prepare() -> None:
+        for module in modules.values():
+            module.train()
+
+    return Stage(
+        name, spec.steps, {role: training.batches(role, name, spec.batch) for role in plan.roles}, optimisers,
+        lambda batches, _step: losses(batches), prepare, spec.ema, lambda: _start(training, number),
+    )  # fmt: skip
+
+
+def _parameters(modules: Mapping[str, nn.Module], names: tuple[str, ...]) -> list[tuple[str, nn.Parameter]]:
+    """What is trained of the modules of these names that are there, named `MODULE.PARAMETER`."""
+    return [
+        (f"{name}.{key}", parameter)
+        for name in names
+        if name in modules
+        for key, parameter in modules[name].named_parameters()
+        if parameter.requires_grad
+    ]
+
+
+@torch.no_grad()
+def _start(training: Training, number: int) -> None:
+    """What a stage takes from the one before: the codebook of stage 1; or stage 1's own first codes from the data."""
+    stages, players = training.parts.spec.stages, training.players
+    if stages[number].part == "vqgan":
+        if training.options.start == "data":
+            _codes_from_data(training, stages[number].batch)
+    elif players.vqgan is not None and stages[number - 1].part == "vqgan" and training.options.codebook:
+        take_codebook(players.net, players.vqgan.quantiser)
+
+
+def _codes_from_data(training: Training, size: int) -> None:
+    """Every code becomes a feature of the first batches, so that none lies where no feature comes."""
+    quantiser = training.players.autoencoder.quantiser
+    found = []
+    for role, step in itertools.product(("source", "target"), range(STARTS)):
+        images = training.batches(role, "start", size)(step).degraded
+        features = quantiser.before(training.players.autoencoder.encoder(images))
+        found.append(features.permute(0, 2, 3, 1).flatten(0, 2))
+    vectors, codes = torch.cat(found), quantiser.codebook.weight
+    chosen = keyed(training.parts.seed, "qdmr/codes", 0, "").choice(len(vectors), len(codes), replace=False)
+    codes.copy_(vectors[torch.from_numpy(chosen).to(vectors.device)])
