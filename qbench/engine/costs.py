@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from qbench.data.views import View
 from qbench.efficiency.measure import Figures, measure
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
+from qbench.engine.pipeline import concrete
+from qbench.errors import BadSample
 from qbench.files import write_text
 from qbench.models.base import USUAL
-from qbench.vocabulary import Context
+from qbench.vocabulary import Context, Dataset
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
@@ -26,11 +29,10 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
     direct: dict[str, Figures] = {}
     for file, cell in missing.items():
         loaded = bench.model(cell)
-        side = loaded.input.size or USUAL
-        size = (side, side)
+        size = fed(concrete(cell.view, loaded), bench.dataset(cell), loaded.input.size or USUAL)
         if cell.model_label not in direct:
             direct[cell.model_label] = measure(
-                loaded.predict, [loaded.net], size, plan.settings.device, plan.settings.threads
+                loaded.predict, loaded.networks, size, plan.settings.device, plan.settings.threads
             )
         figures = direct[cell.model_label]
         if cell.site != "none":
@@ -41,13 +43,29 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
         write_text(file, record.model_dump_json(indent=1))
 
 
+def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
+    """Height and width of what a view gives the network: its crop, or the first readable picture's where it has none.
+
+    `otherwise` is the side of a dataset without a readable picture."""
+    if view.crop is not None:
+        return view.crop, view.crop
+    for index in range(len(dataset.manifest().ids)):
+        try:
+            height, width = dataset.load(index).image.shape[:2]
+        except BadSample:
+            continue
+        place = view.place(height, width)
+        return place.cut_height, place.cut_width
+    return otherwise, otherwise
+
+
 def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
     """The method's whole path from images to predictions, and the networks on it."""
     method = bench.method(cell)
     if cell.site == "model":
-        return method.predict, [method.net]
+        return method.predict, list(method.networks)
     network = getattr(method, "network", None)
-    networks = [model.net, *([network] if isinstance(network, nn.Module) else [])]
+    networks = [*model.networks, *([network] if isinstance(network, nn.Module) else [])]
     if cell.site == "image":
         return lambda images: model.predict(method.restore(images, _context(images))), networks
     cut = bench.cut(cell, method.at)

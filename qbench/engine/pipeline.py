@@ -201,9 +201,7 @@ def _run_image_method(cells: Sequence[Cell], batches: Sequence[_Batch], work: _W
         yield from (_refused(cell, error) for cell in cells)
         return
     for cell in cells:
-        yield _outcome(
-            cell, work, restored, lambda c: (work.bench.model(c).predict(batch.images) for batch in restored)
-        )
+        yield _outcome(cell, work, restored, lambda c: _predictions(work.bench.model(c), restored))
 
 
 def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
@@ -214,21 +212,25 @@ def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
     return restored.contiguous(memory_format=torch.channels_last)
 
 
+def _predictions(model: LoadedModel, batches: Sequence[_Batch]) -> Iterator[Any]:
+    return (model.predict(batch.images, batch.context) for batch in batches)
+
+
 def _run_model(
     cell: Cell, batches: Sequence[_Batch], fronts: dict[tuple[str, str], list[Tensor]], bench: Bench
 ) -> Iterator[Any]:
     """The predictions of a batch each, for the methods that leave the images alone."""
     if cell.site in {"none", "model"}:
         model: LoadedModel = bench.method(cell) if cell.site == "model" else bench.model(cell)
-        yield from (model.predict(batch.images) for batch in batches)
+        yield from _predictions(model, batches)
         return
     method: FeatureMethod = bench.method(cell)
     cut = bench.cut(cell, method.at)
     where = (cell.model_label, method.at)
     if where not in fronts:
-        fronts[where] = [cut.front(batch.images) for batch in batches]
+        fronts[where] = [cut.front(batch.images, batch.context) for batch in batches]
     for features, batch in zip(fronts[where], batches, strict=True):
-        yield cut.back(method.enhance(features, batch.images, batch.context), batch.images)
+        yield cut.back(method.enhance(features, batch.images, batch.context), batch.images, batch.context)
 
 
 def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callable[[Cell], Iterator[Any]]) -> Outcome:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import torch
 from safetensors import SafetensorError
@@ -14,10 +15,23 @@ from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, WeightsError, nearest
 from qbench.models.cut import Geometry, cut, geometry
-from qbench.vocabulary import Boxes, InputConvention
+from qbench.vocabulary import Boxes, Context, InputConvention
 
 USUAL = 224
 """Pixels of a side, for what must be measured at some size of networks that take any."""
+
+
+class Beside(Protocol):
+    """What modules inside a network must know of the pictures beside its own input, such as their quality."""
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """What it computes with, for its cost to be counted."""
+
+    def __call__(self, net: nn.Module, images: Tensor, context: Context | None) -> AbstractContextManager[None]:
+        """Inside, `net` runs on these images: [B, 3, H, W] in [0, 1]. What was computed for a context is not again."""
+
+
 OwnLosses: TypeAlias = Callable[[nn.Module, Tensor, Sequence[Boxes]], Mapping[str, Tensor]]
 
 
@@ -40,6 +54,18 @@ class LoadedModel:
     """The losses that a network comes with, by name: of the network in training mode, normalised images and the objects
     in them."""
 
+    beside: Beside | None = None
+    """Gives modules inside the network what they must know of the pictures beside its input, for each batch."""
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """All networks that a prediction runs through."""
+        return (self.net, *(self.beside.networks if self.beside is not None else ()))
+
+    def given(self, images: Tensor, context: Context | None = None) -> AbstractContextManager[None]:
+        """Inside, the network's modules know what they must of these images in [0, 1] (see `Beside`)."""
+        return nullcontext() if self.beside is None else self.beside(self.net, images, context)
+
     def normalise(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] RGB to what the network expects (`(x * scale - mean) / std`, channel order)."""
         if self.input.channels == "BGR":
@@ -48,13 +74,14 @@ class LoadedModel:
         std = torch.tensor(self.input.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
         return (images * self.input.scale - mean) / std
 
-    def predict(self, images: Tensor) -> Any:
-        """[B, 3, H, W] in [0, 1] to the task's prediction."""
-        return self.decode(self.net(self.normalise(images)), images)
+    def predict(self, images: Tensor, context: Context | None = None) -> Any:
+        """[B, 3, H, W] in [0, 1] to the task's prediction; `context` is the one that travels with the batch, if any."""
+        with self.given(images, context):
+            return self.decode(self.net(self.normalise(images)), images)
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor, context: Context | None = None) -> Tensor:
         """[B, 3, H, W] in [0, 1] to [B, classes]."""
-        return cast(Tensor, self.predict(images))
+        return cast(Tensor, self.predict(images, context))
 
     def path(self, site: str) -> str:
         """The module path of a site: a declared name, or a path of the network. Raises NotApplicable."""
@@ -81,17 +108,21 @@ class Cut:
     _front: nn.Module
     _back: nn.Module
 
-    def front(self, images: Tensor) -> Tensor:
+    def front(self, images: Tensor, context: Context | None = None) -> Tensor:
         """[B, 3, H, W] in [0, 1] to the features at the site, [B, C, h, w]."""
-        return cast(Tensor, self._front(self.model.normalise(images)))
+        with self.model.given(images, context):
+            return cast(Tensor, self._front(self.model.normalise(images)))
 
-    def back(self, features: Tensor, images: Tensor) -> Any:
+    def back(self, features: Tensor, images: Tensor, context: Context | None = None) -> Any:
         """Features at the site, and the images that they come from, to the task's prediction."""
-        return self.model.decode(self._back(features, self.model.normalise(images)), images)
+        with self.model.given(images, context):
+            return self.model.decode(self._back(features, self.model.normalise(images)), images)
 
     def geometry(self) -> Geometry:
         """Channels and receptive-field centres of the site at the model's own input size (or 224 where it has none)."""
-        return geometry(self._front, self.model.input.size or USUAL)
+        size = self.model.input.size or USUAL
+        with self.model.given(torch.zeros(1, 3, size, size)):
+            return geometry(self._front, size)
 
 
 def read_safetensors(file: Path) -> dict[str, Tensor]:

@@ -24,7 +24,8 @@ def cut(net: nn.Module, path: str) -> tuple[nn.Module, nn.Module]:
 
 
 class _LeafTracer(fx.Tracer):
-    """Keeps the site whole, so that its output is one node, and layers whole: some branch on their input's size."""
+    """Keeps the site whole, so that its output is one node, and layers whole: some branch on their input's size, and
+    those that are `traced_whole` work with more than their input."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -33,6 +34,7 @@ class _LeafTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         inside = self._path.startswith(module_qualified_name + ".")
         layer = type(m).__module__.startswith("timm.layers") or next(m.children(), None) is None
+        layer = layer or getattr(m, "traced_whole", False)
         return not inside and (
             module_qualified_name == self._path or layer or super().is_leaf_module(m, module_qualified_name)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,6 +22,17 @@ def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 def deeper(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared error over the mean square of the target: one scale for every layer."""
     return F.mse_loss(predicted, target) / target.square().mean().clamp_min(1e-12)
+
+
+def contrast(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Supervised contrastive loss of vectors [N, D] with labels [N] (Khosla et al., arXiv 2004.11362, equation 2):
+    for each, the mean over the others of its label of -log softmax of cosine similarities over all others."""
+    units = F.normalize(vectors, dim=1)
+    own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    likely = F.log_softmax((units @ units.T / temperature).masked_fill(own, -torch.inf), dim=1).masked_fill(own, 0)
+    same = (labels[:, None] == labels[None]) & ~own
+    each = -(likely * same).sum(1) / same.sum(1).clamp_min(1)
+    return each.sum() / same.any(1).sum().clamp_min(1)
 
 
 def dense(logits: Tensor, masks: Tensor) -> Tensor:

@@ -28,11 +28,14 @@ class Mix:
     bounds: tuple[float, ...]
     """Cumulative weights, ending in 1."""
 
+    def place(self, draw: Draw) -> int:
+        """Which of the parts this draw takes."""
+        point = draw("mix/part").random()
+        return next((i for i, bound in enumerate(self.bounds) if point < bound), len(self.parts) - 1)
+
     def apply(self, image: Image, draw: Draw) -> tuple[Image, bool]:
         """The degraded picture, of the same shape, and whether a gate should help it."""
-        point = draw("mix/part").random()
-        place = next((i for i, bound in enumerate(self.bounds) if point < bound), len(self.parts) - 1)
-        part = self.parts[place]
+        part = self.parts[self.place(draw)]
         return part.condition.apply(image, draw)[0], not part.leave
 
 

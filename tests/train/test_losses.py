@@ -80,3 +80,19 @@ def test_smoothing_is_the_mean_of_the_window() -> None:
     values = [4.0, 2.0, math.nan, 6.0, 1.0, 3.0]
     expected = [4.0, 3.0, math.nan, 4.0, 3.5, 10 / 3]
     assert log.smooth(values, 3) == pytest.approx(expected, nan_ok=True)
+
+
+def test_contrast_by_its_definition_in_numpy() -> None:
+    rng = np.random.default_rng(1)
+    vectors, labels, temperature = rng.normal(size=(7, 5)), np.array([0, 1, 0, 2, 1, 0, 3]), 0.3
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    each = []
+    for i in range(7):
+        positives = [j for j in range(7) if j != i and labels[j] == labels[i]]
+        likeness = np.exp(units @ units[i] / temperature)
+        below = sum(likeness[j] for j in range(7) if j != i)
+        if positives:
+            each.append(-np.mean([np.log(likeness[j] / below) for j in positives]))
+    given = losses.contrast(torch.from_numpy(vectors), torch.from_numpy(labels), temperature)
+    assert len(each) == 5
+    assert given.item() == pytest.approx(np.mean(each))

@@ -1,0 +1,99 @@
+"""CONTRIQUE's features, with weights that the user brings: the authors' checkpoint is not ours to ship.
+
+Madhusudana, Birkbeck, Wang, Adsumilli and Bovik, Image Quality Assessment Using Contrastive Learning (TIP 2022)."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qbench.errors import WeightsError
+from qbench.quality.files import sha256
+
+DIMENSION = 2048
+STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+"""The published trunk is ResNet-50 without its last two layers, as a sequence: the layer at each place."""
+
+
+def needed(file: Path | None) -> Path:
+    """Raises WeightsError, with what to do, where no file is given."""
+    if file is None:
+        raise WeightsError(
+            "CONTRIQUE's weights do not ship: fetch the authors' checkpoint (github.com/pavancm/CONTRIQUE) and name it "
+            "in `quality_weights`, or use the features `encoder` or `brisque`"
+        )
+    return file
+
+
+def load_trunk(file: Path, device: str) -> nn.Module:
+    """ResNet-50 up to its last stage, in eval mode, from the authors' checkpoint (`encoder.0.weight` ..., the projector
+    is left out) or from a state with torchvision's names; tensors only, no code. Raises WeightsError."""
+    return _loaded(file, sha256(file), device)
+
+
+def contrique(trunk: nn.Module, images: Tensor) -> Tensor:
+    """[B, 3, H, W] in [0, 1], not normalised, to [B, 2048]: the mean over all places, as QuAC takes it."""
+    return cast(Tensor, trunk(images)).mean(dim=(2, 3))
+
+
+def contrique_scales(trunk: nn.Module, images: Tensor) -> Tensor:
+    """[B, 3, H, W] in [0, 1] to [B, 4096]: features of unit length of the picture and of its half-size twin, as the
+    authors' demonstration gives them and QuARF takes them."""
+    half = F.interpolate(images, scale_factor=0.5, mode="bicubic", antialias=True).clamp(0, 1)
+    return torch.cat([F.normalize(contrique(trunk, each), dim=1) for each in (images, half)], dim=1)
+
+
+@cache
+def _loaded(file: Path, digest: str, device: str) -> nn.Module:
+    from torchvision.models import resnet50
+
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        whole = resnet50(weights=None)
+        trunk = nn.Sequential()
+        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
+            trunk.add_module(name, whole.get_submodule(name))
+        given = _named(_read(file))
+        own = trunk.state_dict()
+        lacking = sorted(own.keys() - given.keys())
+        if lacking:
+            raise WeightsError(f"{file} is no checkpoint of CONTRIQUE: it lacks {len(lacking)} tensors of ResNet-50, "
+                               f"first {lacking[0]!r}")  # fmt: skip
+        wrong = [name for name, value in own.items() if given[name].shape != value.shape]
+        if wrong:
+            raise WeightsError(f"{file} is no checkpoint of CONTRIQUE: {wrong[0]!r} is {tuple(given[wrong[0]].shape)}")
+        trunk.load_state_dict({name: given[name] for name in own})
+        return trunk.eval().requires_grad_(False).to(device)
+
+
+def _read(file: Path) -> Mapping[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise WeightsError(
+            f"weights {file} cannot be read: {error}; give a state dictionary of plain tensors"
+        ) from None
+    if not isinstance(state, dict):
+        raise WeightsError(f"weights {file} hold a {type(state).__name__}, not a state dictionary")
+    inner = state.get("state_dict", state)
+    return {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _named(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The trunk's tensors by torchvision's names."""
+    found = {}
+    for name, value in state.items():
+        inner = name.removeprefix("module.").removeprefix("encoder.")
+        place, _, rest = inner.partition(".")
+        found[f"{STAGES[place]}.{rest}" if place in STAGES else inner] = value
+    return found

@@ -1,0 +1,135 @@
+"""How the quality of pictures reaches modules inside a network: in evaluation, in training and in halves of a cut."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qbench.engine.costs import _context
+from qbench.errors import NotApplicable, QbenchError
+from qbench.methods.adaptive import QualityAdaptive, by_quality, given, standardise
+from qbench.models.base import LoadedModel
+from qbench.quality.features import Feature
+from qbench.vocabulary import InputConvention
+
+
+class Tinted(QualityAdaptive):
+    """Adds the first quality feature to everything."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.quality_for(x)[:, 0].view(-1, *[1] * (x.dim() - 1))
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.tint, self.head = nn.Conv2d(3, 4, 3, 2, 1), Tinted(1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.tint(self.stem(x)))).mean((2, 3))
+
+
+def red(runs: list[int]) -> Feature:
+    def compute(images: Tensor) -> Tensor:
+        runs.append(len(images))
+        return images[:, :1].mean((2, 3))
+
+    return Feature("red", 1, "red", compute)
+
+
+@pytest.fixture
+def runs() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def model(runs: list[int]) -> LoadedModel:
+    torch.manual_seed(0)
+    return by_quality(LoadedModel(Net().eval(), InputConvention(size=16, resize=None), {"D1": "stem"}), red(runs))
+
+
+def pictures(count: int = 3) -> Tensor:
+    return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(count))
+
+
+def by_hand(model: LoadedModel, images: Tensor, quality: Tensor) -> Tensor:
+    net = model.net
+    assert isinstance(net, Net)
+    inner = net.stem(model.normalise(images)) + quality.view(-1, 1, 1, 1)
+    return net.head(torch.relu(inner)).mean((2, 3))
+
+
+def test_the_quality_is_that_of_the_pictures_before_the_network_normalises_them(model: LoadedModel) -> None:
+    images = pictures()
+    torch.testing.assert_close(model.predict(images), by_hand(model, images, images[:, 0].mean((1, 2))))
+    assert torch.allclose(model.predict(images[:1]), model.predict(images)[:1], atol=1e-6)
+
+
+def test_with_a_context_it_is_computed_once_and_of_the_degraded_pictures(model: LoadedModel, runs: list[int]) -> None:
+    images, helped = pictures(), pictures() * 0.5
+    context = _context(images)
+    expected = by_hand(model, helped, images[:, 0].mean((1, 2)))
+    torch.testing.assert_close(model.predict(helped, context), expected)
+    model.predict(images, context)
+    assert runs == [3]
+
+
+def test_both_halves_of_a_cut_know_it(model: LoadedModel, runs: list[int]) -> None:
+    images = pictures()
+    whole = model.predict(images)
+    for site in ("D1", "tint", "head"):
+        cut = model.cut(site)
+        features = cut.front(images)
+        assert torch.equal(cut.back(features, images), whole), site
+        with pytest.raises(QbenchError, match="without the quality"):
+            cut._back(torch.zeros_like(features), images) if site == "D1" else cut._front(images)
+    assert model.cut("D1").geometry().stride == 2
+    other = pictures() * 0.3
+    assert torch.equal(model.cut("head").front(other).mean((2, 3)), model.predict(other)), "a trace kept the quality"
+
+
+def test_nothing_stays_behind_and_copies_are_their_own(model: LoadedModel) -> None:
+    net = model.net
+    assert isinstance(net, Net)
+    twin = copy.deepcopy(net)
+    with given(net, torch.ones(1, 1)):
+        net(pictures(1))
+        with given(net, torch.zeros(1, 1)):
+            assert net.tint.quality_for(pictures(1)).item() == 0
+        assert net.tint.quality_for(pictures(1)).item() == 1
+        with pytest.raises(QbenchError, match="without the quality"):
+            twin(pictures(1))
+    with pytest.raises(QbenchError, match="without the quality"):
+        net(pictures(1))
+    with pytest.raises(ZeroDivisionError), given(net, torch.ones(1, 1)):
+        raise ZeroDivisionError
+    assert net.tint._quality is None
+
+
+def test_another_batch_s_quality_is_refused(model: LoadedModel) -> None:
+    with given(model.net, torch.ones(2, 1)), pytest.raises(QbenchError, match=r"of 3 pictures, not \[2, 1\]"):
+        model.net(pictures(3))
+
+
+def test_features_are_standardised_and_the_control_sees_the_mean(model: LoadedModel) -> None:
+    module = Tinted(3)
+    sample = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([5.0, 0.1, 0.0]) + 7
+    standardise(module, sample)
+    with given(module, sample):
+        found = module.quality_for(torch.zeros(50, 1))
+    assert found.mean(0).abs().max() < 1e-4
+    torch.testing.assert_close(found.std(0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-3, rtol=1e-3)
+    module.zeroed = True
+    with given(module, sample):
+        assert not module.quality_for(torch.zeros(50, 1)).any()
+    again = Tinted(3)
+    again.load_state_dict(module.state_dict())
+    assert torch.equal(again.quality_std, module.quality_std)
+
+
+def test_a_model_adapts_once(model: LoadedModel) -> None:
+    with pytest.raises(NotApplicable, match="already knows"):
+        by_quality(model, red([]))
