@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quality": set(),
     "stats": set(),
     "cards": {"suite", "train.schema"},
-    "train": {"suite", "data", "degrade", "models", "methods", "cards", "cli.progress"},
+    "train": {"suite", "data", "degrade", "models", "methods", "quality", "cards", "cli.progress"},
     "engine": {"suite", "data", "degrade.drawn", "degrade.codecs", "models", "cards", "efficiency"},
     "efficiency": set(),
     "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
