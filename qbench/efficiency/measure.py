@@ -16,6 +16,8 @@ from qbench.threads import fixed_threads
 
 Forward = Callable[[Tensor], object]
 WARM_UP = 5
+FEWEST, SECONDS = 5, 10.0
+"""Runs of a slow network: fewer than asked for where they would take longer than that, but not fewer than these."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def measure(
     image = torch.rand(1, 3, *size, generator=generator).to(device)
     with fixed_threads(threads):
         macs = count_macs(run_forward, image)
-        low, median, high = latency(run_forward, image, repeats)
-    return Figures(count_parameters(networks), macs, median, (low, high), repeats, threads, size)
+        times = latencies(run_forward, image, repeats)
+    low, median, high = (float(t) for t in np.quantile(times, [0.25, 0.5, 0.75]))
+    return Figures(count_parameters(networks), macs, median, (low, high), len(times), threads, size)
 
 
 def count_parameters(networks: Sequence[nn.Module]) -> int:
@@ -83,14 +86,16 @@ def count_macs(run_forward: Forward, image: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def latency(run_forward: Forward, image: Tensor, repeats: int) -> tuple[float, float, float]:
-    """Quartiles of the time of one run, in ms, after a warm-up and with the device synchronised."""
+def latencies(run_forward: Forward, image: Tensor, repeats: int) -> list[float]:
+    """Times of single runs in ms, after a warm-up and with the device synchronised: `repeats`, or as many as fit in
+    SECONDS but at least FEWEST."""
     with torch.inference_mode():
-        for _ in range(WARM_UP):
+        once = _timed(run_forward, image) / 1000
+        fitting = int(SECONDS / once) if once else repeats
+        runs = min(repeats, max(FEWEST, fitting))
+        for _ in range(WARM_UP - 1 if runs == repeats else 0):
             run_forward(image)
-        times = [_timed(run_forward, image) for _ in range(repeats)]
-    low, median, high = (float(t) for t in np.quantile(times, [0.25, 0.5, 0.75]))
-    return low, median, high
+        return [_timed(run_forward, image) for _ in range(runs)]
 
 
 def _timed(run_forward: Forward, image: Tensor) -> float:

@@ -24,4 +24,4 @@ class EfficiencyRecord(BaseModel):
     batch: int = Field(default=1, ge=1, description="Pictures in one run.")
     threads: int = Field(ge=1, description="Threads within one operation.")
     device: str = Field(description="The device in words, such as the name of the processor.")
-    size: tuple[int, int] = Field(description="Height and width of the picture at the model's input.")
+    size: tuple[int, int] = Field(description="Height and width of the picture that the view gives the network.")

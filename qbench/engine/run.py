@@ -54,7 +54,8 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
 def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
     """Digest of all that decides the cost of a cell's model and method."""
     parts = [cell.model.model_dump(), cell.method.model_dump(), cell.weights_sha256, cell.train_seed, device]
-    return digest([*parts, plan.settings.threads, library_versions()])
+    size = [cell.view.model_dump(), plan.sources[cell.source].shards[0].name]
+    return digest([*parts, *size, plan.settings.threads, library_versions()])
 
 
 def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> RunInfo:

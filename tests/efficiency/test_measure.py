@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
 from torchvision.models import squeezenet1_1
 
-from qbench.efficiency.measure import count_macs, count_parameters, latency, measure
+from qbench.efficiency import measure as measure_module
+from qbench.efficiency.measure import count_macs, count_parameters, latencies, measure
 from qbench.efficiency.record import EfficiencyRecord
 
 
@@ -49,9 +51,17 @@ def test_shared_parameters_count_once():
 
 
 def test_latency_is_that_of_a_sleep():
-    low, median, high = latency(lambda x: time.sleep(0.004) or x, torch.rand(1, 3, 2, 2), 9)
-    assert 4 <= low <= median <= high
-    assert median < 40
+    times = latencies(lambda x: time.sleep(0.004) or x, torch.rand(1, 3, 2, 2), 9)
+    assert len(times) == 9
+    assert 4 <= min(times) <= np.median(times) < 40
+
+
+def test_a_slow_network_runs_less_often(monkeypatch):
+    runs = []
+    monkeypatch.setattr(measure_module, "SECONDS", 0.05)
+    times = latencies(lambda x: runs.append(time.sleep(0.02)) or x, torch.rand(1, 3, 2, 2), 30)
+    assert len(times) == measure_module.FEWEST
+    assert len(runs) == measure_module.FEWEST + 1, "one run to warm up"
 
 
 def test_measure_restores_threads_and_makes_records():

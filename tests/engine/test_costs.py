@@ -1,0 +1,66 @@
+"""At what size costs are measured."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import qbench
+from qbench.data.readers import Photos
+from qbench.data.views import View
+from qbench.engine.costs import fed
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"no picture")
+    for name, size in (("b", (41, 30)), ("c", (64, 64))):
+        Image.fromarray(np.zeros((size[1], size[0], 3), np.uint8)).save(folder / f"{name}.png")
+    return Photos(folder)
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (View(256, 224), (224, 224)),
+        (View(None, None), (30, 41)),
+        (View(60, None), (60, 82)),
+        (View(None, 50), (50,) * 2),
+    ],
+)
+def test_a_view_s_crop_or_the_first_readable_picture_after_it(photos, view, expected):
+    assert fed(view, photos, 7) == expected
+    assert View.apply(view, photos.load(1).image).shape[:2] == expected
+
+
+def test_nothing_readable(photos):
+    for file in photos.root.iterdir():
+        file.write_bytes(b"no picture")
+    assert fed(View(None, None), photos, 7) == (7, 7)
+
+
+@pytest.mark.slow
+def test_a_run_measures_what_its_view_feeds(tmp_path):
+    """Costs of the same network at two sizes, whose multiply-accumulates are as their pixels."""
+    found = {}
+    for crop in (64, 96):
+        suite = {
+            "suite": "small", "tables": ["efficiency"],
+            "tasks": [
+                {
+                    "task": "restoration", "dataset": {"name": "scenes", "count": 1},
+                    "models": ["restorer:dncnn-small"],
+                    "view": {"crop": crop, "resize": None}, "conditions": ["clean"], "metrics": ["psnr"],
+                }
+            ],
+        }  # fmt: skip
+        qbench.run(suite, out=tmp_path / str(crop), device="cpu")
+        (file,) = (tmp_path / str(crop) / "efficiency").iterdir()
+        found[crop] = json.loads(file.read_text())
+        assert found[crop]["size"] == [crop, crop]
+    assert found[96]["macs_total"] / found[64]["macs_total"] == pytest.approx(96**2 / 64**2)
