@@ -31,7 +31,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
         "plan", "block_bias", "restorer_residual", "plain", "channels", "hidden", "phase_act", "gate_pool",
         "otf_residual", "phase", "amplitude", "output", "translation", "restorer_init", "freeze_restorer",
     ),
-    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "form"),
+    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "fde", "backbone", "form"),
     "finetune": ("smoothing", "freeze"),
     "classifier": ("smoothing",),
     "segmenter": ("freeze",),

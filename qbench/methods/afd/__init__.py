@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Plan = Literal["light", "release"]
 Guide = Literal["mul_residual", "mul_each_scale", "concat_each_scale"]
+FdeInput = Literal["dct", "pixels", "shuffled", "none"]
+Backbone = Literal["unet", "dcnn", "resnet", "inception", "vit", "densenet"]
+_UNSAID = (("fde", "dct"), ("backbone", "unet"))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -36,17 +39,29 @@ class Choice:
     gate: bool = True
     base: int | None = None
     nonnegative: bool = True
+    fde: FdeInput = "dct"
+    backbone: Backbone = "unet"
+
+    def __post_init__(self) -> None:
+        _check(self.guide, self.fde, self.backbone)
 
     def shape(self, channels: int) -> AfdShape:
         """What decides the network, for a site of so many channels."""
         from qbench.methods.afd.net import AfdShape, base_width
 
         base = self.base or base_width(channels)
-        return AfdShape(channels, base, self.plan, self.guide, self.nonnegative, self.gate)
+        return AfdShape(channels, base, self.plan, self.guide, self.nonnegative, self.gate, self.fde, self.backbone)
 
     def metadata(self) -> dict[str, str]:
-        """For the header of the weights."""
-        return {"afd": json.dumps(asdict(self), sort_keys=True)}
+        """For the header of the weights; later options stand in it only where they are used."""
+        told = {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
+        return {"afd": json.dumps(told, sort_keys=True)}
+
+
+def _check(guide: Guide | None, fde: FdeInput | None, backbone: Backbone | None) -> None:
+    """Raise ValueError for a guide that needs a map, or a U-Net, that is not there."""
+    if guide not in {None, "mul_residual"} and (fde == "none" or backbone not in {None, "unet"}):
+        raise ValueError(f"the guide {guide} needs FDE-Net and the backbone unet; use mul_residual")
 
 
 @method("afd", site="feature", trained=True)
@@ -62,7 +77,15 @@ class AfdMethod:
     gate: bool | None = None
     base: int | None = None
     nonnegative: bool | None = None
+    fde: FdeInput | None = None
+    backbone: Backbone | None = None
     weights: Path | None = None
+
+    NAME: ClassVar[str] = "afd"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        _check(self.guide, self.fde, self.backbone)
 
     @property
     def at(self) -> str:
@@ -72,7 +95,7 @@ class AfdMethod:
         """The given options, filled from the weights' header. Raises WeightsError for a header of another kind."""
         given = {f.name: getattr(self, f.name) for f in fields(Choice) if getattr(self, f.name) is not None}
         try:
-            return Choice(**{**json.loads(header.get("afd", "{}")), **given})
+            return Choice(**{**self.DEFAULTS, **json.loads(header.get("afd", "{}")), **given})
         except (TypeError, ValueError) as error:
             raise WeightsError(f"the header of the weights does not describe an AFD module: {error}") from error
 
@@ -85,8 +108,8 @@ class AfdMethod:
         from qbench.models.files import header
 
         if setup.model is None:
-            raise NotApplicable("afd works inside a model, and there is none")
-        file = given_weights("afd", self.weights, setup)
+            raise NotApplicable(f"{self.NAME} works inside a model, and there is none")
+        file = given_weights(self.NAME, self.weights, setup)
         self._choice = self.choice(header(file))
         geometry = setup.model.cut(self.at).geometry()
         network = Afd(self._choice.shape(geometry.channels), geometry, "deployed")
@@ -97,3 +120,18 @@ class AfdMethod:
         """Features at the site and the images in [0, 1] that the stem saw, to features."""
         enhanced: Tensor = self.network(features, images)
         return enhanced
+
+
+@method("afd-release", site="feature", trained=True)
+@dataclass(config=ConfigDict(extra="forbid"))
+class AfdRelease(AfdMethod):
+    """Adaptive feature de-drifting at the widths of the authors' release, without a gate (arXiv 2401.01724).
+
+    FE-Net pools after its convolutions and concatenates both skips: 115,680 parameters at 64 channels, 0.54 GMACs at
+    224 pixels. The map keeps a value for every block, as in the paper, where the released code averages it over the
+    picture."""
+
+    plan: Literal["release"] = "release"
+
+    NAME: ClassVar[str] = "afd-release"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"gate": False}

@@ -38,14 +38,15 @@ class Fe(nn.Module):
         widths = {"mul_residual": [], "mul_each_scale": [c, 2 * c, 4 * c], "concat_each_scale": [c, c, c]}[guide]
         self.heads = nn.ModuleList([nn.Conv2d(channels, width, 1) for width in widths])
 
-    def forward(self, features: Tensor, fdm: Tensor) -> Tensor:
+    def forward(self, features: Tensor, fdm: Tensor | None) -> Tensor:
+        """The map may be missing where the guide is `mul_residual`."""
         height, width = features.shape[-2:]
         x = _padded(features)
-        fdm = fdm if self.guide == "mul_residual" else _padded(fdm)
+        fdm = None if self.guide == "mul_residual" or fdm is None else _padded(fdm)
         residual = self._light(x, fdm) if self.plan == "light" else self._release(x, fdm)
         return residual[:, :, :height, :width]
 
-    def _light(self, x: Tensor, fdm: Tensor) -> Tensor:
+    def _light(self, x: Tensor, fdm: Tensor | None) -> Tensor:
         s1 = F.relu(self.inc(x))
         s2 = F.relu(self.down1(self._guided(F.max_pool2d(s1, 2), fdm, 0)))
         x = F.relu(self.down2(self._guided(F.max_pool2d(s2, 2), fdm, 1)))
@@ -54,7 +55,7 @@ class Fe(nn.Module):
         out: Tensor = self.outc(x + s1)
         return out
 
-    def _release(self, x: Tensor, fdm: Tensor) -> Tensor:
+    def _release(self, x: Tensor, fdm: Tensor | None) -> Tensor:
         s1 = F.relu(self.inc(x))
         s2 = F.max_pool2d(F.relu(self.down1(self._guided(s1, fdm, 0))), 2)
         x = F.max_pool2d(F.relu(self.down2(self._guided(s2, fdm, 1))), 2)
@@ -63,8 +64,8 @@ class Fe(nn.Module):
         out: Tensor = self.outc(torch.cat((x, s1), 1))
         return out
 
-    def _guided(self, x: Tensor, fdm: Tensor, place: int) -> Tensor:
-        if self.guide == "mul_residual":
+    def _guided(self, x: Tensor, fdm: Tensor | None, place: int) -> Tensor:
+        if fdm is None:
             return x
         head = torch.sigmoid(self.heads[place](F.adaptive_avg_pool2d(fdm, (x.shape[-2], x.shape[-1]))))
         return x * 2 * head if self.guide == "mul_each_scale" else torch.cat((x, head), 1)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.methods.afd.backbones import BACKBONES, Backbone
 from qbench.methods.afd.dct import BLOCK, BlockDct
 from qbench.methods.afd.fde import Fde, Gate
 from qbench.methods.afd.fe import Fe, Guide, Plan
+from qbench.methods.afd.guides import FdeInput, block_inputs
 from qbench.methods.afd.repconv import RepConv
 from qbench.models.cut import Geometry
 
@@ -20,7 +22,9 @@ from qbench.models.cut import Geometry
 @dataclass(frozen=True)
 class AfdShape:
     """What decides the module's parameters. `channels` is the width of the site's features; `base` the width of
-    FE-Net's first scale; `nonnegative` ends in a ReLU (right where the site itself follows one)."""
+    FE-Net's first scale; `nonnegative` ends in a ReLU (right where the site itself follows one). `fde` says what
+    FDE-Net is given of each block (`none`: there is no FDE-Net, and the map is 1 everywhere); `backbone` what stands in
+    FE-Net's place."""
 
     channels: int
     base: int = 16
@@ -28,6 +32,8 @@ class AfdShape:
     guide: Guide = "mul_residual"
     nonnegative: bool = True
     gate: bool = False
+    fde: FdeInput = "dct"
+    backbone: Backbone = "unet"
 
 
 def base_width(channels: int) -> int:
@@ -48,8 +54,8 @@ class Afd(nn.Module):
         super().__init__()
         self.shape, self.geometry = shape, geometry
         self.dct = BlockDct()
-        self.fde = Fde(shape.channels)
-        self.fe = Fe(shape.channels, shape.base, shape.plan, shape.guide)
+        self.fde = Fde(shape.channels) if shape.fde != "none" else None
+        self.fe = _enhancer(shape)
         self.gate = Gate() if shape.gate else None
         self.register_buffer("scale", torch.ones(shape.channels))
         if form == "deployed":
@@ -58,16 +64,27 @@ class Afd(nn.Module):
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
         """Features [B, C, h, w] and the images [B, 3, H, W] in [0, 1] that they come from, to features."""
         planes = self.dct.planes(images)
-        fdm = self.spread(self.fde(self.dct.coefficients(planes)), features.shape[-2:])
         scale = self.scale.view(1, -1, 1, 1)
-        change = self.fe(features / scale, fdm) * fdm * scale
+        if self.fde is None:
+            change = self._residual(features / scale, None) * scale
+        else:
+            fdm = self.spread(self.fde(block_inputs(self.shape.fde, self.dct, images, planes)), features.shape[-2:])
+            change = self._residual(features / scale, fdm) * fdm * scale
         if self.gate is not None:
             change = change * self.gate(self.dct, planes[:, :1]).view(-1, 1, 1, 1)
         return F.relu(features + change) if self.shape.nonnegative else features + change
 
+    def _residual(self, features: Tensor, fdm: Tensor | None) -> Tensor:
+        found: Tensor = self.fe(features, fdm) if isinstance(self.fe, Fe) else self.fe(features)
+        return found
+
     def drifting_map(self, images: Tensor) -> Tensor:
-        """[B, C, blocks down, blocks across] in (0, 1)."""
-        fdm: Tensor = self.fde(self.dct(images))
+        """[B, C, blocks down, blocks across] in (0, 1); ones without FDE-Net."""
+        planes = self.dct.planes(images)
+        if self.fde is None:
+            rows, columns = planes.shape[-2] // BLOCK, planes.shape[-1] // BLOCK
+            return images.new_ones(len(images), self.shape.channels, rows, columns)
+        fdm: Tensor = self.fde(block_inputs(self.shape.fde, self.dct, images, planes))
         return fdm
 
     def spread(self, fdm: Tensor, size: torch.Size) -> Tensor:
@@ -82,11 +99,24 @@ class Afd(nn.Module):
         centres = self.geometry.offset + self.geometry.stride * torch.arange(count, dtype=torch.float64, device=device)
         return torch.floor(centres / BLOCK).long().clamp(0, blocks - 1)
 
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """The layers whose weights are all of the residual's last step: at zero, the module starts as the identity."""
+        if isinstance(self.fe.outc, RepConv):
+            return tuple(f"fe.outc.{last}" for last in ("spread", "mix", "point"))
+        return ("fe.outc",)
+
     def deploy(self) -> Self:
         """A copy with every RepConv merged into one convolution; outputs agree to 1e-5."""
         merged = copy.deepcopy(self)
         _merge(merged)
         return merged
+
+
+def _enhancer(shape: AfdShape) -> nn.Module:
+    if shape.backbone == "unet":
+        return Fe(shape.channels, shape.base, shape.plan, shape.guide)
+    return BACKBONES[shape.backbone](shape.channels, shape.base)
 
 
 def _merge(module: nn.Module) -> None:

@@ -29,7 +29,7 @@ class RepConv(nn.Module):
 
     @torch.no_grad()
     def deploy(self) -> nn.Conv2d:
-        """The 3x3 convolution that computes the same, merged in float64."""
+        """The 3x3 convolution that computes the same, merged in float64, of the same type."""
         k1, b1 = _double(self.reduce)
         k2, b2 = _double(self.spread)
         q, bq = _double(self.gather)
@@ -38,10 +38,11 @@ class RepConv(nn.Module):
         weight = torch.einsum("edhw,dc->echw", k2, k1[:, :, 0, 0]) + torch.einsum("em,mchw->echw", p[:, :, 0, 0], q)
         weight[:, :, 1, 1] += r[:, :, 0, 0]
         bias = b2 + torch.einsum("edhw,d->e", k2, b1) + bp + p[:, :, 0, 0] @ bq + br
-        merged = nn.Conv2d(k1.shape[1], k2.shape[0], 3, padding=1)
+        like = self.reduce.weight
+        merged = nn.Conv2d(k1.shape[1], k2.shape[0], 3, padding=1, device=like.device, dtype=like.dtype)
         merged.weight.copy_(weight)
         merged.bias.copy_(bias)  # type: ignore[union-attr]
-        return merged.to(self.reduce.weight.device)
+        return merged
 
 
 def _double(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:

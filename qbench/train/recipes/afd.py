@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qbench.methods.afd import AfdMethod
+from qbench.methods.afd import AfdMethod, AfdRelease
 from qbench.methods.afd.net import Afd
 from qbench.methods.initial import initialise
 from qbench.models.base import Cut, LoadedModel
@@ -31,14 +31,14 @@ def recipe(parts: Parts) -> Recipe:
     image-level gate whether the degradation changed the image."""
     options = dict(parts.spec.network)
     form = options.pop("form", "train")
-    choice = AfdMethod(**options).choice({})
+    declared = AfdRelease if parts.method == AfdRelease.NAME else AfdMethod
+    choice = declared(**options).choice({})
     model = parts.built()
     frozen(model.net)
     cut = model.cut(choice.site)
     geometry = cut.geometry()
     net = Afd(choice.shape(geometry.channels), geometry, form)
-    closing = ("fe.outc",) if form == "deployed" else tuple(f"fe.outc.{last}" for last in ("spread", "mix", "point"))
-    initialise(net, parts.seed, zero=(*closing, "gate.out"))
+    initialise(net, parts.seed, zero=(*net.closing, "gate.out"))
     net.scale.copy_(clean_std(parts, cut))
     channels_last(net, parts.device)
     loss = _Loss(parts, net, model, cut)

@@ -1,0 +1,238 @@
+"""AFD's ablations: sizes, gradients, deployment, independence in a batch, and that each changes the computation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qbench.efficiency.measure import count_macs, count_parameters
+from qbench.methods.afd import AfdMethod, AfdRelease, Choice
+from qbench.methods.afd.backbones import BACKBONES
+from qbench.methods.afd.dct import BlockDct
+from qbench.methods.afd.guides import block_inputs, orders
+from qbench.methods.afd.net import Afd, AfdShape
+from qbench.methods.initial import initialise
+from qbench.models.base import LoadedModel
+from qbench.models.cut import Geometry
+from qbench.vocabulary import Context, InputConvention, Setup
+
+STEM = Geometry(64, 2.0, 0.5)
+ABLATIONS: list[dict[str, Any]] = [
+    *({"fde": fde} for fde in ("pixels", "shuffled", "none")),
+    *({"backbone": backbone} for backbone in BACKBONES),
+    {"backbone": "dcnn", "fde": "none"},
+]
+NAMES = [" ".join(each.values()) for each in ABLATIONS]
+
+
+def made(options: dict[str, Any], form: str = "train", seed: int = 0, **more: Any) -> Afd:
+    """A small module with every parameter away from zero."""
+    net = Afd(AfdShape(8, base=4, **options, **more), STEM, form)  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return net
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def pair(height: int, width: int, count: int = 2) -> tuple[Tensor, Tensor]:
+    return noise(count, 8, -(-height // 2), -(-width // 2)), noise(count, 3, height, width, seed=2)
+
+
+@pytest.mark.parametrize(("backbone", "parameters"), [("dcnn", 76_192), ("resnet", 73_952), ("inception", 69_244),
+                                                      ("vit", 75_360), ("densenet", 78_480)])  # fmt: skip
+def test_backbones_are_about_as_large_as_the_unet(backbone: str, parameters: int) -> None:
+    """By hand: 3x3 of 64-48-48-64 has 9 (64·48 + 48·48 + 48·64) + 160 = 76,192, and so on."""
+    net = Afd(AfdShape(64, backbone=backbone), STEM, "deployed")  # type: ignore[arg-type]
+    assert count_parameters([net.fe]) == parameters
+    assert count_parameters([net]) == parameters + 37_120
+    largest = Afd(AfdShape(64, plan="release"), STEM, "deployed")
+    assert abs(parameters / count_parameters([largest.fe]) - 1) < 0.12
+
+
+def test_what_fde_net_costs() -> None:
+    """Multiply-accumulates of 224 pixels by hand: three 1x1 convolutions and the DCT on 784 blocks, and FE-Net's."""
+    dct, fde, fe = 3 * 64 * 64 * 784, (192 * 128 + 128 * 64 + 64 * 64) * 784, 303_464_448
+    expected = {"dct": dct + fde + fe, "shuffled": dct + fde + fe, "pixels": fde + fe, "none": fe}
+    features = noise(1, 64, 112, 112)
+    for name, macs in expected.items():
+        net = Afd(AfdShape(64, fde=name), STEM, "deployed")  # type: ignore[arg-type]
+        assert count_macs(lambda images, net=net: net(features, images), noise(1, 3, 224, 224)) == pytest.approx(
+            macs, rel=2e-3
+        )
+        assert count_parameters([net]) == 69_344 + (0 if name == "none" else 37_120)
+
+
+@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
+@pytest.mark.parametrize("size", [(32, 32), (37, 27)])
+def test_the_deployed_form_agrees_and_keeps_the_shape(options: dict[str, Any], size: tuple[int, int]) -> None:
+    net = made(options).double()
+    features, images = (x.double() for x in pair(*size))
+    expected = net(features, images)
+    assert expected.shape == features.shape
+    assert (expected - features).abs().max() > 1e-2
+    torch.testing.assert_close(net.deploy()(features, images), expected)
+
+
+@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
+@pytest.mark.parametrize("form", ["train", "deployed"])
+def test_gradients_reach_every_parameter(options: dict[str, Any], form: str) -> None:
+    net = made(options, form, nonnegative=False)
+    net(*pair(32, 32)).square().sum().backward()
+    missing = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert missing == []
+
+
+@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
+def test_training_moves_every_parameter_from_the_closed_start(options: dict[str, Any]) -> None:
+    """The first step opens the last layer; from the second on every parameter learns."""
+    net = made(options, nonnegative=False)
+    initialise(net, 0, zero=net.closing)
+    features, images = pair(32, 32)
+    assert torch.equal(net(features, images), features)
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-2)
+    target = features + 0.1 * noise(*features.shape, seed=5)
+    for _ in range(3):
+        optimiser.zero_grad()
+        F.mse_loss(net(features, images), target).backward()
+        optimiser.step()
+    missing = [name for name, p in net.named_parameters() if not p.grad.abs().sum() > 0]  # type: ignore[union-attr]
+    assert missing == []
+
+
+@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
+def test_an_image_does_not_see_its_batch(options: dict[str, Any]) -> None:
+    net = made(options).double()
+    features, images = (x.double() for x in pair(32, 40, count=3))
+    alone = torch.cat([net(features[i : i + 1], images[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(net(features, images), alone)
+
+
+@pytest.mark.parametrize("fde", ["pixels", "shuffled"])
+def test_another_input_of_fde_net_gives_another_map(fde: str) -> None:
+    """The same weights, since all inputs have 192 numbers a block."""
+    usual, other = made({}), made({"fde": fde})
+    other.load_state_dict(usual.state_dict())
+    features, images = pair(32, 32)
+    assert (usual.drifting_map(images) - other.drifting_map(images)).abs().max() > 1e-2
+    assert (usual(features, images) - other(features, images)).abs().max() > 1e-2
+
+
+def test_without_fde_net_the_picture_decides_nothing() -> None:
+    net, usual, (features, images) = made({"fde": "none"}), made({}), pair(32, 32)
+    assert torch.equal(net(features, images), net(features, 1 - images))
+    assert not torch.equal(usual(features, images), usual(features, 1 - images))
+    usual.load_state_dict({**usual.state_dict(), **net.state_dict()})
+    ones = torch.ones_like(features)
+    assert torch.equal(net(features, images), F.relu(features + usual.fe(features, None)))
+    assert torch.equal(net.spread(net.drifting_map(images), features.shape[-2:]), ones)
+
+
+def test_the_image_block_is_the_blocks_pixels() -> None:
+    images = noise(1, 3, 21, 16)
+    found = block_inputs("pixels", BlockDct(), images, BlockDct().planes(images))
+    assert found.shape == (1, 192, 3, 2)
+    assert torch.equal(found[0, :, 1, 1].reshape(3, 8, 8), images[0, :, 8:16, 8:16])
+    last = found[0, :, 2, 0].reshape(3, 8, 8)
+    assert torch.equal(last[:, 5:], images[0, :, 20:21, :8].expand(-1, 3, -1))
+
+
+def test_shuffling_reorders_every_block_on_its_own() -> None:
+    dct, images = BlockDct(), noise(2, 3, 40, 48)
+    planes = dct.planes(images)
+    plain, shuffled = dct(images), block_inputs("shuffled", dct, images, planes)
+    torch.testing.assert_close(shuffled.sort(1).values, plain.sort(1).values)
+    order = orders(5, 6)
+    assert len({tuple(order[0, :, i, j].tolist()) for i in range(5) for j in range(6)}) == 30
+    assert torch.equal(orders(9, 7)[:, :, :5, :6], order)  # a block's place alone decides
+    assert torch.equal(shuffled[1, :, 3, 4], plain[1, order[0, :, 3, 4], 3, 4])
+
+
+def test_resnets_blocks_have_shortcuts_and_densenets_layers_see_all() -> None:
+    features = noise(1, 8, 8, 8)
+    resnet, dense = made({"backbone": "resnet"}).fe, made({"backbone": "densenet"}).fe
+    with torch.no_grad():
+        for parameter in resnet.blocks.parameters():  # type: ignore[union-attr]
+            parameter.zero_()
+        inner = F.relu(resnet.inc(features))  # type: ignore[operator]
+        assert torch.equal(resnet(features), resnet.outc(inner))  # type: ignore[operator]
+        for name, parameter in dense.outc.named_parameters():  # type: ignore[union-attr]
+            if name == "weight":
+                parameter[:, 8:].zero_()
+    only_input = F.conv2d(features, dense.outc.weight[:, :8], dense.outc.bias)  # type: ignore[union-attr,index,arg-type]
+    torch.testing.assert_close(dense(features), only_input)
+
+
+def test_vit_looks_everywhere() -> None:
+    """A patch in one corner changes the answer in the other, which no other backbone's receptive field spans."""
+    features = noise(1, 8, 64, 64)
+    changed = features.clone()
+    changed[..., :4, :4] += 1
+    for name, network in BACKBONES.items():
+        net = network(8, 4)
+        initialise(net, 1)
+        moved = (net(changed) - net(features))[..., -4:, -4:].abs().max()
+        assert (moved > 0) == (name == "vit"), name
+
+
+@pytest.fixture
+def stem_model() -> LoadedModel:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    return LoadedModel(net.eval(), InputConvention(size=32, resize=None), {"D2": "1"})
+
+
+@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
+def test_state_comes_back_from_a_file(options: dict[str, Any], stem_model: LoadedModel, tmp_path: Path) -> None:
+    """The header alone says which ablation it is."""
+    choice = Choice(gate=False, base=4, **options)
+    cut = stem_model.cut("D2")
+    trained = made(options)
+    save_file(trained.deploy().state_dict(), tmp_path / "afd.safetensors", choice.metadata())
+    helped = AfdMethod(weights=tmp_path / "afd.safetensors")
+    helped.setup(Setup(stem_model, None, "cpu"))
+    assert (helped.network.shape.fde, helped.network.shape.backbone) == (choice.fde, choice.backbone)
+    images = noise(2, 3, 32, 32)
+    features = cut.front(images)
+    with torch.inference_mode():
+        found = helped.enhance(features, images, Context(("a", "b"), images, ({}, {})))
+    torch.testing.assert_close(found, trained(features, images), atol=1e-4, rtol=1e-4)
+
+
+def test_the_header_of_what_the_paper_proposes_has_not_changed() -> None:
+    """Weights trained again keep their digest: later options stand in the header only where they are used."""
+    assert Choice().metadata() == {
+        "afd": '{"base": null, "gate": true, "guide": "mul_residual", "nonnegative": true, "plan": "light", '
+        '"site": "D2"}'
+    }
+    assert '"fde": "none"' in Choice(fde="none").metadata()["afd"]
+
+
+def test_the_release_is_a_method_of_its_own(stem_model: LoadedModel, tmp_path: Path) -> None:
+    choice = AfdRelease().choice({})
+    assert (choice.plan, choice.gate) == ("release", False)
+    assert count_parameters([Afd(choice.shape(64), STEM, "deployed")]) == 115_680
+    assert AfdRelease(gate=True).choice({}).gate
+    with pytest.raises(ValidationError, match="release"):
+        AfdRelease(plan="light")  # type: ignore[arg-type]
+    net = Afd(choice.shape(8), stem_model.cut("D2").geometry(), "deployed")
+    save_file(net.state_dict(), tmp_path / "afd.safetensors", choice.metadata())
+    helped = AfdRelease(weights=tmp_path / "afd.safetensors")
+    helped.setup(Setup(stem_model, None, "cpu"))
+    assert helped.network.shape.plan == "release"
+
+
+@pytest.mark.parametrize("options", [{"fde": "none"}, {"backbone": "vit"}])
+def test_a_guide_needs_what_it_guides(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="needs FDE-Net and the backbone unet"):
+        AfdMethod(guide="mul_each_scale", **options)
