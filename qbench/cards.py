@@ -12,6 +12,7 @@ from pathlib import Path
 from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
 from qbench.shipped import shipped
 from qbench.suite.load import Document, load_yaml, validated
+from qbench.train.inherit import inherited
 from qbench.train.schema import Card, RecipeSpec, WeightsRef
 
 
@@ -33,7 +34,7 @@ def load_card(path: Path) -> Card:
 
 def read_card(path: Path) -> tuple[Card, Document]:
     """A card, and where its keys stand in the file."""
-    document = load_yaml(path)
+    document = inherited(load_yaml(path))
     card = validated(Card, document)
     for name in card.recipes:
         if not name.replace("-", "").replace("_", "").isalnum():

@@ -33,6 +33,7 @@ BUILTIN = (
     "qbench.tasks.restoration.metrics",
     "qbench.data.readers",
     "qbench.data.pairs",
+    "qbench.data.patches",
     "qbench.data.scenes.dataset",
     "qbench.data.imagenet_c",
     "qbench.data.boxes",

@@ -113,23 +113,24 @@ def load_suite_document(file: Path) -> Document:
     if "extends" in base.data:
         raise SuiteError(f"{base_name} itself extends another suite; only one level is allowed", place=place)
     places = dict(base.places)
-    data = _merge(base.data, child.data, (), places)
+    data = merged(base.data, child.data, (), places)
     places.update(child.places)
     del data["extends"]
     return Document(data, places)
 
 
-def _merge(base: dict[str, Any], child: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], child: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]) -> dict[str, Any]:
+    """`base` with what `child` says: mappings merge key by key, anything else is replaced, with its places."""
+    whole = dict(base)
     for key, value in child.items():
         here = (*path, key)
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value, here, places)
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            whole[key] = merged(whole[key], value, here, places)
             continue
-        merged[key] = value
+        whole[key] = value
         for old in [p for p in places if p[: len(here)] == here]:
             del places[old]
-    return merged
+    return whole
 
 
 def validated(model: type[M], document: Document) -> M:
