@@ -60,6 +60,7 @@ BUILTIN = (
     "qbench.models.segmentation_smp",
     "qbench.models.detection",
     "qbench.models.detection_hf",
+    "qbench.models.openmmlab",
     "qbench.methods.direct",
     "qbench.methods.restorers",
     "qbench.methods.osr",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from qbench.cli.convert import convert
 from qbench.cli.degrade import degrade
 from qbench.cli.listing import list_names
 from qbench.cli.plan import plan
@@ -37,3 +38,4 @@ app.command()(report)
 app.command()(train)
 app.command()(preview)
 app.command()(degrade)
+app.command()(convert)
