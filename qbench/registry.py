@@ -59,6 +59,7 @@ BUILTIN = (
     "qbench.models.segmentation_hf",
     "qbench.models.segmentation_smp",
     "qbench.models.detection",
+    "qbench.models.detection_encoder",
     "qbench.models.detection_hf",
     "qbench.models.openmmlab",
     "qbench.methods.direct",

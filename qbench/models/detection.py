@@ -59,18 +59,22 @@ def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], image
     return found
 
 
-def own_losses(net: nn.Module, images: Tensor, boxes: Sequence[Boxes]) -> Mapping[str, Tensor]:
-    """What torchvision's detectors give in training mode; their labels count from 1, after the background."""
+def asked(boxes: Sequence[Boxes], images: Tensor, scale: float = 1.0) -> list[dict[str, Tensor]]:
+    """Objects as torchvision's detectors take them, in a picture of `scale`: labels from 1, after the background."""
     import torch
 
-    targets = [
+    return [
         {
-            "boxes": torch.from_numpy(each.corners).to(images.device),
+            "boxes": torch.from_numpy(each.corners).to(images.device) * scale,
             "labels": torch.from_numpy(each.labels.astype(np.int64) + 1).to(images.device),
         }
         for each in boxes
     ]
-    losses: Mapping[str, Tensor] = net(list(images), targets)
+
+
+def own_losses(net: nn.Module, images: Tensor, boxes: Sequence[Boxes]) -> Mapping[str, Tensor]:
+    """What torchvision's detectors give in training mode."""
+    losses: Mapping[str, Tensor] = net(list(images), asked(boxes, images))
     return losses
 
 

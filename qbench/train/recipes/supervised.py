@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 import torch
@@ -72,7 +73,7 @@ class Supervised:
         if batch.masks is None or batch.instances is None:
             raise DataError("the losses `heat` and `box` need masks and instances, as `scenes` has them")
         heat, sides, counts = targets_of(batch.masks, batch.instances, len(CLASSES))
-        with self.parts.precision():
+        with self.parts.precision(), self.model.given(batch.degraded):
             maps = self.model.net(self.model.normalise(batch.degraded)).float()
         found = {"heat": focal(maps[:, :-4], heat), "box": 1 - giou(maps[:, -4:], sides, counts)}
         return {name: self._weighted(name, value) for name, value in found.items()}
@@ -82,14 +83,22 @@ class Supervised:
             raise QbenchError("the loss `own` is of networks that come with losses, as torchvision's detectors do")
         if batch.boxes is None:
             raise DataError("the loss `own` needs boxes, and the source has none")
-        # Its networks give losses in training mode only; their frozen norms stay frozen (see `modes`).
-        before = {name: each.training for name, each in self.model.net.named_modules()}
-        modes(self.model.net, True)
-        with self.parts.precision():
+        with _asked_for_losses(self.model.net), self.parts.precision(), self.model.given(batch.degraded):
             parts = self.model.own_losses(self.model.net, self.model.normalise(batch.degraded), batch.boxes)
-        for name, each in self.model.net.named_modules():
-            each.training = before[name]
         return {name: self._weighted("own", value.float()) for name, value in parts.items()}
+
+
+@contextmanager
+def _asked_for_losses(net: nn.Module) -> Iterator[None]:
+    """Training mode, in which networks give losses; norms stay as they are, so that measuring moves nothing."""
+    before = {each: each.training for each in net.modules()}
+    for each in net.modules():
+        each.training = before[each] if isinstance(each, _BatchNorm) else True
+    try:
+        yield
+    finally:
+        for each, mode in before.items():
+            each.training = mode
 
 
 def freeze(parts: Parts, net: nn.Module) -> None:
