@@ -59,6 +59,10 @@ class State:
         places = {key: facts[key] for key in ("stage", "step", "steps", "seconds")}
         return cls(recipe.modules, digest, **places, log=log, averages=averages, _optimisers=optimisers)
 
+    def is_new(self, number: int) -> bool:
+        """Whether no step of this stage has been done."""
+        return number != self.stage or self.step == 0
+
     def enter(self, number: int, stage: Stage) -> None:
         """Begin a stage, or take it up where the checkpoint left it."""
         if number != self.stage:

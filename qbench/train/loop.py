@@ -51,7 +51,7 @@ class Stage:
     ema: float | None = None
     """Decay of the averages of all modules, which take the modules' place at the stage's end."""
     begin: Callable[[], None] = lambda: None
-    """Called once, before the first step, but not when a stage is resumed: what starts from an earlier stage's end."""
+    """Called once, before all else, but not when a stage is resumed: what starts from an earlier stage's end."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def train(
         started, saved = clock(), clock()
         for number in range(state.stage, len(recipe.stages)):
             stage = recipe.stages[number]
+            if state.is_new(number):
+                stage.begin()
             state.enter(number, stage)
             stage.prepare()
-            if state.step == 0:
-                stage.begin()
             with ExitStack() as stack:
                 roles = {name: stack.enter_context(Ahead(make, stage.steps)) for name, make in stage.roles.items()}
                 for i in range(state.step, stage.steps):

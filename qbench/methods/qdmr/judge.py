@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.2
+DOWN = 8
+"""Sides of what is judged are multiples of it."""
 
 
 class SpectralConv(nn.Conv2d):
@@ -37,7 +39,7 @@ class SpectralConv(nn.Conv2d):
 
 
 class Judge(nn.Module):
-    """[B, C, H, W], sides multiples of 8, to one logit a place, [B, 1, H, W].
+    """[B, C, H, W], sides multiples of DOWN, to one logit a place, [B, 1, H, W].
 
     Three halvings to eight times the width and back, by bilinear doubling, with sums across."""
 

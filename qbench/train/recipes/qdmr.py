@@ -4,6 +4,7 @@ pictures, and its adaptation to target ones."""
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,8 +15,9 @@ from pydantic.dataclasses import dataclass as checked
 from torch import Tensor, nn
 
 from qbench.draws import keyed
+from qbench.errors import QbenchError
 from qbench.methods.qdmr import Choice
-from qbench.methods.qdmr.judge import Judge
+from qbench.methods.qdmr.judge import DOWN, Judge
 from qbench.methods.qdmr.net import take_codebook
 from qbench.methods.qdmr.shape import PLANS, PlanName, Shape
 from qbench.methods.qdmr.start import begin
@@ -73,17 +75,35 @@ def recipe(parts: Parts) -> Recipe:
     """Trains the card's stages; ships the restoration network. A stage has two optimisers: `maker`, of what makes
     pictures, and `judge`, of the discriminators; `lr_factors` with the patterns `style.*`, `quality.*` and `domain.*`
     gives the latter a rate of their own."""
+    return staged(prepared(parts))
+
+
+def prepared(parts: Parts) -> Training:
+    """The networks with first weights, their losses and their data."""
     options = Options(**parts.spec.network)
     shape = PLANS[options.plan]
+    _fitting(parts, shape)
     seen = _perception(parts, options, shape)
     players = _players(parts, options, shape, seen)
-    losses = StageLosses(parts, players, seen, options.generated)
-    training = Training(parts, options, players, losses, _photographs(parts))
-    stages = [_stage(training, number) for number in range(len(parts.spec.stages))]
-    choice = options.choice()
+    return Training(parts, options, players, StageLosses(parts, players, seen, options.generated), _photographs(parts))
+
+
+def staged(training: Training) -> Recipe:
+    net = training.players.net
     return Recipe(
-        players.modules(), stages, lambda: dict(players.net.state_dict()), lambda: measured(training), choice.metadata()
+        training.players.modules(),
+        [_stage(training, number) for number in range(len(training.parts.spec.stages))],
+        lambda: dict(net.state_dict()),
+        lambda: measured(training),
+        training.options.choice().metadata(),
     )
+
+
+def _fitting(parts: Parts, shape: Shape) -> None:
+    """Raises QbenchError for crops that the networks cannot take."""
+    whole = math.lcm(shape.multiple, DOWN * shape.factor)
+    if parts.spec.crop.size % whole:
+        raise QbenchError(f"`crop: size` must be a multiple of {whole} for this plan, not {parts.spec.crop.size}")
 
 
 def _perception(parts: Parts, options: Options, shape: Shape) -> Perception | None:

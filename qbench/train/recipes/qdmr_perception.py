@@ -15,8 +15,8 @@ from qbench.models.builtin import Builtin
 from qbench.train.recipes.common import frozen, layers
 
 PerceptionName = Literal["classifier", "gradients", "vgg19"]
-TRUNKS = {4: ("relu", "stages.0"), 8: ("relu", "stages.0", "stages.1")}
-"""Layers of the built-in classifier up to that at the features' size, by the networks' factor."""
+TRUNKS = {4: ("relu", "stages.0.1.relu2"), 8: ("relu", "stages.0.1.relu2", "stages.1.1.relu2")}
+"""The ends of the built-in classifier's stem and stages up to the features' size, by the networks' factor."""
 VGG_LAYERS = (3, 8, 17, 26)
 """relu1_2, relu2_2, relu3_4 and relu4_4 of VGG19; the last has an eighth of the picture's size, as the features."""
 SCALES = 3
