@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeAlias
 
 from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
+from qbench.home import home
 from qbench.shipped import shipped
 from qbench.suite.load import Document, load_yaml, validated
 from qbench.train.inherit import inherited
 from qbench.train.schema import Card, RecipeSpec, WeightsRef
+
+Names: TypeAlias = str | tuple[str, ...] | None
+"""What a model or dataset is called: a name, several from general to special, or None for any."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,7 @@ def recipe_of(card: Card, name: str | None) -> tuple[str, RecipeSpec]:
 
 def trained_dir() -> Path:
     """Where `qbench train` writes unless told otherwise: $QBENCH_HOME/weights (~/.cache/qbench/weights)."""
-    home = os.environ.get("QBENCH_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "qbench") / "weights"
+    return home() / "weights"
 
 
 def trained_name(method: str, recipe: str, train_seed: int) -> str:
@@ -88,11 +92,11 @@ def trained_name(method: str, recipe: str, train_seed: int) -> str:
 
 
 def find_weights(
-    method: str, model_label: str | None, dataset_label: str | None, train_seed: int, recipe: str | None = None
+    method: str, model_label: Names, dataset_label: Names, train_seed: int, recipe: str | None = None
 ) -> Weights | None:
     """The weights of `method` for this model and dataset, or None where none ship and none were trained.
 
-    The first recipe on the card that serves both labels decides (None fits any pattern; `recipe` names one instead).
+    The first recipe on the card that serves both decides, under any of their names (`recipe` names one instead).
     Shipped files come before the user's own. Raises WeightsError for a file that is not what the card or sidecar says,
     QbenchError for a recipe that the card lacks."""
     path = shipped("baselines") / f"{method}.yaml"
@@ -104,28 +108,43 @@ def find_weights(
     return found or _own_weights(path, name, card.card, train_seed)
 
 
-def missing(
-    method: str, model_label: str | None, dataset_label: str | None, train_seed: int, recipe: str | None = None
-) -> str:
+def missing(method: str, model_label: Names, dataset_label: Names, train_seed: int, recipe: str | None = None) -> str:
     """Why `find_weights` gave None, and the command that makes the weights where a recipe does."""
     path = shipped("baselines") / f"{method}.yaml"
     if not path.is_file():
         return f"no card for {method!r}: give `weights`, or write a card and train"
     name = _serving(load_card(path), model_label, dataset_label, recipe)
     if name is None:
-        return f"no recipe on {method}'s card serves model {model_label or '*'} on dataset {dataset_label or '*'}"
+        return f"no recipe on {method}'s card serves model {_told(model_label)} on dataset {_told(dataset_label)}"
     return f"no weights yet; make them with: qbench train {method} {name} --seed {train_seed}"
 
 
-def _serving(card: Card, model: str | None, dataset: str | None, recipe: str | None) -> str | None:
+def check_made(file: Path | None) -> None:
+    """Raise WeightsError for weights that are not there although a training of a shipped card would leave them there;
+    it names the command."""
+    if file is None or file.exists() or file.absolute().parent != trained_dir().absolute():
+        return
+    for name in card_names():
+        for recipe in load_card(shipped("baselines") / f"{name}.yaml").recipes:
+            if found := re.fullmatch(re.escape(f"{name}-{recipe}-s") + r"(\d+)", file.stem):
+                command = f"qbench train {name} {recipe} --seed {found[1]}"
+                raise WeightsError(f"weights {file} are not there yet; make them with: {command}")
+
+
+def _serving(card: Card, model: Names, dataset: Names, recipe: str | None) -> str | None:
     if recipe:
         return recipe_of(card, recipe)[0]
     fitting = (n for n, s in card.recipes.items() if _fits(model, s.serves.model) and _fits(dataset, s.serves.dataset))
     return next(fitting, None)
 
 
-def _fits(label: str | None, pattern: str) -> bool:
-    return label is None or fnmatchcase(label, pattern)
+def _fits(names: Names, pattern: str) -> bool:
+    given = (names,) if isinstance(names, str) else names
+    return given is None or any(fnmatchcase(name, pattern) for name in given)
+
+
+def _told(names: Names) -> str:
+    return "*" if names is None else names if isinstance(names, str) else names[-1]
 
 
 def _shipped_weights(card: Path, recipe: str, spec: RecipeSpec, train_seed: int) -> Weights | None:

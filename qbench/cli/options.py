@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from qbench.home import home
 
 SuiteFile: TypeAlias = Annotated[
     Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)
@@ -32,5 +33,4 @@ def run_directory(out: Path | None, suite: str) -> Path:
     """Where a run of `suite` is kept: never relative to the current directory unless the user says so."""
     if out is not None:
         return out.resolve()
-    home = os.environ.get("QBENCH_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "qbench") / "runs" / suite
+    return home() / "runs" / suite

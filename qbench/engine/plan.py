@@ -227,6 +227,7 @@ def _without(params: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 def _identity(model: _Part, document: Document) -> Mapping[str, Any]:
     try:
+        cards.check_made(getattr(model.target, "weights", None))
         found: Mapping[str, Any] = model.target.identity()
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(model.path)) from None
@@ -261,15 +262,22 @@ def _weights(
         if not Path(given).is_file():
             raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
         return Path(given), cards.digest(Path(given)), ""
-    model_name = None if method.entry.facts["site"] == "image" else model.named.name
+    model_names = None if method.entry.facts["site"] == "image" else _names(model)
     name, recipe = method.named.name, method.named.params.get("recipe")
     try:
-        found = cards.find_weights(name, model_name, dataset.named.name, train_seed, recipe)
+        found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
-        return None, "", cards.missing(name, model_name, dataset.named.name, train_seed, recipe)
+        return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
     return found.path, found.sha256, ""
+
+
+def _names(part: _Part) -> tuple[str, ...]:
+    """What a card may call it: its registered name, and that with its own label behind a colon (`masks:camvid`)."""
+    name, label = part.named.name, str(getattr(part.target, "label", ""))
+    special = label if label.startswith(name) else f"{name}:{label}"
+    return (name, special) if label else (name,)
 
 
 def _check_unique(cells: Sequence[Cell]) -> None:

@@ -6,7 +6,6 @@ checked by digest. A model of other pictures gives other distances, so that it m
 from __future__ import annotations
 
 import hashlib
-import os
 import urllib.error
 import urllib.request
 import zipfile
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from qbench.errors import WeightsError
 from qbench.files import write_bytes
+from qbench.home import home
 from qbench.shipped import shipped
 
 URL = "https://raw.githubusercontent.com/XPixelGroup/BasicSR/v1.4.2/basicsr/metrics/niqe_pris_params.npz"
@@ -45,7 +45,7 @@ def published_file(given: Path | None = None) -> Path:
     """The published model: the file that is given, else the one in `$QBENCH_HOME/quality`, fetched where it is missing.
 
     Raises WeightsError for a file that holds anything else, and where it cannot be fetched."""
-    file = given or _home() / "quality" / "niqe_pris_params.npz"
+    file = given or home() / "quality" / "niqe_pris_params.npz"
     if given is None and not file.is_file():
         _fetch(URL, file)
     if sha256(file) != SHA256:
@@ -78,11 +78,6 @@ def load_pristine(file: Path) -> Pristine:
         found = f"mean {mean.shape}, covariance {covariance.shape}, block {block}"
         raise WeightsError(f"{file} holds no model of {FEATURES} features of even blocks from 16 pixels on: {found}")
     return Pristine(mean, covariance, block)
-
-
-def _home() -> Path:
-    home = os.environ.get("QBENCH_HOME")
-    return Path(home) if home else Path.home() / ".cache" / "qbench"
 
 
 def _fetch(url: str, file: Path) -> None:

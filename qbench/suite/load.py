@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from qbench.errors import Place, SuiteError, nearest
+from qbench.home import VARIABLE, home
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -89,7 +90,7 @@ def _mapping(
 def _expand(text: str, place: Place) -> str:
     def fill(match: re.Match[str]) -> str:
         name, default = match.group(1), match.group(2)
-        value = os.environ.get(name) or default
+        value = os.environ.get(name) or default or (str(home()) if name == VARIABLE else None)
         if value is None:
             raise SuiteError(f"${{{name}}} is not set; set it, or write ${{{name}:-DEFAULT}}", place=place)
         return value

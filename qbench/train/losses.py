@@ -13,7 +13,9 @@ def feature(predicted: Tensor, target: Tensor, std: Tensor) -> Tensor:
 
 
 def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(teacher || student) of softened distributions of logits [B, K] (Hinton et al. 2015, arXiv 1503.02531)."""
+    """T^2 KL(teacher || student) of softened distributions of logits [B, K], or at every place of maps [B, K, h, w]
+    (Hinton et al. 2015, arXiv 1503.02531)."""
+    student, teacher = (logits.movedim(1, -1).flatten(0, -2) for logits in (student, teacher))
     expected = F.log_softmax(teacher / temperature, dim=1)
     given = F.log_softmax(student / temperature, dim=1)
     return F.kl_div(given, expected, reduction="batchmean", log_target=True) * temperature**2

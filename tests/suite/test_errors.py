@@ -109,6 +109,24 @@ def test_variables_are_filled_from_the_environment(toy: Suite, monkeypatch: pyte
     assert load_suite(file)[0].title == "told"
 
 
+def test_the_folder_of_what_qbench_made_is_known_without_being_set(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = toy(("version: 1", "title: ${QBENCH_HOME}/weights\nversion: 1"))
+    monkeypatch.delenv("QBENCH_HOME", raising=False)
+    assert load_suite(file)[0].title == f"{Path.home()}/.cache/qbench/weights"
+    monkeypatch.setenv("QBENCH_HOME", "/elsewhere")
+    assert load_suite(file)[0].title == "/elsewhere/weights"
+
+
+def test_a_model_without_its_weights_says_how_to_make_them(
+    toy: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QBENCH_HOME", str(tmp_path))
+    model = '"smp:fpn": {classes: 11, weights: "${QBENCH_HOME}/weights/afd-scenes-s7.safetensors"}'
+    said = problem(toy(("models: [toy]", f"models: [{{{model}}}]")))
+    assert ":8:" in said
+    assert "qbench train afd scenes --seed 7" in said
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "suites").rglob("*.yaml")), ids=lambda file: file.name)
 def test_every_shipped_suite_is_valid_as_a_file(file: Path) -> None:
     suite, _ = load_suite(file)

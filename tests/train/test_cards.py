@@ -96,6 +96,26 @@ def test_missing_weights_are_none_with_the_command_that_makes_them(home: Path) -
     assert "no card" in cards.missing("nobody", None, None, 0)
 
 
+def test_a_recipe_serves_by_any_name_of_a_model_and_dataset(home: Path) -> None:
+    assert cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:scenes"), 0) is None
+    file = home / "baselines/toy.yaml"
+    narrow = 'serves: {model: "smp:fpn-*", dataset: "masks:scenes"}'
+    file.write_text(file.read_text().replace('serves: {dataset: "scenes*"}', narrow))
+    found = cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:scenes"), 0)
+    assert found is not None
+    assert found.recipe == "scenes"
+    assert cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:streets"), 0) is None
+
+
+def test_weights_that_a_training_would_leave_are_told_with_its_command(home: Path) -> None:
+    folder = home / "home" / "weights"
+    with pytest.raises(WeightsError, match=r"make them with: qbench train toy photos --seed 3$"):
+        cards.check_made(folder / "toy-photos-s3.safetensors")
+    for elsewhere in (home / "toy-photos-s3.safetensors", folder / "toy-pictures-s3.safetensors", None):
+        cards.check_made(elsewhere)
+    cards.check_made(own(home, "photos", 3))
+
+
 def test_weights_that_are_not_what_was_promised_are_an_error(home: Path) -> None:
     own(home, "photos", 0, content=b"changed", told=b"own")
     with pytest.raises(WeightsError, match=r"qbench train toy photos --seed 0 --restart"):

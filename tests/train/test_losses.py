@@ -82,6 +82,15 @@ def test_smoothing_is_the_mean_of_the_window() -> None:
     assert log.smooth(values, 3) == pytest.approx(expected, nan_ok=True)
 
 
+def test_kl_of_maps_is_the_mean_over_their_places() -> None:
+    student, teacher = torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0)).double().unbind()
+    each = [
+        losses.kl(student[b, :, y, x][None], teacher[b, :, y, x][None], 2.0).item()
+        for b in range(3) for y in range(5) for x in range(6)
+    ]  # fmt: skip
+    assert losses.kl(student, teacher, 2.0).item() == pytest.approx(np.mean(each))
+
+
 def test_contrast_by_its_definition_in_numpy() -> None:
     rng = np.random.default_rng(1)
     vectors, labels, temperature = rng.normal(size=(7, 5)), np.array([0, 1, 0, 2, 1, 0, 3]), 0.3
