@@ -40,6 +40,11 @@ class Pairs:
     def label(self) -> str:
         return self.name or self.root.name
 
+    @property
+    def degraded(self) -> tuple[str, None]:
+        """What its pictures are called in tables, where no condition degrades them further."""
+        return self.images, None
+
     @cached_property
     def _rows(self) -> list[tuple[str, Path, Path | None]]:
         """Id, degraded picture and clean picture (None: there is none)."""
@@ -69,6 +74,11 @@ class Pairs:
 @dataclass(frozen=True, config=_CONFIG)
 class Unpaired(Photos):
     """Degraded pictures whose clean ones nobody knows, in one folder and those below it; no-reference metrics only."""
+
+    @property
+    def degraded(self) -> tuple[str, None]:
+        """As of `pairs`: the folder's name."""
+        return self.root.name, None
 
     def manifest(self) -> Manifest:
         return _marked(super().manifest(), "unpaired")

@@ -17,7 +17,7 @@ from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
 from qbench.suite.compared import check_controls, train_seeds
-from qbench.suite.construct import RESERVED, construct, entry_of, expanded
+from qbench.suite.construct import RESERVED, construct, entry_of, expanded, in_tables
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 
@@ -193,7 +193,7 @@ def _cell(
     metrics: Sequence[_Part], train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
-    label, axis = getattr(dataset.target, "degraded", (condition.label, condition.target.axis))
+    label, axis = in_tables(dataset.target, condition.label, condition.target)
     identity = _identity(model, document)
     key = fingerprints.digest(
         {

@@ -12,6 +12,7 @@ from skimage.color import rgb2ycbcr
 from qbench import registry
 from qbench.data.pairs import NOBODY_KNOWS, Pairs, PhotosLuma, Unpaired, as_luma
 from qbench.data.readers import Photos
+from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import BadSample, DataError
 
 
@@ -121,6 +122,21 @@ def test_a_table_that_is_not_there_or_no_text_says_so(tree: Path) -> None:
     (tree / "list.csv").write_bytes(b"hazy,gt\n\xff\xfe,b\n")
     with pytest.raises(DataError, match="UTF-8"):
         Pairs(tree, "hazy", "gt", table="list.csv").manifest()
+
+
+def test_tables_call_them_by_their_folder(tree: Path) -> None:
+    """They are degraded already, although their condition is `clean`; what is done to them further is added."""
+    (tree / "suite.yaml").write_text(
+        "suite: found\nversion: 1\nchangelog: {1: first}\ntasks:\n"
+        f"  - task: restoration\n    dataset: {{name: pairs, root: {tree}}}\n    models: [identity]\n"
+        "    conditions: [clean, {jpeg: {quality: 10}}]\n"
+    )
+    suite, document = load_suite(tree / "suite.yaml")
+    cells = make_plan(suite, document, Options(device="cpu")).cells
+    assert [(cell.condition_label, cell.axis) for cell in cells] == [
+        ("degraded", None), ("degraded → jpeg@10", ("quality", 10))
+    ]  # fmt: skip
+    assert Unpaired(tree / "degraded").degraded == ("degraded", None)
 
 
 def test_the_real_haze_pairs(shared: Path) -> None:
