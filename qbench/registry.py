@@ -68,6 +68,7 @@ BUILTIN = (
     "qbench.methods.afd",
     "qbench.methods.qdmr",
     "qbench.methods.finetune",
+    "qbench.methods.quac",
 )
 T = TypeVar("T")
 

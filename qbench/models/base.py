@@ -144,7 +144,11 @@ def load_weights(net: nn.Module, file: Path) -> None:
 
 def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Raise WeightsError unless `state` has exactly the names and shapes of `net`."""
-    own = net.state_dict()
+    check_tensors(net.state_dict(), state, source, type(net).__name__)
+
+
+def check_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str, owner: str) -> None:
+    """Raise WeightsError unless `state` has exactly the names and shapes of `own`, the tensors of `owner`."""
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
         text = "; ".join(
@@ -152,10 +156,10 @@ def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> Non
             for names, what in ((missing, "missing"), (extra, "unknown"))
             if names
         )
-        raise WeightsError(f"weights {source} do not fit {type(net).__name__}: {text}")
+        raise WeightsError(f"weights {source} do not fit {owner}: {text}")
     for name, value in own.items():
         if value.shape != state[name].shape:
             raise WeightsError(
-                f"weights {source} do not fit {type(net).__name__}: {name!r} is {tuple(state[name].shape)}, "
+                f"weights {source} do not fit {owner}: {name!r} is {tuple(state[name].shape)}, "
                 f"expected {tuple(value.shape)}"
             )

@@ -159,6 +159,10 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
             from qbench.train.recipes.afd import recipe as afd
 
             return afd
+        case "quac":
+            from qbench.train.recipes.adaptive import quac
+
+            return quac
         case "quality":
             from qbench.train.recipes.quality import recipe as quality
 

@@ -19,6 +19,8 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "segmenter": ("ce",),
     "detector": ("heat", "box", "own"),
     "quality": ("contrast",),
+    "quac": ("ce", "kl", "deeper", "heat", "box", "own"),
+    "quarf": ("ce", "kl", "deeper", "heat", "box", "own", "importance"),
     "qdmr": (
         "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "codebook-target", "align-source",
         "align-target",
@@ -37,6 +39,14 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     "segmenter": ("freeze",),
     "detector": ("freeze",),
     "quality": (),
+    "quac": (
+        "placement", "sites", "how", "activation", "quality", "norm", "start", "reduction", "zeroed", "train",
+        "smoothing",
+    ),
+    "quarf": (
+        "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
+        "noisy", "train", "smoothing",
+    ),
     "qdmr": ("plan", "codebook", "residual", "perception", "start", "generated"),
 }  # fmt: skip
 """The keys of `network` that each kind of recipe knows."""
@@ -146,7 +156,9 @@ class Budget(_Part):
 class RecipeSpec(_Part):
     """How to train one method for one kind of cell."""
 
-    kind: Literal["restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector", "quality", "qdmr"]
+    kind: Literal[
+        "restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector", "quality", "quac", "quarf", "qdmr"
+    ]
     serves: Serves = Serves()
     model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
     network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")

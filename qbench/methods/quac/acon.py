@@ -1,0 +1,144 @@
+"""Activations that learn whether to activate: ACON-C, meta-ACON, and Q-ACON, which asks for the picture's quality.
+
+All are y = (p1 - p2) x sigmoid(beta (p1 - p2) x) + p2 x with p1 and p2 per channel (Ma et al., Activate or Not, CVPR
+2021): the identity where p1 = p2 = 1, Swish at p1 = 1, p2 = 0, ReLU as beta grows, and linear at beta = 0."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from qbench.methods.adaptive import QualityAdaptive
+
+Norm = Literal["layer", "none", "release"]
+Layout = Literal["first", "last"]
+REDUCTION, SMALLEST = 16, 16
+STEEP = 5.0
+"""beta at which x sigmoid(beta x) starts in place of a ReLU: it is never further from it than 0.28 / beta."""
+
+
+class _Acon(nn.Module):
+    """p1, p2 and the formula; channels are the second dimension, or the last one (tokens)."""
+
+    p1: nn.Parameter
+    p2: nn.Parameter
+    layout: Layout
+
+    def _begin(self, channels: int, layout: Layout) -> None:
+        self.layout = layout
+        self.p1, self.p2 = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def _activate(self, x: Tensor, beta: Tensor) -> Tensor:
+        """`beta`: [channels] or [B, channels]."""
+        gap, p2, beta = (self._along(value, x) for value in (self.p1 - self.p2, self.p2, beta))
+        lifted = gap * x
+        return lifted * torch.sigmoid(beta * lifted) + p2 * x
+
+    def _along(self, value: Tensor, x: Tensor) -> Tensor:
+        if value.dim() == 1:
+            value = value.unsqueeze(0)
+        others = [1] * (x.dim() - 2)
+        shape = (*others, -1) if self.layout == "last" else (-1, *others)
+        return value.reshape(len(value), *shape)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """The mean over all places, [B, channels]."""
+        if x.dim() == 2:
+            return x
+        return x.flatten(1, -2).mean(1) if self.layout == "last" else x.flatten(2).mean(2)
+
+
+class AconC(_Acon):
+    """ACON-C: beta is learned for each channel, the same for every picture."""
+
+    def __init__(self, channels: int, layout: Layout = "first") -> None:
+        super().__init__()
+        self._begin(channels, layout)
+        self.beta = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._activate(x, self.beta)
+
+
+class MetaAcon(_Acon):
+    """meta-ACON: beta in (0, 1) from the features' own means, by two layers without an activation between."""
+
+    def __init__(
+        self, channels: int, layout: Layout = "first", norm: Norm = "layer", reduction: int = REDUCTION
+    ) -> None:
+        super().__init__()
+        self._begin(channels, layout)
+        self.squeeze = _squeeze(channels, reduction, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._activate(x, torch.sigmoid(self.squeeze(self._pooled(x))))
+
+
+class QAcon(_Acon, QualityAdaptive):
+    """Q-ACON: beta from the features' means and the picture's quality, z = [mean(x); q]:
+    s = sigmoid(N(W2 N(W1 z))) and beta = W3 s + b3, per picture and channel, unbounded.
+
+    `norm`: N is a layer norm, nothing, or (`release`) the batch norm of the released code, which needs batches of
+    several pictures when training, whose outputs then depend on their neighbours."""
+
+    def __init__(
+        self,
+        channels: int,
+        dimension: int,
+        layout: Layout = "first",
+        norm: Norm = "layer",
+        reduction: int = REDUCTION,
+        zeroed: bool = False,
+    ) -> None:
+        QualityAdaptive.__init__(self, dimension, zeroed)
+        self._begin(channels, layout)
+        self.squeeze = _squeeze(channels + dimension, reduction, norm)
+        self.out = nn.Linear(channels + dimension, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._activate(x, self.beta_for(x))
+
+    def beta_for(self, x: Tensor) -> Tensor:
+        """[B, channels]."""
+        pooled = self._pooled(x)
+        both = torch.cat([pooled, self.quality_for(x).to(pooled.dtype)], dim=1)
+        return cast(Tensor, self.out(torch.sigmoid(self.squeeze(both))))
+
+
+def _squeeze(width: int, reduction: int, norm: Norm) -> nn.Sequential:
+    inner = max(SMALLEST, width // reduction)
+    return nn.Sequential(nn.Linear(width, inner), _norm(inner, norm), nn.Linear(inner, width), _norm(width, norm))
+
+
+def _norm(width: int, norm: Norm) -> nn.Module:
+    if norm == "none":
+        return nn.Identity()
+    return nn.LayerNorm(width) if norm == "layer" else nn.BatchNorm1d(width)
+
+
+@torch.no_grad()
+def start_as(module: _Acon, replaced: nn.Module | None) -> None:
+    """Set what decides the first output: that of the activation which is replaced (None: an added one, the identity).
+
+    GELU is met to 0.02 by beta = 1.702 (Hendrycks and Gimpel, arXiv 1606.08415), SiLU exactly; of ReLU see STEEP.
+    meta-ACON's beta cannot leave (0, 1), so that it begins near SiLU whatever it replaces."""
+    beta, below = _shape_of(replaced)
+    module.p1.fill_(1.0)
+    module.p2.fill_(1.0 if replaced is None else below)
+    if isinstance(module, AconC):
+        module.beta.fill_(beta)
+    if isinstance(module, QAcon):
+        module.out.weight.zero_()
+        module.out.bias.fill_(beta)
+
+
+def _shape_of(replaced: nn.Module | None) -> tuple[float, float]:
+    """beta, and the slope below zero."""
+    name = type(replaced).__name__.lower()
+    if "gelu" in name:
+        return 1.702, 0.0
+    if "silu" in name or "swish" in name:
+        return 1.0, 0.0
+    return STEEP, replaced.negative_slope if isinstance(replaced, nn.LeakyReLU) else 0.0

@@ -1,0 +1,123 @@
+"""Training quality-adaptive modules inside a model: the modules alone, or the whole network with them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qbench.methods.adaptive import adaptive_modules, standardise
+from qbench.methods.initial import initialise
+from qbench.methods.quac import QuacMethod
+from qbench.methods.quac.adapt import adapt as adapt_quac
+from qbench.methods.shipping import state_of
+from qbench.models.base import LoadedModel
+from qbench.quality.features import Feature, feature
+from qbench.train import losses as terms
+from qbench.train.batches import Batch
+from qbench.train.loop import Recipe
+from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
+from qbench.train.recipes.supervised import Supervised, modes
+
+QUALITY_BATCHES = 12
+"""Batches of the source whose features are standardised to zero mean and unit deviation."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model with new modules at `paths`, and what its weights say of it."""
+
+    model: LoadedModel
+    paths: Sequence[str]
+    feature: Feature
+    metadata: Mapping[str, str]
+    extra: Callable[[], Mapping[str, Tensor]] = dict
+    """Losses of the modules themselves after a forward pass, by the names of their terms."""
+
+
+def quac(parts: Parts) -> Recipe:
+    """QuAC: adaptive activations in a model.
+
+    Terms: `ce` from labels, masks or pixels, as in fine-tuning; with the clean-image teacher (the model before, on
+    clean pictures) `kl` on predictions and `deeper` on the maps of `sites`, as the published figure draws it."""
+    options, whole = _options(parts)
+    choice, _ = QuacMethod(**options).choice({})
+    quality = feature(choice.quality)
+    loaded = parts.built()
+    teacher = _teacher(loaded)
+    model, paths = adapt_quac(loaded, choice, quality)
+    _first_weights(model.net, paths, parts.seed)
+    return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key)), teacher, whole)
+
+
+def _options(parts: Parts) -> tuple[dict[str, Any], bool]:
+    options = dict(parts.spec.network)
+    return options, str(options.pop("train", "whole")) == "whole"
+
+
+def _teacher(loaded: LoadedModel) -> LoadedModel:
+    return LoadedModel(frozen(copy.deepcopy(loaded.net)), loaded.input, loaded.sites, loaded.decode)
+
+
+def _first_weights(net: nn.Module, paths: Sequence[str], seed: int) -> None:
+    """Draw the new modules' inner layers by the seed; what closes them stays as they set it."""
+    for path in paths:
+        squeeze = getattr(net.get_submodule(path), "squeeze", None)
+        if squeeze is not None:
+            initialise(nn.ModuleDict({path.replace(".", "/"): squeeze}), seed)
+
+
+def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -> Recipe:
+    model = adapted.model
+    model.net.requires_grad_(whole)
+    for path in adapted.paths:
+        model.net.get_submodule(path).requires_grad_(True)
+    if adaptive_modules(model.net):
+        make = parts.batches("source", "quality", 32)
+        standardise(model.net, torch.cat([adapted.feature.of(make(i).degraded) for i in range(QUALITY_BATCHES)]))
+    channels_last(model.net, parts.device)
+    losses = _Loss(parts, adapted, teacher)
+
+    def prepare() -> None:
+        modes(model.net, False)
+        for path in adapted.paths:
+            model.net.get_submodule(path).train()
+
+    def ship() -> Mapping[str, Tensor]:
+        return dict(model.net.state_dict()) if whole else state_of(model.net, adapted.paths)
+
+    return Recipe(
+        {"net": model.net},
+        stages(parts, model.net, losses, prepare),
+        ship,
+        lambda: measure(parts, model.net, losses, model.logits),
+        adapted.metadata,
+    )
+
+
+class _Loss:
+    """The terms of fine-tuning, with the teacher's maps and the modules' own terms beside them."""
+
+    def __init__(self, parts: Parts, adapted: Adapted, teacher: LoadedModel) -> None:
+        self.parts, self.adapted, self.teacher = parts, adapted, teacher
+        self.wanted = parts.spec.loss
+        self.supervised = Supervised(parts, adapted.model, teacher)
+        model, sites = adapted.model, self.wanted["deeper"].sites if "deeper" in self.wanted else ()
+        self.layers = {teacher.path(site): model.path(site) for site in sites}
+
+    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
+        with layers(self.adapted.model.net, list(self.layers.values())) as given:
+            found = dict(self.supervised(batch))
+        if self.layers:
+            with torch.no_grad(), self.parts.precision(), layers(self.teacher.net, list(self.layers)) as targets:
+                self.teacher.predict(batch.clean)
+            pairs = [terms.deeper(given[own].float(), targets[its].float()) for its, own in self.layers.items()]
+            found["deeper"] = self.wanted["deeper"].weight * torch.stack(pairs).mean()
+        for name, value in self.adapted.extra().items():
+            if name in self.wanted:
+                found[name] = self.wanted[name].weight * value
+        return found

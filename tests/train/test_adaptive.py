@@ -1,0 +1,84 @@
+"""Trainings of quality-adaptive modules: what moves, what ships, and that it runs as it was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from qbench.methods.adaptive import adaptive_modules, given
+from qbench.methods.quac import QuacMethod
+from qbench.quality.features import features
+from qbench.train import losses as terms
+from qbench.train.recipes.adaptive import quac
+from qbench.train.recipes.common import layers
+from qbench.vocabulary import Setup
+
+from .test_recipes import Built, copied, moved, parts, steps
+
+TERMS: dict[str, object] = {"kl": 1.0, "ce": 1.0, "deeper": {"weight": 0.5, "sites": ["stages.2"]}}
+
+
+@pytest.mark.parametrize("train", ["whole", "modules"])
+@pytest.mark.parametrize("norm", ["layer", "release"])
+def test_quac_moves_its_modules_and_the_network_only_if_asked(tmp_path: Path, train: str, norm: str) -> None:
+    made = parts(tmp_path, "quac", TERMS, {"quality": "brisque", "train": train, "norm": norm})
+    recipe = quac(made)
+    net = recipe.modules["net"]
+    before = copied(net)
+    found = steps(recipe, 3)
+    assert set(found) == {"ce", "kl", "deeper"}
+    changed = moved(net, before)
+    own = {name for name, _ in net.named_parameters() if ".p1" in name or ".squeeze." in name or ".out." in name}
+    assert own <= changed
+    others = {name for name, _ in net.named_parameters()} - own - {n for n in before if n.endswith(".p2")}
+    assert (others <= changed) if train == "whole" else not others & changed
+    running = {name for name in changed if "running" in name}
+    assert all("squeeze" in name for name in running), "the network's own norms keep their statistics"
+    assert bool(running) == (norm == "release")
+
+
+@pytest.mark.parametrize("train", ["whole", "modules"])
+def test_what_quac_ships_is_what_was_trained(tmp_path: Path, train: str) -> None:
+    made = parts(tmp_path, "quac", {"kl": 1.0}, {"quality": "encoder", "train": train, "placement": "post-backbone"})
+    recipe = quac(made)
+    steps(recipe, 2)
+    file = tmp_path / "quac.safetensors"
+    save_file({key: value.contiguous() for key, value in recipe.ship().items()}, file, dict(recipe.metadata))
+    method = QuacMethod(weights=file)
+    method.setup(Setup(Built().build(), None, "cpu"))
+    adapted = method.adapt(Built().build())
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    net = recipe.modules["net"].eval()
+    with torch.no_grad(), given(net, features("encoder", images)):
+        expected = net(adapted.normalise(images))
+    with torch.no_grad():
+        torch.testing.assert_close(adapted.predict(images), expected, atol=1e-6, rtol=1e-5)
+    assert len(recipe.ship()) < 20 if train == "modules" else len(recipe.ship()) > 60
+
+
+def test_features_are_standardised_on_what_it_trains_on(tmp_path: Path) -> None:
+    made = parts(tmp_path, "quac", {"kl": 1.0}, {"quality": "brisque"})
+    recipe = quac(made)
+    make = made.batches("source", "quality", 32)
+    quality = torch.cat([features("brisque", make(i).degraded) for i in range(12)])
+    for module in adaptive_modules(recipe.modules["net"]):
+        torch.testing.assert_close(module.quality_mean, quality.mean(0), atol=1e-4, rtol=1e-4)
+
+
+def test_the_teacher_of_maps_is_the_model_before_on_clean_pictures(tmp_path: Path) -> None:
+    made = parts(tmp_path, "quac", {"deeper": {"sites": ["stages.1"]}, "kl": 1.0}, {"placement": "post-backbone"})
+    recipe = quac(made)
+    batch = recipe.stages[0].roles["source"](0)
+    recipe.stages[0].prepare()
+    plain = Built().build()
+    with torch.no_grad(), layers(plain.net, ["stages.1"]) as seen:
+        plain.predict(batch.degraded)
+        given_maps = seen["stages.1"]
+        plain.predict(batch.clean)
+        expected = terms.deeper(given_maps, seen["stages.1"])
+        found = recipe.stages[0].step({"source": batch}, 0)["deeper"]
+    # The added module lies behind stage 2 and starts as the identity: stage 1 is the teacher's own.
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
