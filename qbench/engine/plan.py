@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from qbench import cards, registry
-from qbench.degrade.drawn import inner
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
+from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
 from qbench.suite.compared import check_controls, train_seeds
-from qbench.suite.construct import RESERVED, construct, entry_of, expanded, in_tables
+from qbench.suite.construct import construct, entry_of, expanded, in_tables
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 
@@ -33,17 +33,6 @@ class Options:
     device: str = "auto"
     plugin_files: tuple[Path, ...] = ()
     live: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One object of the suite with its name, its label and the key path that it stands at."""
-
-    named: Named
-    target: Any
-    entry: registry.Entry
-    label: str
-    path: KeyPath
 
 
 def load_suite(file: Path) -> tuple[Suite, Document]:
@@ -130,7 +119,7 @@ def _task_cells(
                 )  # fmt: skip
 
 
-def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[_Part]:
+def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[Part]:
     """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
     asked = spec.metrics or [Named(name=name) for name in task.target.shown]
     found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
@@ -143,9 +132,9 @@ def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Docu
 
 def _parts(
     kind: registry.Kind, items: Sequence[Named], path: KeyPath, document: Document, live: Mapping[str, Any]
-) -> list[_Part]:
+) -> list[Part]:
     return [
-        _Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (*path, i))
+        Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (*path, i))
         if named.name in live
         else _part(kind, named, (*path, i), document)
         for i, named in enumerate(items)
@@ -156,13 +145,13 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
     return registry.Entry(kind, named.name, type(live[named.name]), {})
 
 
-def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> _Part:
+def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> Part:
     entry = entry_of(kind, named, path, document)
     target = construct(entry, named, path, document)
-    return _Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
+    return Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
 
 
-def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[_Part]:
+def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[Part]:
     """One object for each combination of the parameters that are given as lists."""
     found = expanded(entry_of(kind, named, path, document), named)
     if not found:
@@ -172,7 +161,7 @@ def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Documen
     return [_part(kind, each, path, document) for each in found]
 
 
-def _source(dataset: _Part, suite: Suite, limit: int | None, document: Document) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) -> Source:
     size = suite.engine.shard
     try:
         manifest = dataset.target.manifest()
@@ -189,23 +178,23 @@ def _source(dataset: _Part, suite: Suite, limit: int | None, document: Document)
 
 
 def _cell(
-    task: registry.Entry, dataset: _Part, spec: TaskSpec, condition: _Part, model: _Part, method: _Part,
-    metrics: Sequence[_Part], train_seed: int, settings: Settings, source: int, document: Document,
+    task: registry.Entry, dataset: Part, spec: TaskSpec, condition: Part, model: Part, method: Part,
+    metrics: Sequence[Part], train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = in_tables(dataset.target, condition.label, condition.target)
-    identity = _identity(model, document)
+    identity = identity_of(model, document)
     key = fingerprints.digest(
         {
-            **({"metrics": [_metric(part) for part in metrics]} if task.target.records_what_is_asked else {}),
+            **({"metrics": [metric_facts(part) for part in metrics]} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": [model.named.name, fingerprints.plain(identity)],
-            "method": [method.named.name, fingerprints.plain(_without(method.named.params, RESERVED)), sha256],
+            "method": [*method_facts(method, document), sha256],
             "dataset": [dataset.named.name, label],
             "settings": settings.__dict__,
-            "libraries": _libraries(condition),
-            "code": _code(task, dataset, condition, model, method),
+            "libraries": libraries_of(condition),
+            "code": code_of(task, dataset, condition, model, method),
         }
     )
     return Cell(
@@ -215,44 +204,8 @@ def _cell(
     )  # fmt: skip
 
 
-def _metric(part: _Part) -> list[Any]:
-    """What decides a metric's numbers."""
-    own = part.target.identity() if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), fingerprints.plain(own)]
-
-
-def _without(params: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in params.items() if key not in keys}
-
-
-def _identity(model: _Part, document: Document) -> Mapping[str, Any]:
-    try:
-        cards.check_made(getattr(model.target, "weights", None))
-        found: Mapping[str, Any] = model.target.identity()
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(model.path)) from None
-    return found
-
-
-def _code(task: registry.Entry, *parts: _Part) -> str:
-    modules = [entry.module for part in parts for entry in _entries(part)]
-    modules += [type(part.target).__module__ for part in parts if inner(part.target)]
-    return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
-
-
-def _entries(part: _Part) -> list[registry.Entry]:
-    """The part's own entry and, for a composite condition, those that it runs through."""
-    return [part.entry, *inner(part.target)]
-
-
-def _libraries(condition: _Part) -> dict[str, str]:
-    """Versions of what decides every result, and of the codecs and libraries of this condition."""
-    names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
-    return {name: fingerprints.library_version(name) for name in names} | fingerprints.library_versions()
-
-
 def _weights(
-    method: _Part, model: _Part, dataset: _Part, train_seed: int, document: Document
+    method: Part, model: Part, dataset: Part, train_seed: int, document: Document
 ) -> tuple[Path | None, str, str]:
     """The method's weights for this model and dataset: path, sha256, and why there are none."""
     if not method.entry.facts["trained"]:
@@ -273,7 +226,7 @@ def _weights(
     return found.path, found.sha256, ""
 
 
-def _names(part: _Part) -> tuple[str, ...]:
+def _names(part: Part) -> tuple[str, ...]:
     """What a card may call it: its registered name, and that with its own label behind a colon (`masks:camvid`)."""
     name, label = part.named.name, str(getattr(part.target, "label", ""))
     special = label if label.startswith(name) else f"{name}:{label}"

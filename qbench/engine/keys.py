@@ -1,0 +1,67 @@
+"""The parts of a cell, and what of them decides its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qbench import cards, registry
+from qbench.degrade.drawn import inner
+from qbench.engine import fingerprints
+from qbench.errors import QbenchError
+from qbench.named import Named
+from qbench.suite.construct import RESERVED
+from qbench.suite.load import Document, KeyPath
+
+
+@dataclass(frozen=True)
+class Part:
+    """One object of the suite with its name, its label and the key path that it stands at."""
+
+    named: Named
+    target: Any
+    entry: registry.Entry
+    label: str
+    path: KeyPath
+
+
+def metric_facts(part: Part) -> list[Any]:
+    """What decides a metric's numbers."""
+    own = part.target.identity() if hasattr(part.target, "identity") else {}
+    return [part.named.model_dump(), fingerprints.plain(own)]
+
+
+def method_facts(method: Part, document: Document) -> list[Any]:
+    """What decides what a method does, apart from the weights of its card; one that runs a model says which."""
+    params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
+    own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
+    return [method.named.name, fingerprints.plain(params), *own]
+
+
+def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
+    """All that decides a model's predictions apart from code. Raises QbenchError with the place in the suite."""
+    try:
+        cards.check_made(getattr(part.target, "weights", None))
+        found: Mapping[str, Any] = part.target.identity()
+    except QbenchError as error:
+        raise type(error)(error.message, place=error.place or document.place(part.path)) from None
+    return found
+
+
+def code_of(task: registry.Entry, *parts: Part) -> str:
+    """Digest of the code that a cell runs."""
+    modules = [entry.module for part in parts for entry in _entries(part)]
+    modules += [type(part.target).__module__ for part in parts if inner(part.target)]
+    return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
+
+
+def libraries_of(condition: Part) -> dict[str, str]:
+    """Versions of what decides every result, and of the codecs and libraries of this condition."""
+    names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
+    return {name: fingerprints.library_version(name) for name in names} | fingerprints.library_versions()
+
+
+def _entries(part: Part) -> list[registry.Entry]:
+    """The part's own entry and, for a composite one, those that it runs through."""
+    return [part.entry, *inner(part.target)]
