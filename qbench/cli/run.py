@@ -42,7 +42,9 @@ def run(
     """
     from qbench.engine.plan import Options, load_suite, make_plan
     from qbench.engine.run import run_plan
+    from qbench.memory import keep_freed_memory
 
+    keep_freed_memory()
     options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)

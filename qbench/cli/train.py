@@ -48,7 +48,7 @@ def train(
     from qbench import cards, registry
     from qbench.cli.progress import training
     from qbench.engine.plan import resolve_device
-    from qbench.train.memory import keep_freed_memory
+    from qbench.memory import keep_freed_memory
     from qbench.train.run import Order, job, run
 
     keep_freed_memory()

@@ -14,6 +14,7 @@ from qbench.engine.cells import Cell, Plan, Shard
 from qbench.engine.fingerprints import digest
 from qbench.errors import QbenchError, StoreError
 from qbench.files import write_text
+from qbench.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from qbench.engine.bench import Workbench
@@ -99,8 +100,13 @@ def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]
         parallel = Parallel(
             n_jobs=min(workers, len(units)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
         )
-        for verdicts in parallel(delayed(work)(todo, unit) for unit in units):
+        for verdicts in parallel(delayed(_in_worker)(todo, unit) for unit in units):
             yield from verdicts
+
+
+def _in_worker(todo: Job, unit: Unit) -> list[Verdict]:
+    keep_freed_memory()
+    return work(todo, unit)
 
 
 def work(todo: Job, unit: Unit) -> list[Verdict]:
