@@ -10,8 +10,8 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Let glibc reuse the large buffers of each step, which it would give back and get again page by page: measured, this
-    saves 17-30 % of a training step, and 27-57 % of the processor time of restorers at 224 pixels.
+    """Let glibc reuse the large buffers of each step, which it would give back and get again page by page: measured,
+    this saves 17-30 % of a training step, and 27-57 % of the processor time of restorers at 224 pixels.
 
     It holds for the whole process, so that only programs of their own and workers ask for it. Elsewhere than on glibc
     nothing happens."""
