@@ -64,11 +64,13 @@ BUILTIN = (
     "qbench.models.openmmlab",
     "qbench.methods.direct",
     "qbench.methods.restorers",
+    "qbench.methods.any_restorer",
     "qbench.methods.osr",
     "qbench.methods.afd",
     "qbench.methods.qdmr",
     "qbench.methods.finetune",
     "qbench.methods.quac",
+    "qbench.methods.quarf",
 )
 T = TypeVar("T")
 

@@ -159,10 +159,10 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
             from qbench.train.recipes.afd import recipe as afd
 
             return afd
-        case "quac":
-            from qbench.train.recipes.adaptive import quac
+        case "quac" | "quarf":
+            from qbench.train.recipes.adaptive import quac, quarf
 
-            return quac
+            return quac if kind == "quac" else quarf
         case "quality":
             from qbench.train.recipes.quality import recipe as quality
 

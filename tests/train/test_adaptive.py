@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 from qbench.methods.adaptive import adaptive_modules, given
 from qbench.methods.quac import QuacMethod
+from qbench.methods.quarf import QuarfMethod
 from qbench.quality.features import features
 from qbench.train import losses as terms
-from qbench.train.recipes.adaptive import quac
+from qbench.train.recipes.adaptive import quac, quarf
 from qbench.train.recipes.common import layers
 from qbench.vocabulary import Setup
 
@@ -82,3 +83,33 @@ def test_the_teacher_of_maps_is_the_model_before_on_clean_pictures(tmp_path: Pat
         found = recipe.stages[0].step({"source": batch}, 0)["deeper"]
     # The added module lies behind stage 2 and starts as the identity: stage 1 is the teacher's own.
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("train", ["whole", "modules"])
+def test_quarf_moves_its_block_and_the_network_only_if_asked(tmp_path: Path, train: str) -> None:
+    loss = {"kl": 1.0, "ce": 1.0, "importance": 0.01}
+    made = parts(tmp_path, "quarf", loss, {"quality": "brisque", "train": train, "groups": 2})
+    recipe = quarf(made)
+    net = recipe.modules["net"]
+    before = copied(net)
+    found = steps(recipe, 3)
+    assert set(found) == set(loss)
+    changed = moved(net, before)
+    own = {name for name, _ in net.named_parameters() if name.startswith("relu.added.")}
+    assert own <= changed
+    assert changed - own == (set() if train == "modules" else {n for n, _ in net.named_parameters()} - own)
+
+
+def test_what_quarf_ships_is_what_was_trained(tmp_path: Path) -> None:
+    made = parts(tmp_path, "quarf", {"kl": 1.0}, {"train": "modules", "experts": "two_step", "top": 2})
+    recipe = quarf(made)
+    steps(recipe, 2)
+    file = tmp_path / "quarf.safetensors"
+    save_file({key: value.contiguous() for key, value in recipe.ship().items()}, file, dict(recipe.metadata))
+    method = QuarfMethod(weights=file)
+    method.setup(Setup(Built().build(), None, "cpu"))
+    adapted = method.adapt(Built().build())
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    net = recipe.modules["net"].eval()
+    with torch.no_grad(), given(net, features("encoder", images)):
+        torch.testing.assert_close(adapted.predict(images), net(adapted.normalise(images)), atol=1e-6, rtol=1e-5)

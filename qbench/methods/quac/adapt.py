@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -23,7 +24,7 @@ def adapt(model: LoadedModel, choice: Choice, feature: Feature) -> tuple[LoadedM
     side = model.input.size or USUAL
     device = next(model.net.parameters()).device
     pictures = model.normalise(torch.zeros(PROBED, 3, side, side, device=device))
-    paths = replace_activations(model.net, lambda: model.net(pictures), choice)
+    paths = replace_activations(model.net, lambda: model.net(pictures), replace(choice, quality=feature.name))
     return by_quality(model, feature), paths
 
 

@@ -14,6 +14,9 @@ from qbench.methods.adaptive import adaptive_modules, standardise
 from qbench.methods.initial import initialise
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.adapt import adapt as adapt_quac
+from qbench.methods.quarf import QuarfMethod
+from qbench.methods.quarf.adapt import adapt as adapt_quarf
+from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature, feature
@@ -36,7 +39,7 @@ class Adapted:
     feature: Feature
     metadata: Mapping[str, str]
     extra: Callable[[], Mapping[str, Tensor]] = dict
-    """Losses of the modules themselves after a forward pass, by the names of their terms."""
+    """Losses of the modules themselves after a forward pass, by the names of their terms, where one is wanted."""
 
 
 def quac(parts: Parts) -> Recipe:
@@ -52,6 +55,23 @@ def quac(parts: Parts) -> Recipe:
     model, paths = adapt_quac(loaded, choice, quality)
     _first_weights(model.net, paths, parts.seed)
     return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key)), teacher, whole)
+
+
+def quarf(parts: Parts) -> Recipe:
+    """QuARF: blocks of adaptive receptive fields in a model. Terms as of `quac`, and `importance`, which keeps the
+    router from using few experts."""
+    options, whole = _options(parts)
+    choice, _ = QuarfMethod(**options).choice({})
+    quality = feature(choice.quality)
+    loaded = parts.built()
+    teacher = _teacher(loaded)
+    model, paths = adapt_quarf(loaded, choice, quality, parts.seed)
+
+    def importance() -> dict[str, Tensor]:
+        blocks = [module for module in model.net.modules() if isinstance(module, Quarf)]
+        return {"importance": torch.stack([block.importance() for block in blocks]).mean()} if blocks else {}
+
+    return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key), importance), teacher, whole)
 
 
 def _options(parts: Parts) -> tuple[dict[str, Any], bool]:
@@ -117,7 +137,7 @@ class _Loss:
                 self.teacher.predict(batch.clean)
             pairs = [terms.deeper(given[own].float(), targets[its].float()) for its, own in self.layers.items()]
             found["deeper"] = self.wanted["deeper"].weight * torch.stack(pairs).mean()
-        for name, value in self.adapted.extra().items():
-            if name in self.wanted:
-                found[name] = self.wanted[name].weight * value
+        own = self.adapted.extra() if "importance" in self.wanted else {}
+        for name, value in own.items():
+            found[name] = self.wanted[name].weight * value
         return found

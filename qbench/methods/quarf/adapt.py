@@ -1,0 +1,70 @@
+"""Putting QuARF into a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import torch
+from torch import nn
+
+from qbench.errors import NotApplicable
+from qbench.methods.adaptive import by_quality
+from qbench.methods.initial import initialise
+from qbench.methods.places import PROBED, Place, fitting, observe, put
+from qbench.methods.quarf import Choice
+from qbench.methods.quarf.block import Plain, Quarf
+from qbench.methods.quarf.experts import Expert
+from qbench.models.base import USUAL, LoadedModel
+from qbench.quality.features import Feature, dimension
+
+NOISE = 0.01
+"""How far experts start from the identity, as a share of usual first weights: enough to tell them apart."""
+OF_BLOCK = (
+    "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "noisy", "zeroed",
+)  # fmt: skip
+
+
+def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
+    """The model with blocks behind its sites, and the paths of the blocks; its network is changed in place.
+
+    Raises NotApplicable where the network has no such sites."""
+    side = model.input.size or USUAL
+    device = next(model.net.parameters()).device
+    pictures = model.normalise(torch.zeros(PROBED, 3, side, side, device=device))
+    paths = tuple(model.sites.get(site, site) for site in choice.sites)
+    added = insert_fields(
+        model.net, lambda: model.net(pictures), replace(choice, sites=paths, quality=feature.name), seed
+    )
+    return by_quality(model, feature), added
+
+
+def insert_fields(net: nn.Module, run: Callable[[], object], choice: Choice, seed: int = 0) -> list[str]:
+    """Put blocks behind the modules whose paths fit the choice's `sites`; the paths of the blocks.
+
+    They start near the identity, with weights drawn from `seed`. `run` calls the network once on two inputs. Afterwards
+    it runs inside `given(net, features(...))`. Raises NotApplicable where the maps there are none [B, C, H, W]."""
+    places = fitting(observe(net, run, choice.sites), choice.sites)
+    for place in places:
+        if place.layout != "first" or len(place.size) != 2:
+            raise NotApplicable(f"{place.path!r} gives no maps [B, C, H, W], which QuARF's convolutions need")
+    for place in places:
+        put(net, place.path, _block(place, choice, seed), "add")
+    return [f"{place.path}.added" for place in places]
+
+
+def _block(place: Place, choice: Choice, seed: int) -> nn.Module:
+    options = {name: value for name, value in asdict(choice).items() if name in OF_BLOCK}
+    if choice.experts == "plain":
+        block: nn.Module = Plain(place.channels)
+    else:
+        block = Quarf(place.channels, dimension(choice.quality), **options, seed=seed)
+    initialise(nn.ModuleDict({place.path.replace(".", "/"): block}), seed)
+    for module in block.modules():
+        if isinstance(module, Expert):
+            module.start(NOISE)
+    if isinstance(block, Quarf):
+        for router in (block.logits, block.spread):
+            if router is not None:
+                nn.init.zeros_(router.weight)
+    return block

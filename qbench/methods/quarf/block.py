@@ -1,0 +1,123 @@
+"""QuARF's block: groups of channels, each through convolutions of several sizes, mixed as the picture's quality asks.
+
+Gao et al., QuARF: Quality-Adaptive Receptive Fields for Degraded Image Perception, AAAI 2025."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from qbench.draws import keyed
+from qbench.errors import NotApplicable
+from qbench.methods.adaptive import QualityAdaptive
+from qbench.methods.quarf.experts import DILATIONS, Expert, Kind
+
+Gates = Literal["quality", "uniform"]
+Routing = Literal["soft", "hard", "soft-then-hard"]
+
+
+class Quarf(QualityAdaptive):
+    """[B, C, H, W] to the same: sum over experts of gate times expert, for each group of channels.
+
+    The router makes `count` gates a group from the standardised quality features, layer-normed without weights: the
+    softmax of the `top` largest logits, with noise of a learned size on them when training. `soft` runs all experts
+    and mixes them; `hard` runs one a picture and group; `soft-then-hard` trains softly and runs hard. `gates: uniform`
+    has no router, and `zeroed` one that knows only the mean quality: the controls."""
+
+    def __init__(
+        self, channels: int, dimension: int, *, experts: Kind = "dilated", groups: int = 4, count: int = 4,
+        top: int = 4, own_experts: bool = False, gates: Gates = "quality", routing: Routing = "soft",
+        straight_through: bool = True, noisy: bool = True, zeroed: bool = False, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(dimension, zeroed)
+        if channels % groups:
+            raise NotApplicable(f"{channels} channels cannot be split into {groups} equal groups; set `groups`")
+        if not 1 <= top <= count <= len(DILATIONS):
+            raise NotApplicable(f"`top` {top} and `count` {count}: 1 <= top <= count <= {len(DILATIONS)}")
+        self.groups, self.top, self.routing, self.own = groups, top, routing, own_experts
+        self.straight_through, self.noisy, self.seed = straight_through, noisy, seed
+        width = channels // groups
+        self.experts = nn.ModuleList(Expert(experts, place, width, groups, own_experts) for place in range(count))
+        self.logits = nn.Linear(dimension, groups * count) if gates == "quality" else None
+        self.spread = nn.Linear(dimension, groups * count) if gates == "quality" and noisy else None
+        self.last_gates: Tensor | None = None
+        """Of the last forward pass, [B, groups, count]: for logs and for losses of the gates."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self._logits(x)
+        gates = self.gates_of(logits)
+        self.last_gates = gates if self.training else gates.detach()
+        if self.routing == "hard" or (self.routing == "soft-then-hard" and not self.training):
+            return self._hard(x, logits)
+        mixed = torch.zeros_like(x)
+        for place, expert in enumerate(self.experts):
+            weight = gates[:, :, place].repeat_interleave(x.shape[1] // self.groups, dim=1)
+            mixed = mixed + weight[:, :, None, None].to(x.dtype) * expert(x)
+        return mixed
+
+    def gates_of(self, logits: Tensor) -> Tensor:
+        """Logits [B, groups, count] to weights that sum to one over the experts; all but the `top` largest are zero."""
+        if self.top < logits.shape[2]:
+            lowest = logits.topk(self.top, dim=2).values[:, :, -1:]
+            logits = logits.masked_fill(logits < lowest, -torch.inf)
+        return logits.float().softmax(dim=2)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        """[B, groups, count]."""
+        if self.logits is None:
+            return x.new_zeros(len(x), self.groups, len(self.experts), dtype=torch.float32)
+        quality = self.quality_for(x)
+        seen = F.layer_norm(quality, (self.dimension,))
+        found = cast(Tensor, self.logits(seen)).float()
+        if self.training and self.spread is not None:
+            found = found + self._noise(quality, found.shape[1]) * F.softplus(cast(Tensor, self.spread(seen)).float())
+        return found.reshape(len(x), self.groups, len(self.experts))
+
+    def _noise(self, quality: Tensor, count: int) -> Tensor:
+        """[B, count] from N(0, 1), drawn by the pictures' own features: a training that goes on draws the same, and no
+        picture's noise depends on the others of its batch."""
+        rows = quality.detach().float().cpu().contiguous().numpy()
+        names = (hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows)
+        drawn = [keyed(self.seed, "quarf/noise", 0, name).standard_normal(count, dtype="float32") for name in names]
+        return torch.stack([torch.from_numpy(row) for row in drawn]).to(quality.device)
+
+    def _hard(self, x: Tensor, logits: Tensor) -> Tensor:
+        """One expert a picture and group; the others do not run. The gate is one in value; with `straight_through` its
+        gradient is that of the largest softmax over its own value, so that the router learns."""
+        chosen = logits.argmax(dim=2)
+        parts = x.reshape(len(x), self.groups, -1, *x.shape[2:])
+        out = torch.empty_like(parts)
+        for place, expert in enumerate(self.experts):
+            assert isinstance(expert, Expert)
+            for group in range(self.groups) if self.own else (0,):
+                there = chosen == place
+                if self.own:
+                    there = there & (torch.arange(self.groups, device=x.device) == group)
+                if bool(there.any()):
+                    out[there] = expert.of(parts[there], group).to(out.dtype)
+        if self.straight_through and self.training:
+            gate = logits.float().softmax(dim=2).amax(dim=2)
+            out = out * (gate / gate.detach())[:, :, None, None, None].to(out.dtype)
+        return out.flatten(1, 2)
+
+    def importance(self) -> Tensor:
+        """The squared coefficient of variation of the experts' summed gates in the last batch, the mean over groups
+        (Shazeer et al., arXiv 1701.06538, equation 6): zero where all experts are used alike."""
+        assert self.last_gates is not None
+        load = self.last_gates.sum(dim=0)
+        return (load.var(dim=1, unbiased=False) / load.mean(dim=1).square()).mean()
+
+
+class Plain(nn.Module):
+    """The control without experts: one 3x3 convolution, [B, C, H, W] to the same, at the cost of the block's four."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = Expert("dilated", 0, channels, 1, own=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.conv(x))
