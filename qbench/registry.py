@@ -65,6 +65,7 @@ BUILTIN = (
     "qbench.methods.direct",
     "qbench.methods.restorers",
     "qbench.methods.any_restorer",
+    "qbench.methods.any_restorer",
     "qbench.methods.osr",
     "qbench.methods.afd",
     "qbench.methods.qdmr",
