@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from qbench.methods.osr.net import Fusion, Osr, Waves, triples
 from qbench.methods.osr.restorer import PlainRestorer
 from qbench.registry import get
 from qbench.vocabulary import Context, Setup
+from tests.conftest import ROOT
 
 SMALL = Choice(plan="small")
 SWITCHES: dict[str, Choice] = {
@@ -260,3 +263,11 @@ def test_options_that_make_no_network(bad: dict[str, object]) -> None:
 
 def test_it_is_a_trained_image_method_and_no_oracle() -> None:
     assert get("method", "osr").facts == {"site": "image", "trained": True, "oracle": False}
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "methods" / "osr.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "example.py"
+    file.write_text(code)
+    runpy.run_path(str(file))
