@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qbench.named import Named
+from qbench.published import Shown
 from qbench.suite.schema import ControlSpec, ViewSpec
 
 
@@ -84,3 +85,4 @@ class Plan:
     live: Mapping[str, Any] = field(default_factory=dict)
     """Live objects by registry name, given from Python; they stay in this process."""
     controls: tuple[ControlSpec, ...] = ()
+    published: tuple[Shown, ...] = ()

@@ -16,7 +16,7 @@ from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
-from qbench.suite.compared import check_controls, train_seeds
+from qbench.suite.compared import check_controls, published_tables, train_seeds
 from qbench.suite.construct import construct, entry_of, expanded, in_tables
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
@@ -63,7 +63,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
         options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
-        tuple(suite.controls),
+        tuple(suite.controls), published_tables(suite, document),
     )  # fmt: skip
 
 

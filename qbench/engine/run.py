@@ -83,6 +83,7 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
         command=command,
         tables=plan.tables,
         controls=tuple(ControlInfo(control=c.control, methods=tuple(c.methods)) for c in plan.controls),
+        published=plan.published,
         sources=tuple(
             SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards), classes=s.classes)
             for s in plan.sources

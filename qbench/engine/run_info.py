@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qbench.errors import StoreError
+from qbench.published import Shown
 
 Status = Literal["pending", "done", "n/a", "failed"]
 
@@ -85,6 +86,7 @@ class RunInfo(BaseModel):
     sources: tuple[SourceInfo, ...]
     cells: tuple[CellInfo, ...]
     controls: tuple[ControlInfo, ...] = ()
+    published: tuple[Shown, ...] = ()
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
 

@@ -16,6 +16,7 @@ from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
 from qbench.report.layouts import BY_CONDITION, LAYOUTS, layout
 from qbench.report.model import Report
+from qbench.report.published import published
 from qbench.report.source import Loaded, load
 from qbench.report.tables import accuracy
 
@@ -40,6 +41,7 @@ def report(loaded: Loaded) -> Report:
     if classes.NAME in info.tables:
         ordered += classes.by_class(loaded)
     ordered += against_controls(loaded)
+    ordered += published(loaded)
     if EFFICIENCY in info.tables:
         ordered.append(efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in info.cells))))
     return Report(

@@ -81,6 +81,13 @@ class ControlSpec(_Strict):
     methods: list[str] = Field(default_factory=list, description="Those compared, by name in tables; none: all others.")
 
 
+class PublishedSpec(_Strict):
+    """A table of a paper to stand beside ours."""
+
+    file: str = Field(description="A file of figures: the bare name of one that ships, or a path.")
+    table: str | int = Field(description="The table's number there.")
+
+
 class Suite(_Strict):
     """A suite file, validated."""
 
@@ -94,6 +101,7 @@ class Suite(_Strict):
     tasks: list[TaskSpec] = Field(min_length=1)
     tables: tuple[TableName, ...] = ("accuracy-by-condition",)
     controls: list[ControlSpec] = Field(default_factory=list)
+    published: list[PublishedSpec] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _version_is_told(self) -> Suite:

@@ -12,6 +12,7 @@ from qbench.efficiency.record import EfficiencyRecord
 from qbench.engine.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo, Status
 from qbench.engine.store import shard_file, write_records
 from qbench.files import write_text
+from qbench.published import Shown
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 
@@ -33,6 +34,7 @@ class FakeRun:
         self.columns: dict[str, dict[str, object]] = {}
         self.efficiency: list[EfficiencyRecord] = []
         self.controls: list[ControlInfo] = []
+        self.published: list[Shown] = []
 
     def cell(
         self,
@@ -77,7 +79,8 @@ class FakeRun:
         return RunInfo(
             suite="fake", title=self.title, version=3, seed=7, command="qbench run fake.yaml", tables=self.tables,
             sources=(SourceInfo(samples=self.samples, shards=("a", "b")),), cells=tuple(self.cells),
-            controls=tuple(self.controls), costs=tuple(f"{index}.json" for index in range(len(self.efficiency))),
+            controls=tuple(self.controls), published=tuple(self.published),
+            costs=tuple(f"{index}.json" for index in range(len(self.efficiency))),
             environment={"torch": "2.13.0", "threads": 1, "libraries": {"pillow": "12.0", "numpy": "2.4"}},
         )  # fmt: skip
 
