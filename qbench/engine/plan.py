@@ -182,7 +182,7 @@ def _cell(
     metrics: Sequence[Part], train_seed: int, settings: Settings, source: int, document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
-    label, axis = in_tables(dataset.target, condition.label, condition.target)
+    label, axis = in_tables(dataset.target, condition.named, condition.label, condition.target)
     identity = identity_of(model, document)
     key = fingerprints.digest(
         {

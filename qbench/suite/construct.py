@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qbench.degrade.clean import Clean
 from qbench.degrade.drawn import prepared
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
@@ -61,10 +60,10 @@ def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> 
         raise type(error)(error.message, place=error.place or document.place(at)) from None
 
 
-def in_tables(dataset: Any, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:
+def in_tables(dataset: Any, named: Named, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:
     """The label and the axis that a condition has in tables: of pictures that are degraded already (a dataset's
     `degraded`), what they are, and what is done to them further."""
     there: tuple[str, tuple[str, float] | None] | None = getattr(dataset, "degraded", None)
     if there is None:
         return label, condition.axis
-    return there if isinstance(condition, Clean) else (f"{there[0]} → {label}", condition.axis)
+    return there if named.name == "clean" else (f"{there[0]} → {label}", condition.axis)
