@@ -45,7 +45,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     ),
     "quarf": (
         "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
-        "noisy", "train", "smoothing",
+        "noisy", "zeroed", "train", "smoothing",
     ),
     "qdmr": ("plan", "codebook", "residual", "perception", "start", "generated"),
 }  # fmt: skip
