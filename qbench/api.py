@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qbench.engine.plan import Options, load_suite, make_plan, with_live
 from qbench.engine.run import run_plan
-from qbench.engine.run_info import RunInfo
+from qbench.engine.run_info import CellInfo, RunInfo
 from qbench.suite.load import Document, validated
 from qbench.suite.schema import Suite
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qbench.vocabulary import InputConvention
 
+KEYS = ("dataset", "model", "method", "train_seed", "condition")
 SCORES = ("top1", "low", "high", "n")
 
 
@@ -31,6 +32,9 @@ class Results:
 
     def records(self) -> pd.DataFrame:
         """One row a sample and cell, with the cell's dataset, condition, model, method and train_seed."""
+        return self._records(self.info.cells)
+
+    def _records(self, cells: Sequence[CellInfo]) -> pd.DataFrame:
         import pandas as pd
 
         from qbench.engine.store import read_cell
@@ -40,7 +44,7 @@ class Results:
                 dataset=cell.dataset, condition=cell.condition, model=cell.model, method=cell.method,
                 train_seed=cell.train_seed,
             )
-            for cell in self.info.cells
+            for cell in cells
             if cell.status == "done"
         ]  # fmt: skip
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -51,18 +55,35 @@ class Results:
 
         return pd.DataFrame([cell.model_dump() for cell in self.info.cells])
 
+    def scores(self) -> pd.DataFrame:
+        """One row a cell and metric that the suite asks for, of any task: the value (shares in [0, 1]), its 95%
+        interval, and the samples that count."""
+        import pandas as pd
+
+        from qbench.report.score import Draws, Scored, point, single
+        from qbench.report.source import load
+
+        loaded, rows = load(self.folder), []
+        for cell in self.info.cells:
+            for metric in cell.metrics if cell.status == "done" else ():
+                found = single(point(Scored(metric), [cell], loaded.records), Draws(self.info.seed, cell.dataset))
+                who = [getattr(cell, key) for key in KEYS]
+                rows.append([cell.task, *who, metric.label or metric.name, found.value, found.low, found.high, found.n])
+        return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
+
     def table(self) -> pd.DataFrame:
-        """One row a cell with top-1 in [0, 1], its 95% interval (Wilson) and its denominator."""
+        """One row a cell of classification with top-1 in [0, 1], its 95% interval (Wilson) and its denominator.
+
+        `scores` has the metrics of every task."""
         import pandas as pd
 
         from qbench.stats.intervals import wilson
 
-        records = self.records()
+        records = self._records([cell for cell in self.info.cells if cell.task == "classification"])
         if records.empty:
-            return pd.DataFrame(columns=["dataset", "model", "method", "train_seed", "condition", *SCORES])
+            return pd.DataFrame(columns=[*KEYS, *SCORES])
         good = records[(records["error"] == "") & (records["target"] >= 0)]
-        keys = ["dataset", "model", "method", "train_seed", "condition"]
-        counts = (good["rank"] == 0).groupby([good[k] for k in keys], sort=False).agg(["sum", "count"])
+        counts = (good["rank"] == 0).groupby([good[k] for k in KEYS], sort=False).agg(["sum", "count"])
         low_high = [wilson(int(hits), int(n)) for hits, n in counts.itertuples(index=False)]
         return counts.assign(
             top1=counts["sum"] / counts["count"], low=[low for low, _ in low_high], high=[high for _, high in low_high]

@@ -193,6 +193,31 @@ def test_a_run_without_a_result_has_empty_tables(tmp_path: Path) -> None:
     assert "top1" in found.table()
 
 
+def test_scores_are_those_of_the_table_and_of_every_metric(results: qbench.Results) -> None:
+    scores, table = results.scores(), results.table()
+    assert set(scores["metric"]) == {"top1"}
+    assert set(scores["task"]) == {"classification"}
+    both = scores.merge(table, on=["dataset", "model", "method", "train_seed", "condition"])
+    assert len(both) == len(table)
+    assert both["value"].to_numpy() == pytest.approx(both["top1"].to_numpy())
+    for name in ("low", "high", "n"):
+        assert both[f"{name}_x"].to_numpy() == pytest.approx(both[f"{name}_y"].to_numpy())
+
+
+def test_scores_of_another_task(tmp_path: Path) -> None:
+    task = {
+        "task": "restoration", "dataset": {"name": "scenes", "count": 2}, "models": ["identity"],
+        "conditions": [{"jpeg": {"quality": 10}}], "metrics": ["psnr", "ssim"],
+    }  # fmt: skip
+    found = qbench.run({"suite": "other", "tasks": [task]}, out=tmp_path, device="cpu")
+    scores, records = found.scores().set_index("metric"), found.records()
+    for name in ("psnr", "ssim"):
+        assert scores.loc[name, "value"] == pytest.approx(records[name].mean())
+        assert scores.loc[name, "low"] <= scores.loc[name, "value"] <= scores.loc[name, "high"]
+    assert list(scores["n"]) == [2, 2]
+    assert len(found.table()) == 0
+
+
 def test_a_suite_without_any_model_is_refused() -> None:
     with pytest.raises(SuiteError, match="models"):
         qbench.run(suite(), device="cpu")

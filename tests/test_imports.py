@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"suite", "data", "degrade.drawn", "degrade.codecs", "models", "cards", "efficiency"},
     "efficiency": set(),
     "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store"},
-    "api": {"suite", "engine", "stats", "models", "cli.options"},
+    "api": {"suite", "engine", "stats", "models", "report", "cli.options"},
     "copies": {"data", "degrade"},
     "sheet": set(),
     "cli": {"copies", "sheet", "data", "degrade", "suite", "engine", "report", "train", "cards", "api"}
