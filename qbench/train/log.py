@@ -33,6 +33,11 @@ def smooth(values: Sequence[float], window: int) -> list[float]:
         return [float(value) for value in np.where(there, sums / counts, np.nan)]
 
 
+def last(values: Sequence[float], window: int) -> float:
+    """The running mean at the last step that has the loss; NaN where none has it."""
+    return next((value for value in reversed(smooth(values, window)) if not math.isnan(value)), math.nan)
+
+
 def picture(log: Mapping[str, Sequence[float]], title: str) -> bytes:
     """A PNG: each loss raw (pale) and as a running mean, on a log axis."""
     figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")

@@ -225,7 +225,7 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
         "short": what.order.steps is not None,
         "steps": state.steps,
         "minutes": round(state.seconds / 60, 2),
-        "losses": {name: logs.smooth(values, tail)[-1] for name, values in state.log.items()},
+        "losses": {name: logs.last(values, tail) for name, values in state.log.items()},
         "measured": measured,
         "parameters": sum(value.numel() for value in shipped.values()),
         "samples": {role: given.count for role, given in samples.items()},

@@ -22,8 +22,8 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "quac": ("ce", "kl", "deeper", "heat", "box", "own"),
     "quarf": ("ce", "kl", "deeper", "heat", "box", "own", "importance"),
     "qdmr": (
-        "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "codebook-target", "align-source",
-        "align-target",
+        "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "commitment", "commitment-target",
+        "align-source", "align-target",
     ),
 }  # fmt: skip
 """The loss terms that each kind of recipe knows."""
@@ -47,7 +47,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
         "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
         "noisy", "zeroed", "train", "smoothing",
     ),
-    "qdmr": ("plan", "codebook", "residual", "perception", "start", "generated"),
+    "qdmr": ("plan", "codebook", "residual", "perception", "start", "encoder", "generated"),
 }  # fmt: skip
 """The keys of `network` that each kind of recipe knows."""
 WITHOUT_MODEL = ("restorer", "quality", "qdmr")

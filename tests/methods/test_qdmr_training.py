@@ -19,6 +19,7 @@ from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.methods.qdmr.judge import hinge
 from qbench.train.batches import Batch, Samples
+from qbench.train.log import last
 from qbench.train.loop import Recipe, Stopped, _step, train
 from qbench.train.mix import Mix, Part
 from qbench.train.optimisers import optimiser
@@ -33,7 +34,7 @@ from tests.train.pictures import Noise
 
 LOSS = {
     "l1": 1.0, "perceptual": 0.5, "codebook": 1.0, "semantic": 0.1, "transfer": 0.1, "hinge": 0.01,
-    "codebook-target": 0.1, "align-source": 0.01, "align-target": 0.001,
+    "commitment": 1.0, "commitment-target": 0.1, "align-source": 0.5, "align-target": 2.0,
 }  # fmt: skip
 UDA = ("vqgan", "uda")
 UNPAIRED = ("source", "target")
@@ -148,12 +149,12 @@ def test_stage_3_restores_both_kinds_of_pictures_and_confuses_the_domains() -> N
     torch.testing.assert_close(told["hinge"], -0.01 * 2 * pictures[:, :1].mean())
     fakes = [hinge(each.pictures[:, :1], real=False) for each in (own, other)]
     torch.testing.assert_close(told["judge"], hinge(clean[:, :1], real=True) + fakes[0] + fakes[1])
-    torch.testing.assert_close(told["align-source"], 0.01 * (own.features[:, :1] - 0.5).square().mean())
-    torch.testing.assert_close(told["align-target"], 0.001 * (real.features[:, :1] - 0.5).square().mean())
+    torch.testing.assert_close(told["align-source"], 0.5 * (own.features[:, :1] - 0.5).square().mean())
+    torch.testing.assert_close(told["align-target"], 2.0 * (real.features[:, :1] - 0.5).square().mean())
     expected = (real.features[:, :1] - 1).square().mean() + own.features[:, :1].square().mean()
     torch.testing.assert_close(told["judge-features"], expected)
-    torch.testing.assert_close(told["codebook-target"], 0.1 * real.codes.loss.mean())
-    torch.testing.assert_close(told["codebook"], own.codes.loss.mean() + other.codes.loss.mean())
+    torch.testing.assert_close(told["commitment-target"], 0.1 * real.codes.loss.mean())
+    torch.testing.assert_close(told["commitment"], own.codes.loss.mean() + other.codes.loss.mean())
 
 
 def test_without_generated_pairs_only_source_pictures_are_restored() -> None:
@@ -200,6 +201,14 @@ def test_the_codebook_of_stage_1_is_that_of_the_network(parts: tuple[str, ...], 
     book = training.players.net.quantiser.codebook.weight
     assert torch.equal(book, training.players.autoencoder.quantiser.codebook.weight)
     assert not torch.equal(book, start)
+
+
+@pytest.mark.parametrize("encoder", ["own", "vqgan"])
+def test_the_encoder_starts_anew_or_where_stage_1_left_it(encoder: str) -> None:
+    training = ready(spec(network={"encoder": encoder}))
+    staged(training).stages[1].begin()
+    mine, other = (part.encoder.first.weight for part in (training.players.net, training.players.autoencoder))
+    assert torch.equal(mine, other) == (encoder == "vqgan")
 
 
 def bits(training: Recipe) -> dict[str, bytes]:
@@ -331,6 +340,13 @@ def test_vgg19_is_read_at_its_relus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "vgg19", unreachable)
     with pytest.raises(QbenchError, match="perception: gradients"):
         qdmr_perception.vgg19()
+
+
+def test_the_last_of_a_loss_is_of_the_stage_that_had_it() -> None:
+    gap = float("nan")
+    assert last([1.0, 3.0, 5.0, gap, gap, gap], 2) == 4.0
+    assert last([gap, gap, 2.0], 2) == 2.0
+    assert last([gap], 2) != last([gap], 2)
 
 
 def test_milestones_halve_the_rate_and_betas_are_the_cards() -> None:

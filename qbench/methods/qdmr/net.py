@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,9 +83,3 @@ def padded(images: Tensor, multiple: int) -> Tensor:
     height, width = images.shape[-2:]
     below, right = -height % multiple, -width % multiple
     return F.pad(images, (0, right, 0, below), mode="replicate") if below or right else images
-
-
-@torch.no_grad()
-def take_codebook(net: Qdmr, quantiser: Quantiser) -> None:
-    """The codebook and the convolutions around it, from the autoencoder of stage 1 to the restoration network."""
-    net.quantiser.load_state_dict(quantiser.state_dict())

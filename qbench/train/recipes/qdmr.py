@@ -18,7 +18,6 @@ from qbench.draws import keyed
 from qbench.errors import QbenchError
 from qbench.methods.qdmr import Choice
 from qbench.methods.qdmr.judge import DOWN, Judge
-from qbench.methods.qdmr.net import take_codebook
 from qbench.methods.qdmr.shape import PLANS, PlanName, Shape
 from qbench.methods.qdmr.start import begin
 from qbench.methods.qdmr.vqgan import Vqgan
@@ -45,6 +44,8 @@ class Options:
     perception: PerceptionName = "classifier"
     start: Literal["even", "data"] = "even"
     """The first codes: evenly from ±1/K, or features of the first batches."""
+    encoder: Literal["own", "vqgan"] = "own"
+    """Whether the restoration network's encoder starts anew, as published, or where stage 1 left its own."""
     generated: bool = True
 
     def choice(self) -> Choice:
@@ -65,10 +66,10 @@ class Training:
         spec = self.parts.spec
         return FieldBatches(self.photographs[role], spec.crop, size, self.parts.seed, stage, self.parts.device)
 
-    def followed(self, part: str, terms: tuple[str, ...]) -> tuple[str, ...]:
+    def followed(self, terms: tuple[str, ...]) -> tuple[str, ...]:
         """The terms that the card asks for and that this part has."""
-        coded = part == "vqgan" or self.options.codebook
-        return tuple(t for t in terms if t in self.parts.spec.loss and (coded or not t.startswith("codebook")))
+        coded = self.options.codebook
+        return tuple(t for t in terms if t in self.parts.spec.loss and (coded or not t.startswith("commitment")))
 
 
 def recipe(parts: Parts) -> Recipe:
@@ -158,7 +159,7 @@ class PartPlan:
     roles: tuple[str, ...] = ("source", "target")
 
 
-RESTORING = ("l1", "perceptual", "codebook", "hinge")
+RESTORING = ("l1", "perceptual", "commitment", "hinge")
 PARTS = {
     "vqgan": PartPlan(
         ("vqgan", "meaning"), ("l1", "perceptual", "codebook", "semantic", "transfer"), {"style": "judge"}
@@ -166,7 +167,7 @@ PARTS = {
     "base": PartPlan(("net",), RESTORING, {"quality": "judge"}, ("source",)),
     "uda": PartPlan(
         ("net",),
-        (*RESTORING, "codebook-target", "align-source", "align-target"),
+        (*RESTORING, "commitment-target", "align-source", "align-target"),
         {"quality": "judge", "domain": "judge-features"},
     ),
 }
@@ -176,7 +177,7 @@ def _stage(training: Training, number: int) -> Stage:
     spec, modules = training.parts.spec.stages[number], training.players.modules()
     part, name, plan = str(spec.part), f"stage{number + 1}", PARTS[str(spec.part)]
     losses: Callable[[Mapping[str, Batch]], Mapping[str, Tensor]] = getattr(training.losses, part)
-    followed = training.followed(part, plan.terms)
+    followed = training.followed(plan.terms)
     optimisers = {"maker": replace(optimiser(spec, _parameters(modules, plan.makers)), losses=followed)}
     referees = {referee: loss for referee, loss in plan.referees.items() if referee in modules}
     if referees:
@@ -207,12 +208,15 @@ def _parameters(modules: Mapping[str, nn.Module], names: tuple[str, ...]) -> lis
 @torch.no_grad()
 def _start(training: Training, number: int) -> None:
     """What a stage takes from the one before: the codebook of stage 1; or stage 1's own first codes from the data."""
-    stages, players = training.parts.spec.stages, training.players
+    stages, options, players = training.parts.spec.stages, training.options, training.players
     if stages[number].part == "vqgan":
-        if training.options.start == "data":
+        if options.start == "data":
             _codes_from_data(training, stages[number].batch)
-    elif players.vqgan is not None and stages[number - 1].part == "vqgan" and training.options.codebook:
-        take_codebook(players.net, players.vqgan.quantiser)
+    elif players.vqgan is not None and stages[number - 1].part == "vqgan":
+        if options.codebook:
+            players.net.quantiser.load_state_dict(players.vqgan.quantiser.state_dict())
+        if options.encoder == "vqgan":
+            players.net.encoder.load_state_dict(players.vqgan.encoder.state_dict())
 
 
 def _codes_from_data(training: Training, size: int) -> None:

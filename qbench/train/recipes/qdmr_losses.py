@@ -100,9 +100,9 @@ class StageLosses:
         pictures, targets = passed.pictures[:paired].float(), clean.repeat(domains, 1, 1, 1)
         found = self._likeness(pictures, targets, domains)
         if passed.codes is not None:
-            found["codebook"] = domains * passed.codes.loss[:paired].mean()
+            found["commitment"] = domains * passed.codes.loss[:paired].mean()
             if target is not None:
-                found["codebook-target"] = passed.codes.loss[paired:].mean()
+                found["commitment-target"] = passed.codes.loss[paired:].mean()
         if players.quality is not None:
             found["hinge"] = -domains * self._judged(players.quality, pictures).mean()
             fakes = hinge(self._judged(players.quality, pictures.detach()), real=False)
