@@ -87,8 +87,10 @@ LAYOUTS = {
 
 
 def layout(name: str, loaded: Loaded) -> Layout:
-    """The layout of that name; by rate, of the conditions that have one."""
+    """The layout of that name; by rate, of those that have one; by condition, of clean where nothing else is."""
     found = LAYOUTS[name]
+    if name == BY_CONDITION and not any(_degraded(cell) for cell in loaded.info.cells):
+        return replace(found, shows=lambda cell: True)
     if not found.rates:
         return found
     rates = rates_of(loaded)

@@ -55,7 +55,7 @@ def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
             of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
             of["family"] = one if layout.split and len(families) > 1 else ""
             sheet = _Sheet(layout, scored, loaded.records, Draws(loaded.info.seed, shown[0].dataset), notes, rates)
-            groups.append(sheet.group(of, [*clean, *shown]))
+            groups.append(sheet.group(of, [*clean, *(c for c in shown if c.condition != CLEAN)]))
     title = f"{scored.title} by {layout.by}"
     return Table(
         layout.name, title, tuple(groups), tuple(notes.texts), _remarks(groups, scored), "", scored.name, scored.title
@@ -89,9 +89,7 @@ class _Sheet:
         heads = (
             Column(CLEAN, CLEAN, unit, better),
             *(self._head(name, degraded[names[0]]) for name, names in columns.items()),
-            Column("average", "average", unit, better),
-            Column("gain", "gain", GAINS[unit], better),
-            *([Column("rpc", "rPC", "percent", True)] if self._has_relative else []),
+            *(self._summary_heads() if degraded else ()),
             Column("n", "n", "count"),
         )
         methods = list(dict.fromkeys(cell.method for cell in cells))
@@ -126,15 +124,30 @@ class _Sheet:
         degraded = [name for column in columns for name in column]
         points = self._points(cells, [CLEAN, *degraded])
         values = [self._cell(column, points, cells) for column in ([CLEAN], *columns)]
-        whole = [points[name] for name in degraded if name in points]
-        complete = len(whole) == len(degraded)
-        values.append(average(whole, self.draws) if complete else DASH)
-        compared = complete and method != DIRECT and len(direct) == len(degraded)
-        values.append(gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH)
-        if self._has_relative:
-            values.append(self._relative(points) if complete and CLEAN in points else DASH)
+        if degraded:
+            values += self._summary(method, degraded, points, direct)
         values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
         return Row(method, cells[0].oracle, tuple(values))
+
+    def _summary_heads(self) -> list[Column]:
+        unit, better = self.scored.unit, self.scored.metric.higher_is_better
+        found = [Column("average", "average", unit, better), Column("gain", "gain", GAINS[unit], better)]
+        return [*found, Column("rpc", "rPC", "percent", True)] if self._has_relative else found
+
+    def _summary(
+        self, method: str, degraded: Sequence[str], points: Mapping[str, Point], direct: Mapping[str, Point]
+    ) -> list[Value]:
+        """Average, gain and, where the metric has one, relative performance over the degraded conditions."""
+        whole = [points[name] for name in degraded if name in points]
+        complete = len(whole) == len(degraded)
+        compared = complete and method != DIRECT and len(direct) == len(degraded)
+        found = [
+            average(whole, self.draws) if complete else DASH,
+            gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH,
+        ]
+        if self._has_relative:
+            found.append(self._relative(points) if complete and CLEAN in points else DASH)
+        return found
 
     @property
     def _has_relative(self) -> bool:

@@ -187,3 +187,14 @@ def test_efficiency_is_relative_to_direct(tmp_path):
     found = row(group, "slow")
     assert (found["overhead"].value, found["parameters_extra"].value) == (1.5, 1000)
     assert (found["latency"].value, found["latency"].low, found["latency"].high) == (30, 27, 36)
+
+
+def test_a_run_of_clean_pictures_alone_has_its_scores(tmp_path):
+    run = FakeRun(10, tables=("accuracy-by-condition",))
+    run.cell("direct", "clean", hits(9))
+    run.cell("better", "clean", hits(10))
+    (group,) = table(run.write(tmp_path), "accuracy-by-condition").groups
+    assert [column.name for column in group.columns] == ["clean", "n"]
+    assert (row(group, "direct")["clean"].value, row(group, "better")["clean"].value) == (0.9, 1.0)
+    assert row(group, "direct")["clean"].seeds == 1
+    assert row(group, "better")["clean"].mark == "best"
