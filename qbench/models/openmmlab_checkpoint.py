@@ -63,8 +63,8 @@ def read_checkpoint(file: Path) -> Checkpoint:
             f"checkpoint {file} asks for {wanted[1]}, which is not among the harmless types of such a file; nothing of "
             "it was run. Save its `state_dict` alone where you trust it"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"checkpoint {file} cannot be read: {error}") from None
+    except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
+        raise WeightsError(f"checkpoint {file} cannot be read: {type(error).__name__}: {error}") from None
     return _checkpoint(found, file)
 
 
