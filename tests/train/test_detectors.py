@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,13 @@ def test_features_inside_a_detector_are_mended_without_boxes(tmp_path: Path) -> 
     assert all(value > 0 for value in found.values())
     assert moved(recipe.modules["net"], before)
     assert not moved(model, frozen)
+
+
+def test_boxes_come_along_to_another_device(tmp_path: Path) -> None:
+    batch = replace(parts(tmp_path, "detector", {"own": 1.0}, {}), device="meta").batches("source", "x", 3)(0)
+    assert (batch.clean.device.type, batch.help.device.type) == ("meta", "meta")
+    assert batch.boxes is not None
+    assert len(batch.boxes) == 3
 
 
 def test_boxes_follow_the_picture_into_any_square(tmp_path: Path) -> None:

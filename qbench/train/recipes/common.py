@@ -44,10 +44,8 @@ class Parts:
 
         def moved(step: int) -> Batch:
             batch = made(step)
-            clean, degraded, help_ = (x.to(self.device) for x in (batch.clean, batch.degraded, batch.help))
-            rest = (batch.targets, batch.masks, batch.instances)
-            targets, masks, instances = (None if x is None else x.to(self.device) for x in rest)
-            return Batch(clean, degraded, targets, help_, masks, instances)
+            tensors = {name: each.to(self.device) for name, each in vars(batch).items() if isinstance(each, Tensor)}
+            return replace(batch, **tensors)
 
         return moved
 
