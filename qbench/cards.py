@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,6 +36,13 @@ class Weights:
 
 def load_card(path: Path) -> Card:
     """The card in `path`. Raises SuiteError that names file:line:col and the nearest valid key."""
+    stat = path.stat()
+    return _read_once(path, stat.st_mtime_ns, stat.st_size, tuple(sorted(os.environ.items())))
+
+
+@lru_cache(maxsize=32)
+def _read_once(path: Path, _changed: int, _size: int, _variables: tuple[tuple[str, str], ...]) -> Card:
+    """A plan asks for the same card for each of its cells."""
     return read_card(path)[0]
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 import typer
 
 from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, run_directory
+from qbench.errors import QbenchError
 
 
 def plan(
@@ -50,9 +51,11 @@ def plan(
         f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations and "
         f"{work.fronts} stems for {work.predictions} predictions"
     )
-    typer.echo(
-        f"estimated time: {_duration(seconds(planned, units))} on one worker, from one timed batch of each kind here"
-    )
+    try:
+        told = f"{_duration(seconds(planned, units))} on one worker, from one timed batch of each kind here"
+    except QbenchError as error:
+        told = f"unknown, since a model or method cannot be built here: {error.message}"
+    typer.echo(f"estimated time: {told}")
 
 
 def _duration(value: float) -> str:

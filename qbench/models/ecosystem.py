@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, nearest
@@ -75,23 +75,44 @@ class Input:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Ecosystem:
-    """A network of a library, by name: from its hub, or with the state in a file."""
+    """A network of a library, by name: from its hub, or with the state in a file (an empty name is no file)."""
 
     name: str
-    weights: Path | None = None
+    weights: Annotated[Path | None, BeforeValidator(lambda given: given or None)] = None
     pretrained: bool = True
     input: Input = Input()
     seed: int = 0
+    classes: int | None = Field(
+        default=None, ge=2, description="Of a network whose weights know others than the hub's."
+    )
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and self.weights is None and self.pretrained:
+            raise ValueError("`classes` are those of your `weights`; the hub's have their own")
 
     def _source(self, library: str) -> str:
         if self.weights is not None:
             return sha256(self.weights)
         if self.pretrained:
-            return f"hub:{self.name}@{library}=={version(library)}"
+            return f"hub:{self._published}@{library}=={version(library)}"
         return f"seed:{self.seed}"
 
+    @property
+    def _published(self) -> str:
+        return self.name
+
+    @property
+    def _head(self) -> Mapping[str, int]:
+        """What the library's constructor is told of the classes."""
+        return {} if self.classes is None else {"num_classes": self.classes}
+
     def _identity(self, library: str) -> Mapping[str, Any]:
-        return {"architecture": f"{library}:{self.name}", "weights": self._source(library), "input": self.input.given()}
+        found = {
+            "architecture": f"{library}:{self.name}",
+            "weights": self._source(library),
+            "input": self.input.given(),
+        }
+        return found if self.classes is None else {**found, "classes": self.classes}
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
@@ -142,7 +163,7 @@ class Timm(Ecosystem):
             raise QbenchError(f"timm has no model {self.name!r}{nearest(self.name, timm.list_models())}")
         try:
             with self._seeded():
-                net = timm.create_model(self.name, pretrained=self.pretrained and self.weights is None)
+                net = timm.create_model(self.name, pretrained=self.pretrained and self.weights is None, **self._head)
         except (OSError, RuntimeError) as error:
             raise self._offline(error) from error
         config: dict[str, Any] = dict(net.pretrained_cfg)  # type: ignore[arg-type]
@@ -160,9 +181,16 @@ class Timm(Ecosystem):
 @model("torchvision:*")
 @dataclass(frozen=True, config=_CONFIG)
 class Torchvision(Ecosystem):
-    """A classifier of torchvision: its default weights from the hub, or the state in `weights`.
+    """A classifier of torchvision: its default weights from the hub (or those of `tag`), or the state in `weights`.
 
-    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""
+    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention, which is
+    that of the tag."""
+
+    tag: str | None = Field(default=None, description="Such as IMAGENET1K_V1.")
+
+    @property
+    def _published(self) -> str:
+        return self.name if self.tag is None else f"{self.name}.{self.tag}"
 
     @property
     def label(self) -> str:
@@ -182,12 +210,17 @@ class Torchvision(Ecosystem):
         known = models.list_models(module=models)
         if self.name not in known:
             raise QbenchError(f"torchvision has no model {self.name!r}{nearest(self.name, known)}")
-        weights = models.get_model_weights(self.name)["DEFAULT"]
+        every = models.get_model_weights(self.name)
+        if self.tag is not None and self.tag not in every.__members__:
+            raise QbenchError(
+                f"torchvision's {self.name} has no weights {self.tag!r}{nearest(self.tag, every.__members__)}"
+            )
+        weights = every[self.tag or "DEFAULT"]
         extra = {"init_weights": False} if self.name.startswith(("googlenet", "inception")) else {}
         try:
             hub = weights if self.pretrained and self.weights is None else None
             with self._seeded():
-                net = models.get_model(self.name, weights=hub, **({} if hub else extra))
+                net = models.get_model(self.name, weights=hub, **self._head, **({} if hub else extra))
         except OSError as error:
             raise self._offline(error) from error
         preset = weights.transforms()

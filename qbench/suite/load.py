@@ -90,7 +90,9 @@ def _mapping(
 def _expand(text: str, place: Place) -> str:
     def fill(match: re.Match[str]) -> str:
         name, default = match.group(1), match.group(2)
-        value = os.environ.get(name) or default or (str(home()) if name == VARIABLE else None)
+        value = os.environ.get(name) or default
+        if value is None and name == VARIABLE:
+            value = str(home())
         if value is None:
             raise SuiteError(f"${{{name}}} is not set; set it, or write ${{{name}:-DEFAULT}}", place=place)
         return value

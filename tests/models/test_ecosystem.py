@@ -141,3 +141,33 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
 def test_the_registry_finds_them_by_prefix() -> None:
     assert get("model", "timm:resnet50").target is Timm
     assert get("model", "torchvision:resnet50").target is Torchvision
+
+
+def test_an_empty_name_is_no_file_and_a_tag_names_the_hubs_weights() -> None:
+    hub = Torchvision(name="resnet50", weights="", tag="IMAGENET1K_V1")  # type: ignore[arg-type]
+    assert hub.weights is None
+    assert hub.identity()["weights"].startswith("hub:resnet50.IMAGENET1K_V1@torchvision==")
+    assert Torchvision(name="resnet50").identity()["weights"].startswith("hub:resnet50@torchvision==")
+    with pytest.raises(QbenchError, match=r"no weights 'IMAGENET1K_V3' \(did you mean 'IMAGENET1K_V"):
+        Torchvision(name="resnet50", tag="IMAGENET1K_V3").build()
+
+
+def test_the_tag_decides_the_convention(tmp_path: Path) -> None:
+    """MobileNetV2's first weights were tested at 256 pixels, its second at 232."""
+    net = torchvision.models.mobilenet_v2()
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    found = [
+        Torchvision(name="mobilenet_v2", weights=tmp_path / "net.safetensors", tag=f"IMAGENET1K_V{i}").build().input
+        for i in (1, 2)
+    ]
+    assert [each.resize for each in found] == [256, 232]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Timm, "resnet18"), (Torchvision, "resnet18")])
+def test_weights_may_know_other_classes(kind: type[Timm] | type[Torchvision], name: str, tmp_path: Path) -> None:
+    save_file(torchvision.models.resnet18(num_classes=7).state_dict(), tmp_path / "net.safetensors")
+    model = kind(name=name, weights=tmp_path / "net.safetensors", classes=7)
+    assert model.identity()["classes"] == 7
+    assert model.build().logits(torch.rand(1, 3, 64, 64)).shape == (1, 7)
+    with pytest.raises(ValidationError, match="the hub's have their own"):
+        kind(name=name, classes=7)
