@@ -288,6 +288,41 @@ def test_both_domains_are_cropped_at_one_place_after_the_whole_was_degraded() ->
         replace(source, view=CropView(size=64))(0)
 
 
+class Redder(Vignette):
+    """The target's cast: red in [0, 255] goes to [120, 247]."""
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, dict[str, Any]]:
+        return np.dstack([image[..., 0] // 2 + 120, image[..., 1:]]), {}
+
+
+class Untouched(Vignette):
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, dict[str, Any]]:
+        return image, {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("weight", "reaches"), [(0.3, True), (0.001, False)])
+def test_the_autoencoder_becomes_a_generator_of_target_pictures(weight: float, reaches: bool) -> None:
+    """Source pictures come out with the target's colours, and by the adversarial loss alone."""
+    loss = {"l1": 1.0, "codebook": 1.0, "transfer": weight}
+    stages = [{"part": part, "steps": 100, "batch": 2, "lr": 2e-3} for part in ("vqgan", "base")]
+    what = spec(loss=loss, network={"start": "data"}, stages=stages)
+    plain, red = (Mix((Part(condition, False),), (1.0,)) for condition in (Untouched(), Redder()))
+    samples = {role: Samples(Noise(6), 6) for role in what.data}
+    training = prepared(Parts("qdmr", what, 0, "cpu", samples, plain, None, {"target": red}))
+    stage = staged(training).stages[0]
+    stage.begin()
+    for step in range(stage.steps):
+        _step(stage, {role: make(step) for role, make in stage.roles.items()}, step)
+    source, target = (stage.roles[role](500).degraded for role in UNPAIRED)
+    with torch.no_grad():
+        generated = training.players.autoencoder(source)[0]
+    start, end, found = (float(images[:, 0].mean()) for images in (source, target, generated))
+    assert end - start > 0.15
+    assert (found > start + 0.6 * (end - start)) == reaches
+    assert float((generated[:, 1:].mean((0, 2, 3)) - source[:, 1:].mean((0, 2, 3))).abs().max()) < 0.1
+
+
 def test_a_photograph_is_taken_once(tmp_path: Path) -> None:
     taken: list[str] = []
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @torch.no_grad()
 def measured(training: Training) -> dict[str, float]:
     """PSNR in dB of restored and of untouched validation pictures in both domains (the target's only where it is
-    simulated), perplexity and used part of the codebook, and how far colours are apart; {} without that role."""
+    simulated), perplexity and used part of the codebook, and how far mean colours are apart; {} without that role."""
     if "validation" not in training.parts.samples:
         return {}
     for module in training.players.modules().values():
@@ -58,8 +58,8 @@ def _restored(training: Training, role: str) -> dict[str, float]:
 
 
 def _generated(training: Training) -> dict[str, float]:
-    """Mean absolute distance of the colours' means and deviations: source pictures and what is generated from them,
-    each from target pictures of the same scenes. Without a simulated target, from the target role's own pictures."""
+    """How far the mean colour of source pictures, and of what is generated from them, is from that of target pictures
+    of the same scenes: mean absolute difference of the channels. Real targets are the target role's own pictures."""
     simulated = "target" in training.parts.mixes
     source = [batch.degraded for batch in _batches(training, "source", "validation")]
     if simulated:
@@ -70,14 +70,13 @@ def _generated(training: Training) -> dict[str, float]:
     generated = [training.players.autoencoder(images)[0].clamp(0, 1) for images in source]
     at = _colours(target)
     return {
-        "colours source to target": float((_colours(source) - at).abs().mean()),
-        "colours generated to target": float((_colours(generated) - at).abs().mean()),
+        "colour source to target": float((_colours(source) - at).abs().mean()),
+        "colour generated to target": float((_colours(generated) - at).abs().mean()),
     }
 
 
 def _colours(batches: list[Tensor]) -> Tensor:
-    images = torch.cat(batches)
-    return torch.cat([images.mean((0, 2, 3)), images.std((0, 2, 3))])
+    return torch.cat(batches).mean((0, 2, 3))
 
 
 def _psnr(pictures: Tensor, clean: Tensor) -> Tensor:
