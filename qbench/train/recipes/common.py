@@ -44,7 +44,9 @@ class Parts:
 
         def moved(step: int) -> Batch:
             batch = made(step)
-            tensors = {name: each.to(self.device) for name, each in vars(batch).items() if isinstance(each, Tensor)}
+            tensors: dict[str, Any] = {
+                name: each.to(self.device) for name, each in vars(batch).items() if isinstance(each, Tensor)
+            }
             return replace(batch, **tensors)
 
         return moved
