@@ -89,20 +89,21 @@ class Quarf(QualityAdaptive):
         """One expert a picture and group; the others do not run. The gate is one in value; with `straight_through` its
         gradient is that of the largest softmax over its own value, so that the router learns."""
         chosen = logits.argmax(dim=2)
-        parts = x.reshape(len(x), self.groups, -1, *x.shape[2:])
+        # One copy of the maps by group, so that what an expert takes lies together.
+        parts = x.contiguous().reshape(len(x) * self.groups, -1, *x.shape[2:])
         out = torch.empty_like(parts)
+        group_of = torch.arange(self.groups, device=x.device).expand(len(x), -1)
         for place, expert in enumerate(self.experts):
             assert isinstance(expert, Expert)
             for group in range(self.groups) if self.own else (0,):
-                there = chosen == place
-                if self.own:
-                    there = there & (torch.arange(self.groups, device=x.device) == group)
-                if bool(there.any()):
-                    out[there] = expert.of(parts[there], group).to(out.dtype)
+                there = (chosen == place) & (group_of == group) if self.own else chosen == place
+                rows = there.flatten().nonzero().flatten()
+                if len(rows):
+                    out.index_copy_(0, rows, expert.of(parts.index_select(0, rows), group).to(out.dtype))
         if self.straight_through and self.training:
             gate = logits.float().softmax(dim=2).amax(dim=2)
-            out = out * (gate / gate.detach())[:, :, None, None, None].to(out.dtype)
-        return out.flatten(1, 2)
+            out = out * (gate / gate.detach()).flatten()[:, None, None, None].to(out.dtype)
+        return out.reshape(x.shape)
 
     def importance(self) -> Tensor:
         """The squared coefficient of variation of the experts' summed gates in the last batch, the mean over groups
