@@ -65,8 +65,7 @@ class Supervised:
         if "kl" in self.wanted and self.teacher is not None:
             with torch.no_grad():
                 expected = self.teacher.logits(batch.clean).float()
-            student, teacher = (x.movedim(1, -1).flatten(0, -2) for x in (logits, expected))
-            found["kl"] = self._weighted("kl", terms.kl(student, teacher, self.wanted["kl"].temperature))
+            found["kl"] = self._weighted("kl", terms.kl(logits, expected, self.wanted["kl"].temperature))
         return found
 
     def _of_middles(self, batch: Batch) -> dict[str, Tensor]:
