@@ -25,7 +25,7 @@ class QualityAdaptive(nn.Module):
     module that is told of every picture that its quality is the mean."""
 
     traced_whole = True
-    """A traced network would keep the quality of the pictures that it was traced with (see `qbench.models.cut`)."""
+    """A tracer cannot look inside: the quality is none of its inputs (see `qbench.models.cut`)."""
 
     def __init__(self, dimension: int, zeroed: bool = False) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError
@@ -17,10 +17,14 @@ from qbench.vocabulary import InputConvention
 
 
 class Tinted(QualityAdaptive):
-    """Adds the first quality feature to everything."""
+    """Adds the first quality feature to everything; not a leaf, so that a tracer would look inside."""
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__(dimension)
+        self.inner = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.quality_for(x)[:, 0].view(-1, *[1] * (x.dim() - 1))
+        return self.inner(x) + self.quality_for(x)[:, 0].view(-1, *[1] * (x.dim() - 1))
 
 
 class Net(nn.Module):
@@ -82,12 +86,16 @@ def test_both_halves_of_a_cut_know_it(model: LoadedModel, runs: list[int]) -> No
     whole = model.predict(images)
     for site in ("D1", "tint", "head"):
         cut = model.cut(site)
+        assert isinstance(cut._front, fx.GraphModule), "the module inside kept the network from being traced"
         features = cut.front(images)
         assert torch.equal(cut.back(features, images), whole), site
         with pytest.raises(QbenchError, match="without the quality"):
             cut._back(torch.zeros_like(features), images) if site == "D1" else cut._front(images)
     assert model.cut("D1").geometry().stride == 2
     other = pictures() * 0.3
+    with model.given(images):
+        traced = model.cut("head")
+    assert torch.equal(traced.front(other).mean((2, 3)), model.predict(other)), "a trace kept the quality"
     assert torch.equal(model.cut("head").front(other).mean((2, 3)), model.predict(other)), "a trace kept the quality"
 
 
