@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards import load_card
 from qbench.efficiency.measure import count_macs, count_parameters
 from qbench.methods.afd import AfdMethod, AfdRelease, Choice
 from qbench.methods.afd.backbones import BACKBONES
@@ -22,6 +25,7 @@ from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.cut import Geometry
 from qbench.vocabulary import Context, InputConvention, Setup
+from tests.conftest import ROOT
 
 STEM = Geometry(64, 2.0, 0.5)
 ABLATIONS: list[dict[str, Any]] = [
@@ -236,3 +240,21 @@ def test_the_release_is_a_method_of_its_own(stem_model: LoadedModel, tmp_path: P
 def test_a_guide_needs_what_it_guides(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="needs FDE-Net and the backbone unet"):
         AfdMethod(guide="mul_each_scale", **options)
+
+
+def page_blocks(kind: str) -> list[str]:
+    page = (ROOT / "docs" / "methods" / "afd.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_the_code_of_the_page_runs(tmp_path: Path) -> None:
+    (code,) = page_blocks("python")
+    (tmp_path / "page.py").write_text(code)
+    runpy.run_path(str(tmp_path / "page.py"))
+
+
+def test_the_card_of_the_page_is_valid(tmp_path: Path) -> None:
+    (card,) = page_blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(card)
+    spec = load_card(tmp_path / "mine.yaml").recipes["first"]
+    AfdMethod(**spec.network)
