@@ -30,7 +30,8 @@ def test_more_compression_turns_blocks_further() -> None:
         afd_drift.benchmark([], Builtin("scenes").build().cut("stages.2"))
 
 
-def test_the_page_says_what_the_committed_result_says() -> None:
-    result = json.loads((ROOT / "benchmarks" / "results" / "afd_drift.json").read_text())
+@pytest.mark.parametrize("name", ["afd_drift", "afd_drift_photos"])
+def test_the_page_says_what_the_committed_result_says(name: str) -> None:
+    result = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
     page = (ROOT / "docs" / "methods" / "afd.md").read_text(encoding="utf-8")
     assert afd_drift.table(result) in page
