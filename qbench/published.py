@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.shipped import shipped
-from qbench.suite.load import load_yaml, validated
+from qbench.suite.load import Document, load_yaml, validated
+from qbench.suite.schema import Suite
 
 FOLDER = "baselines/published"
 
@@ -116,3 +117,15 @@ def shown(file: str, table: str) -> Shown:
     found = paper.tables[table]
     return Shown(name=f"published-{paper.paper}-{table}", citation=paper.citation.strip(),
                  data=(found.data or paper.data).strip(), table=found)  # fmt: skip
+
+
+def published_tables(suite: Suite, document: Document) -> tuple[Shown, ...]:
+    """The tables of papers that a suite names. Raises SuiteError for one that is not there or not valid."""
+    found = []
+    for number, spec in enumerate(suite.published):
+        try:
+            found.append(shown(spec.file, str(spec.table)))
+        except QbenchError as error:
+            place = error.place or document.place(("published", number))
+            raise SuiteError(error.message, place=place) from None
+    return tuple(found)

@@ -16,7 +16,8 @@ from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
-from qbench.suite.compared import check_controls, published_tables, train_seeds
+from qbench.published import published_tables
+from qbench.suite.compared import check_controls, train_seeds
 from qbench.suite.construct import construct, entry_of, expanded, in_tables
 from qbench.suite.load import Document, KeyPath, load_suite_document, validated
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec

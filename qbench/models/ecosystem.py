@@ -102,7 +102,7 @@ class Ecosystem:
         return self.name
 
     @property
-    def _head(self) -> Mapping[str, int]:
+    def _head(self) -> dict[str, Any]:
         """What the library's constructor is told of the classes."""
         return {} if self.classes is None else {"num_classes": self.classes}
 

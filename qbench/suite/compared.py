@@ -1,12 +1,11 @@
-"""Which trainings a suite asks for, which methods it compares, and with which figures of papers."""
+"""Which trainings a suite asks for, and which methods it compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.errors import SuiteError, nearest
 from qbench.named import Named
-from qbench.published import Shown, shown
 from qbench.suite.load import Document, KeyPath
 from qbench.suite.schema import Suite, TaskSpec
 
@@ -30,15 +29,3 @@ def check_controls(suite: Suite, methods: Iterable[str], document: Document) -> 
             if name not in known:
                 text = f"no method of this suite is named {name!r} in tables{nearest(name, known)}"
                 raise SuiteError(text, place=document.place(("controls", number, *where)))
-
-
-def published_tables(suite: Suite, document: Document) -> tuple[Shown, ...]:
-    """The tables of papers that a suite names. Raises SuiteError for one that is not there or not valid."""
-    found = []
-    for number, spec in enumerate(suite.published):
-        try:
-            found.append(shown(spec.file, str(spec.table)))
-        except QbenchError as error:
-            place = error.place or document.place(("published", number))
-            raise SuiteError(error.message, place=place) from None
-    return tuple(found)
