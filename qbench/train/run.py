@@ -181,8 +181,14 @@ def _kind(kind: str) -> Callable[[Parts], Recipe]:
 
 
 def _digest(what: Job, samples: Mapping[str, Samples]) -> str:
-    """All that decides the weights apart from the code: a checkpoint of another digest is never continued."""
+    """All that decides the weights apart from the code: a checkpoint of another digest is never continued.
+
+    Raises WeightsError for a model whose own weights are to be trained first; it names the command."""
+    given = what.spec.model.params.get("weights") if what.spec.model else None
+    start = Path(str(given)) if given else None
+    cards.check_made(start)
     told = {
+        **({"start": cards.digest(start)} if start and start.is_file() else {}),
         "method": what.card.card,
         "recipe": json.loads(what.spec.model_dump_json(exclude=UNTRAINED, exclude_defaults=True)),
         "seed": what.seed,

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ from qbench import cards
 from qbench.cli.app import app
 from qbench.draws import keyed
 from qbench.errors import QbenchError, SuiteError, WeightsError
+from qbench.named import Named
 from qbench.train.loop import Stopped
-from qbench.train.run import Order, job, run
+from qbench.train.run import Order, _digest, job, run
 
 CARD = """\
 card: dncnn-small
@@ -183,3 +185,21 @@ def test_the_loss_falls_and_the_restorer_helps(card: Path, tmp_path: Path) -> No
     assert all(
         torch.isfinite(value).all() for value in load_file(tmp_path / "dncnn-small-photos-s0.safetensors").values()
     )
+
+
+def test_weights_that_a_training_starts_from_are_asked_for_and_part_of_what_it_is(
+    card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
+    spec = job(Order(card)).spec
+    file = tmp_path / "home" / "weights" / "afd-scenes-s4.safetensors"
+    model = Named(name="smp:fpn", params={"weights": str(file)})
+    what = replace(job(Order(card)), spec=spec.model_copy(update={"model": model}))
+    with pytest.raises(WeightsError, match=r"qbench train afd scenes --seed 4$"):
+        run(what, quiet)
+    file.parent.mkdir(parents=True)
+    digests = []
+    for content in (b"one", b"one", b"another"):
+        file.write_bytes(content)
+        digests.append(_digest(what, {}))
+    assert digests[0] == digests[1] != digests[2]
