@@ -202,3 +202,10 @@ def test_reading_cards_loads_no_torch() -> None:
 
     code = "import sys, qbench.cards; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("method", ["camvid-segmenter", "finetune", "afd"])
+def test_the_suite_of_streets_finds_its_recipes(method: str) -> None:
+    names = ("smp:fpn", "smp:fpn-tu-tf_efficientnet_lite0"), ("masks", "masks:camvid")
+    assert "make them with: qbench train" in cards.missing(method, *names, 0)
+    assert cards.missing(method, *names, 0).endswith(f"{method} camvid --seed 0")
