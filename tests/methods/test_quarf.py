@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,18 @@ def test_one_group_and_one_expert_are_a_convolution() -> None:
     x = noise(2, 6, 7, 7)
     with given(made, noise(2, 5)), torch.no_grad():
         torch.testing.assert_close(made(x), F.conv2d(x, conv.weight, conv.bias, padding=1))
+
+
+def test_a_block_in_training_can_be_copied() -> None:
+    made, x, q = block(noisy=False).train(), noise(2, 8, 4, 4), noise(2, 5)
+    with given(made, q):
+        expected = made(x)
+    assert made.last_gates is not None
+    assert made.last_gates.requires_grad
+    twin = copy.deepcopy(made)
+    assert twin.last_gates is None
+    with given(twin, q):
+        torch.testing.assert_close(twin(x), expected)
 
 
 def test_importance_by_hand() -> None:

@@ -5,7 +5,7 @@ Gao et al., QuARF: Quality-Adaptive Receptive Fields for Degraded Image Percepti
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,10 @@ class Quarf(QualityAdaptive):
             weight = gates[:, :, place].repeat_interleave(x.shape[1] // self.groups, dim=1)
             mixed = mixed + weight[:, :, None, None].to(x.dtype) * expert(x)
         return mixed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies begin without gates: those of a training hang on its graph, and tensors that do cannot be copied."""
+        return {**self.__dict__, "last_gates": None}
 
     def gates_of(self, logits: Tensor) -> Tensor:
         """Logits [B, groups, count] to weights that sum to one over the experts; all but the `top` largest are zero."""
