@@ -46,13 +46,20 @@ def _values(record: EfficiencyRecord, direct: float | None) -> tuple[Value, ...]
 
 
 def _remarks(records: Sequence[EfficiencyRecord]) -> tuple[str, ...]:
-    settings = sorted({(r.device, r.threads, r.batch, r.repeats) for r in records})
+    runs: dict[tuple[str, int, int], list[int]] = {}
+    for record in records:
+        runs.setdefault((record.device, record.threads, record.batch), []).append(record.repeats)
     measured = "; ".join(
-        f"{device}, {threads} thread{'s' * (threads > 1)}, batch {batch}, {repeats} runs after a warm-up"
-        for device, threads, batch, repeats in settings
+        f"{device}, {threads} thread{'s' * (threads > 1)}, batch {batch}, {_range(repeats)} runs after a warm-up"
+        for (device, threads, batch), repeats in sorted(runs.items())
     )
     return (
         f"Deployed form, float32. Latency: median [quartiles] on {measured}.",
         "MACs: convolutions and matrix products at the model's input. extra: beyond the model itself. "
         "Best in bold, second underlined among the methods other than direct.",
     )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
