@@ -65,7 +65,6 @@ BUILTIN = (
     "qbench.methods.direct",
     "qbench.methods.restorers",
     "qbench.methods.any_restorer",
-    "qbench.methods.any_restorer",
     "qbench.methods.osr",
     "qbench.methods.afd",
     "qbench.methods.qdmr",
