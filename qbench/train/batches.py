@@ -123,7 +123,8 @@ class Batches:
         sample = self.samples.load(self.index(step, slot))
         rng = keyed(self.seed, f"{self.name}/view", step, str(slot))
         margin = 0 if self.view.aligned else GRID
-        place = window(*sample.image.shape[:2], self.view, rng, self.view.size + margin)
+        height, width = sample.image.shape[:2]
+        place = window(height, width, self.view, rng, self.view.size + margin)
         cut = place.picture(sample.image)
         visible = np.ascontiguousarray(cut[:, :, :3])
         degraded, help_ = self.mix.apply(visible, Draw(self.seed, f"{self.name}/{step}/{slot}"))

@@ -69,7 +69,8 @@ class FieldBatches:
     def __call__(self, step: int) -> Batch:
         pairs = np.stack([self._crop(step, slot) for slot in range(self.size)])
         help_ = torch.ones(self.size, dtype=torch.bool)
-        return Batch(*(_tensor(part, self.device) for part in (pairs[..., :3], pairs[..., 3:])), None, help_)
+        clean, degraded = (_tensor(part, self.device) for part in (pairs[..., :3], pairs[..., 3:]))
+        return Batch(clean, degraded, None, help_)
 
     def _crop(self, step: int, slot: int) -> Pair:
         pair = self.photographs.pair(self._index(step, slot))
