@@ -236,6 +236,22 @@ def test_gradients_reach_every_parameter(kind: str, routing: str, own: bool) -> 
     assert missing == []
 
 
+@pytest.mark.parametrize("routing", ["soft", "hard"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("own", [False, True])
+def test_gradients_in_bfloat16_with_channels_last_are_those_of_float32(kind: str, routing: str, own: bool) -> None:
+    gradients = []
+    for enabled in (False, True):
+        made = drawn(Quarf(32, 5, experts=kind, routing=routing, own_experts=own, noisy=False)).train()
+        made.to(memory_format=torch.channels_last)
+        x = noise(4, 32, 32, 32).contiguous(memory_format=torch.channels_last)
+        with given(made, noise(4, 5)), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            made(x).float().square().mean().backward()
+        gradients.append({name: p.grad for name, p in made.named_parameters()})
+    for name, exact in gradients[0].items():
+        assert (gradients[1][name] - exact).norm() < 0.1 * exact.norm(), name
+
+
 def test_without_straight_through_a_hard_router_learns_nothing() -> None:
     made = block(routing="hard", straight_through=False).train()
     with given(made, noise(8, 5)):

@@ -40,21 +40,27 @@ class Expert(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All groups side by side, [B, groups * width, H, W] to the same."""
-        for conv in self._convolutions():
-            assert conv.bias is not None
-            weight, bias = conv.weight, conv.bias
-            if self.repeats > 1:
-                weight, bias = weight.repeat(self.repeats, 1, 1, 1), bias.repeat(self.repeats)
-            x = F.conv2d(x, weight, bias, 1, conv.padding, conv.dilation, conv.groups * self.repeats)
-        return x
+        return self._run(x, slice(None), self.repeats, self.copies)
 
     def of(self, x: Tensor, group: int) -> Tensor:
         """Pictures [N, width, H, W] of one group to the same."""
+        rows = slice(group * self.width, (group + 1) * self.width) if self.copies > 1 else slice(None)
+        return self._run(x, rows, 1, 1)
+
+    def _run(self, x: Tensor, rows: slice, repeats: int, copies: int) -> Tensor:
+        """In float32 even under autocast: in bfloat16 torch's gradients of grouped dilated convolutions are not finite
+        on CPUs (oneDNN, torch 2.13, dilation 4 and 8)."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self._steps(x.float(), rows, repeats, copies).to(x.dtype)
+
+    def _steps(self, x: Tensor, rows: slice, repeats: int, copies: int) -> Tensor:
         for conv in self._convolutions():
             assert conv.bias is not None
-            rows = slice(group * self.width, (group + 1) * self.width) if self.copies > 1 else slice(None)
-            groups = conv.groups // self.copies
-            x = F.conv2d(x, conv.weight[rows], conv.bias[rows], 1, conv.padding, conv.dilation, groups)
+            weight, bias = conv.weight[rows], conv.bias[rows]
+            if repeats > 1:
+                weight, bias = weight.repeat(repeats, 1, 1, 1), bias.repeat(repeats)
+            groups = conv.groups // self.copies * copies * repeats
+            x = F.conv2d(x, weight, bias, 1, conv.padding, conv.dilation, groups)
         return x
 
     @torch.no_grad()
