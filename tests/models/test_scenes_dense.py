@@ -10,7 +10,7 @@ from torch import Tensor
 from qbench.data.scenes.dataset import Scenes
 from qbench.models.scenes_boxes import boxes_of, targets_of
 from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
-from qbench.train.recipes.dense import focal, giou
+from qbench.train.recipes.supervised import focal, giou
 
 CLASSES = len(Scenes().classes)
 
