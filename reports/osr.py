@@ -74,9 +74,11 @@ def table(folder: Path, column: str = "psnr") -> str:
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         found = scores(loaded, dataset, column)
         degraded = [name for name in found[DIRECT][min(found[DIRECT])] if name != CLEAN]
-        for regime in regimes(cells) if degraded else []:
+        for regime in regimes(cells):
             seen = regime.split(" + ")
             groups = [[c for c in degraded if c in seen], [c for c in degraded if c not in seen]]
+            if not all(groups):
+                continue
             direct, control, method = (
                 found[name] for name in (DIRECT, f"{CONTROL} ({regime})", f"{METHOD} ({regime})")
             )

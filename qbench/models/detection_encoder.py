@@ -117,7 +117,8 @@ class FcosHeads:
         except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError) as error:
             raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}: {error}") from error
         if tuple(body.feature_info.reduction()) != self.strides:
-            raise QbenchError(f"{self.encoder} has features at strides {body.feature_info.reduction()} only")
+            there = body.feature_info.reduction()
+            raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}, but at {there}")
         return body
 
     def _convention(self) -> InputConvention:

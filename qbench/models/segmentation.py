@@ -63,6 +63,9 @@ class Segmenter(Ecosystem):
 
     classes: int | None = Field(default=None, ge=2, description="Classes told apart. Default: the weights' own.")
 
+    def __post_init__(self) -> None:
+        """Other classes than the hub's are no fault here: the last layer is drawn for them, as a start for training."""
+
     def _ready(self, net: nn.Module, own: InputConvention, fold: bool) -> LoadedModel:
         """Folded, and with logits at the images' size."""
         from qbench.models.base import LoadedModel
