@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"data", "cards", "methods.restorers_net"},
     "methods": {"models", "quality"},
     "tasks": {"data.views", "quality"},
-    "quality": set(),
+    "quality": {"models.files"},
     "stats": set(),
     "cards": {"suite", "train.schema", "train.inherit"},
     "published": {"suite"},

@@ -43,7 +43,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         advice = "give safetensors or a state dictionary of plain tensors"
         raise WeightsError(f"weights {file} cannot be read: {error}; {advice}") from error
-    return dict(state.get("state_dict", state)) if isinstance(state, dict) else {}
+    found = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
 def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> None:

@@ -4,20 +4,17 @@ Madhusudana, Birkbeck, Wang, Adsumilli and Bovik, Image Quality Assessment Using
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.errors import WeightsError
-from qbench.quality.files import sha256
+from qbench.models.files import read_state, sha256
 
 DIMENSION = 2048
 STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
@@ -61,7 +58,7 @@ def _loaded(file: Path, digest: str, device: str) -> nn.Module:
         trunk = nn.Sequential()
         for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             trunk.add_module(name, whole.get_submodule(name))
-        given = _named(_read(file))
+        given = _named(read_state(file))
         own = trunk.state_dict()
         lacking = sorted(own.keys() - given.keys())
         if lacking:
@@ -72,21 +69,6 @@ def _loaded(file: Path, digest: str, device: str) -> nn.Module:
             raise WeightsError(f"{file} is no checkpoint of CONTRIQUE: {wrong[0]!r} is {tuple(given[wrong[0]].shape)}")
         trunk.load_state_dict({name: given[name] for name in own})
         return trunk.eval().requires_grad_(False).to(device)
-
-
-def _read(file: Path) -> Mapping[str, Tensor]:
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise WeightsError(
-            f"weights {file} cannot be read: {error}; give a state dictionary of plain tensors"
-        ) from None
-    if not isinstance(state, dict):
-        raise WeightsError(f"weights {file} hold a {type(state).__name__}, not a state dictionary")
-    inner = state.get("state_dict", state)
-    return {str(name): value for name, value in inner.items() if isinstance(value, Tensor)}
 
 
 def _named(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from qbench.errors import WeightsError
-from qbench.quality.files import sha256
+from qbench.models.files import sha256
 from qbench.shipped import shipped
 
 WIDTHS = (16, 32, 64, 128)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from qbench.errors import QbenchError, nearest
+from qbench.models.files import sha256
 from qbench.quality import brisque, contrique, encoder, iqa
-from qbench.quality.files import sha256
 from qbench.vocabulary import Context
 
 DIMENSIONS = {
