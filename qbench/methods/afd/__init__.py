@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import NotApplicable, WeightsError
+from qbench.errors import NotApplicable
+from qbench.methods.chosen import chosen
 from qbench.methods.weights import given_weights
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
@@ -93,11 +94,7 @@ class AfdMethod:
 
     def choice(self, header: Mapping[str, str]) -> Choice:
         """The given options, filled from the weights' header. Raises WeightsError for a header of another kind."""
-        given = {f.name: getattr(self, f.name) for f in fields(Choice) if getattr(self, f.name) is not None}
-        try:
-            return Choice(**{**self.DEFAULTS, **json.loads(header.get("afd", "{}")), **given})
-        except (TypeError, ValueError) as error:
-            raise WeightsError(f"the header of the weights does not describe an AFD module: {error}") from error
+        return chosen(Choice, self, header, "afd", "an AFD module", self.DEFAULTS)
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights or site, WeightsError for a file that does not fit."""

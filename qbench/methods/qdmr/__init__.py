@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import WeightsError
+from qbench.methods.chosen import chosen
 from qbench.methods.qdmr.shape import PLANS, PlanName
 from qbench.methods.weights import given_weights
 from qbench.registry import method
@@ -72,12 +73,8 @@ class QdmrMethod:
 
     def choice(self, told: Mapping[str, str]) -> Choice:
         """What the header tells, with the given plan and residual in their place. Raises WeightsError."""
-        given = {f.name: getattr(self, f.name) for f in fields(Choice) if getattr(self, f.name) is not None}
-        given.pop("codebook", None)
-        try:
-            return Choice(**{**json.loads(told.get("qdmr", "{}")), **given})
-        except (TypeError, ValueError) as error:
-            raise WeightsError(f"the header of the weights does not describe a QDMR network: {error}") from error
+        trained = replace(self, codebook=None)  # what it was trained with says the header alone
+        return chosen(Choice, trained, told, "qdmr", "a QDMR network")
 
     def _mixing(self, trained: bool, file: Path) -> bool:
         if self.codebook and not trained:

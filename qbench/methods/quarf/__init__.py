@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import WeightsError
-from qbench.methods.weights import given_weights
+from qbench.methods.chosen import ByQualityMethod, chosen
 from qbench.registry import method
 from qbench.vocabulary import Setup
 
@@ -41,6 +39,8 @@ class Choice:
     zeroed: bool = Field(default=False, description="The control: every picture has the mean quality.")
     quality: str = "encoder"
 
+    key: str = Field(default="", description="Of the weights: the key of the quality feature that they saw.")
+
     def metadata(self, key: str) -> dict[str, str]:
         """For the header of the weights; `key` is that of the quality feature that they were trained with."""
         return {"quarf": json.dumps({**asdict(self), "key": key}, sort_keys=True)}
@@ -48,7 +48,7 @@ class Choice:
 
 @method("quarf", site="model", trained=True)
 @dataclass(config=ConfigDict(extra="forbid"))
-class QuarfMethod:
+class QuarfMethod(ByQualityMethod):
     """Quality-adaptive receptive fields: grouped experts of several sizes, routed by picture quality (AAAI 2025).
 
     What is not given is as the header of the weights says; without one, as `Choice` has it. `quality_weights`: the file
@@ -69,28 +69,15 @@ class QuarfMethod:
     quality_weights: Path | None = None
     weights: Path | None = None
 
-    def choice(self, header: Mapping[str, str]) -> tuple[Choice, str]:
-        """The given options, filled from the weights' header, and the key of the quality feature there.
+    NAME: ClassVar[str] = "quarf"
 
-        Raises WeightsError for a header of another kind."""
-        given = {f.name: getattr(self, f.name) for f in fields(Choice) if getattr(self, f.name) is not None}
-        try:
-            told: dict[str, Any] = json.loads(header.get("quarf", "{}"))
-            key = str(told.pop("key", ""))
-            return Choice(**{**told, **given}), key
-        except (TypeError, ValueError, AttributeError) as error:
-            raise WeightsError(f"the header of the weights does not describe QuARF: {error}") from error
+    def choice(self) -> Choice:
+        """The given options, filled from the defaults: those of a training."""
+        return chosen(Choice, self, {}, self.NAME, "QuARF")
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights, WeightsError for a file of another method or quality feature."""
-        from qbench.methods.shipping import same_feature
-        from qbench.models.files import header
-        from qbench.quality.features import feature
-
-        self._file = given_weights("quarf", self.weights, setup)
-        self._choice, key = self.choice(header(self._file))
-        self._feature = feature(self._choice.quality, self.quality_weights)
-        same_feature(self._feature, key, self._file)
+        self._file, self._choice, self._feature = self._set_up(Choice, "QuARF", setup)
 
     def adapt(self, model: LoadedModel) -> LoadedModel:
         """The model with blocks behind its sites and their weights. Raises NotApplicable, WeightsError."""

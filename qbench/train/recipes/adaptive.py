@@ -48,7 +48,7 @@ def quac(parts: Parts) -> Recipe:
     Terms: `ce` from labels, masks or pixels, as in fine-tuning; with the clean-image teacher (the model before, on
     clean pictures) `kl` on predictions and `deeper` on the maps of `sites`, as the published figure draws it."""
     options, whole = _options(parts)
-    choice, _ = QuacMethod(**options).choice({})
+    choice = QuacMethod(**options).choice()
     quality = feature(choice.quality)
     loaded = parts.built()
     teacher = _teacher(loaded)
@@ -61,7 +61,7 @@ def quarf(parts: Parts) -> Recipe:
     """QuARF: blocks of adaptive receptive fields in a model. Terms as of `quac`, and `importance`, which keeps the
     router from using few experts."""
     options, whole = _options(parts)
-    choice, _ = QuarfMethod(**options).choice({})
+    choice = QuarfMethod(**options).choice()
     quality = feature(choice.quality)
     loaded = parts.built()
     teacher = _teacher(loaded)
