@@ -14,6 +14,9 @@ from qbench.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params", "model", "net")
+"""Where training codes put the tensors of the network in a checkpoint, beside those of the optimiser."""
+
 
 def sha256(file: Path) -> str:
     """Digest of a weights file, read once for each state of the file. Raises WeightsError when there is none."""
@@ -43,8 +46,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         advice = "give safetensors or a state dictionary of plain tensors"
         raise WeightsError(f"weights {file} cannot be read: {error}; {advice}") from error
-    found = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
+    found = state if isinstance(state, dict) else {}
+    inner = (found[name] for name in WRAPPERS if isinstance(found.get(name), dict))
+    return {str(name): value for name, value in next(inner, found).items() if isinstance(value, torch.Tensor)}
 
 
 def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> None:
