@@ -1,9 +1,10 @@
 """In-sample and out-of-sample averages of restorers that were trained on some of a suite's degradations.
 
 Run: python reports/osr.py
-It fills docs/methods/osr.md from the records in reports/osr and reports/osr-photos. A method's name there ends with
-what it was trained on, by the names of conditions: `osr (haze + noise)`. In-sample is the mean over those conditions,
-out-of-sample the mean over the others but clean; `osr` is compared with the `plain` restorer of the same regime."""
+It fills docs/methods/osr.md from the records in the folders of reports/ that the page's marks name. A method's name
+there ends with what it was trained on, by the names of conditions: `osr (haze + noise)`. In-sample is the mean over
+those conditions, out-of-sample the mean over the others but clean. Methods are compared with their suite's controls.
+A mark `NAME` gets averages, `NAME matrix` every condition by itself."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ from qbench.stats.seeds import over_seeds, pairs
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "methods" / "osr.md"
-NAME = re.compile(r"(?P<what>\w+) \((?P<seen>[^)]*)\)")
-METHOD, CONTROL, DIRECT, CLEAN = "osr", "plain", "direct", "clean"
+NAME = re.compile(r"(?P<what>[\w ]+) \((?P<seen>[^)]*)\)")
+MARK = re.compile(r"<!-- (?P<name>[\w-]+)(?P<matrix> matrix)?:begin -->")
+DIRECT, CLEAN = "direct", "clean"
 Numbers = NDArray[np.float64]
 BySeed = Mapping[int, Mapping[str, Numbers]]
 """Train_seed to condition to one number a sample."""
@@ -66,38 +68,72 @@ def compared(own: BySeed, other: BySeed, conditions: Sequence[str], seed: int, d
     return f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
-def table(folder: Path, column: str = "psnr") -> str:
-    """Markdown: for each dataset and regime the averages of direct, control and method, and their difference."""
-    loaded = load(folder, whole=True)
+def compared_pairs(loaded: Loaded, regime: str) -> list[tuple[str, str]]:
+    """Method and control, for what was trained on a regime, in the suite's order."""
+    every = ((method, each.control) for each in loaded.info.controls for method in each.methods)
+    return [(method, control) for method, control in every if method.endswith(f"({regime})")]
+
+
+def what(method: str) -> str:
+    """A method's name without what it was trained on."""
+    return method.partition(" (")[0]
+
+
+def table(loaded: Loaded, column: str = "psnr") -> str:
+    """Markdown: for each dataset and regime the averages of direct and of all methods, and what controls say."""
     cells = loaded.info.cells
     lines = [["data", "trained on", "method", "in-sample", "out-of-sample"], ["---"] * 5]
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         found = scores(loaded, dataset, column)
-        degraded = [name for name in found[DIRECT][min(found[DIRECT])] if name != CLEAN]
+        degraded = conditions(found)
         for regime in regimes(cells):
             seen = regime.split(" + ")
             groups = [[c for c in degraded if c in seen], [c for c in degraded if c not in seen]]
             if not all(groups):
                 continue
-            direct, control, method = (
-                found[name] for name in (DIRECT, f"{CONTROL} ({regime})", f"{METHOD} ({regime})")
-            )
-            shown = {
-                DIRECT: [told(direct, group) for group in groups],
-                CONTROL: [told(control, group) for group in groups],
-                METHOD: [told(method, group) for group in groups],
-                f"{METHOD} - {CONTROL}": [compared(method, control, g, loaded.info.seed, dataset) for g in groups],
-            }
+            methods = [DIRECT, *(name for name in found if name.endswith(f"({regime})"))]
+            shown = {what(name): [told(found[name], group) for group in groups] for name in methods}
+            for one, other in compared_pairs(loaded, regime):
+                gaps = [compared(found[one], found[other], group, loaded.info.seed, dataset) for group in groups]
+                shown[f"{what(one)} - {what(other)}"] = gaps
             lines += [[dataset, regime, name, *values] for name, values in shown.items()]
+    return markdown(lines)
+
+
+def conditions(found: Mapping[str, BySeed]) -> list[str]:
+    """All but clean, in the suite's order."""
+    return [name for name in found[DIRECT][min(found[DIRECT])] if name != CLEAN]
+
+
+def matrix(loaded: Loaded, column: str = "psnr") -> str:
+    """Markdown: a regime's control against direct and its method against the control, on each condition of the first
+    dataset; in bold what was trained on."""
+    dataset = loaded.info.cells[0].dataset
+    found = scores(loaded, dataset, column)
+    degraded = conditions(found)
+    lines = [["trained on", "difference", *degraded], ["---"] * (2 + len(degraded))]
+    for regime in regimes(loaded.info.cells):
+        for method, control in compared_pairs(loaded, regime):
+            for one, other in ((control, DIRECT), (method, control)):
+                gaps = {c: compared(found[one], found[other], [c], loaded.info.seed, dataset) for c in degraded}
+                cells = [f"**{gap}**" if c in regime.split(" + ") else gap for c, gap in gaps.items()]
+                lines.append([regime, f"{what(one)} - {what(other)}", *cells])
+    return markdown(lines)
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def filled(page: str) -> str:
     """The page with each table between its marks, `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
-    for name in dict.fromkeys(re.findall(r"<!-- ([\w-]+):begin -->", page)):
-        before, begin, rest = page.partition(f"<!-- {name}:begin -->\n")
-        _, end, after = rest.partition(f"<!-- {name}:end -->")
-        page = f"{before}{begin}{table(HERE / name)}{end}{after}"
+    for mark in list(MARK.finditer(page)):
+        begin = f"{mark[0]}\n"
+        end = mark[0].replace(":begin", ":end")
+        before, _, rest = page.partition(begin)
+        after = rest.partition(end)[2]
+        loaded = load(HERE / mark["name"], whole=True)
+        page = f"{before}{begin}{(matrix if mark['matrix'] else table)(loaded)}{end}{after}"
     return page
 
 
