@@ -36,8 +36,15 @@ class QualityAdaptive(nn.Module):
         self.register_buffer("quality_std", torch.ones(dimension))
         self._quality: Tensor | None = None
 
+    @property
+    def reads_quality(self) -> bool:
+        """Whether it asks for the pictures' own quality; for a network of modules that do not, none is computed."""
+        return not self.zeroed
+
     def quality_for(self, x: Tensor) -> Tensor:
         """[B, dimension], standardised, for an input [B, ...]. Raises QbenchError where none or another was given."""
+        if self.zeroed:
+            return torch.zeros(len(x), self.dimension, device=x.device)
         if self._quality is None:
             raise QbenchError(
                 "a quality-adaptive module was run without the quality of the pictures; predict through its "
@@ -46,12 +53,16 @@ class QualityAdaptive(nn.Module):
         if tuple(self._quality.shape) != (len(x), self.dimension):
             wanted = f"{self.dimension} quality features of {len(x)} pictures"
             raise QbenchError(f"the module takes {wanted}, not {list(self._quality.shape)}")
-        found = (self._quality.to(x.device) - self.quality_mean) / self.quality_std
-        return torch.zeros_like(found) if self.zeroed else found
+        return (self._quality.to(x.device) - self.quality_mean) / self.quality_std
 
 
 def adaptive_modules(net: nn.Module) -> list[QualityAdaptive]:
     return [module for module in net.modules() if isinstance(module, QualityAdaptive)]
+
+
+def reads_quality(net: nn.Module) -> bool:
+    """Whether a module of `net` reads the quality of the pictures."""
+    return any(module.reads_quality for module in adaptive_modules(net))
 
 
 @contextmanager
@@ -96,7 +107,8 @@ class ByQuality:
 
 
 def by_quality(model: LoadedModel, feature: Feature) -> LoadedModel:
-    """`model`, whose network has quality-adaptive modules now. Raises NotApplicable for one that had them before."""
+    """`model`, whose network has new modules now: they are given the quality if one of them reads it. Raises
+    NotApplicable for a model whose modules were given it before."""
     if model.beside is not None:
         raise NotApplicable("the model's network already knows more of the pictures than its input")
-    return replace(model, beside=ByQuality(feature))
+    return replace(model, beside=ByQuality(feature)) if reads_quality(model.net) else model

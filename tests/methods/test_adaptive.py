@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, fx, nn
 
+from qbench.efficiency.measure import count_parameters
 from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError
+from qbench.methods import quac, quarf
 from qbench.methods.adaptive import QualityAdaptive, by_quality, given, standardise
+from qbench.methods.quac.adapt import adapt as adapt_quac
+from qbench.methods.quarf.adapt import adapt as adapt_quarf
 from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature
 from qbench.vocabulary import InputConvention
@@ -136,6 +141,45 @@ def test_features_are_standardised_and_the_control_sees_the_mean(model: LoadedMo
     again = Tinted(3)
     again.load_state_dict(module.state_dict())
     assert torch.equal(again.quality_std, module.quality_std)
+
+
+@pytest.mark.parametrize(
+    ("adapted", "asks"),
+    [
+        (lambda model, feature: adapt_quac(model, quac.Choice(), feature), True),
+        (lambda model, feature: adapt_quac(model, quac.Choice(zeroed=True), feature), False),
+        (lambda model, feature: adapt_quac(model, quac.Choice(activation="acon-c"), feature), False),
+        (lambda model, feature: adapt_quac(model, quac.Choice(activation="meta-acon"), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.Choice(), feature), True),
+        (lambda model, feature: adapt_quarf(model, quarf.Choice(zeroed=True), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.Choice(gates="uniform"), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.Choice(experts="plain"), feature), False),
+    ],
+)
+def test_controls_that_do_not_read_the_quality_do_not_ask_for_it(
+    adapted: Callable[[LoadedModel, Feature], tuple[LoadedModel, object]], asks: bool
+) -> None:
+    runs: list[int] = []
+
+    def compute(images: Tensor) -> Tensor:
+        runs.append(len(images))
+        return torch.zeros(len(images), 36)
+
+    planted = Feature("brisque", 36, "planted", compute, (nn.Linear(2, 3),))
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    model, _ = adapted(LoadedModel(net.eval(), InputConvention(size=16, resize=None), {"D2": "1"}), planted)
+    images = pictures()
+    with torch.no_grad():
+        plain = model.predict(images)
+        assert torch.equal(model.predict(images, _context(images)), plain)
+        cut = model.cut("D2")
+        assert torch.equal(cut.back(cut.front(images), images), plain)
+        with given(model.net, torch.full((3, 36), 9.0)):
+            told = model.net(model.normalise(images))
+    assert bool(runs) == asks
+    assert (count_parameters(model.networks) - count_parameters([model.net])) == (9 if asks else 0)
+    assert asks or torch.equal(told, plain)
 
 
 def test_a_model_adapts_once(model: LoadedModel) -> None:

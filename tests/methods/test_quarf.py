@@ -224,6 +224,21 @@ def test_noise_is_for_training_only_and_each_picture_s_own() -> None:
     torch.testing.assert_close(quiet.last_gates, still)
 
 
+def test_the_control_s_noise_is_each_picture_s_own_too() -> None:
+    made, x = block(zeroed=True).train(), noise(4, 8, 4, 4)
+    with torch.no_grad():
+        made(x)
+        together = made.last_gates
+        made(x[1:2])
+        alone = made.last_gates
+    assert together is not None
+    assert len(torch.unique(together, dim=0)) == 4
+    assert torch.equal(together[1:2], alone)  # type: ignore[arg-type]
+    with torch.no_grad():
+        made.eval()(x)
+    assert len(torch.unique(made.last_gates, dim=0)) == 1  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("routing", ["soft", "hard"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("own", [False, True])

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 from qbench.methods.adaptive import adaptive_modules, given
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quarf import QuarfMethod
-from qbench.quality.features import features
+from qbench.quality.features import Feature, features
 from qbench.train import losses as terms
+from qbench.train.recipes import adaptive
 from qbench.train.recipes.adaptive import quac, quarf
 from qbench.train.recipes.common import layers
 from qbench.vocabulary import Setup
@@ -113,3 +114,31 @@ def test_what_quarf_ships_is_what_was_trained(tmp_path: Path) -> None:
     net = recipe.modules["net"].eval()
     with torch.no_grad(), given(net, features("encoder", images)):
         torch.testing.assert_close(adapted.predict(images), net(adapted.normalise(images)), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "network", "asks"),
+    [
+        ("quac", {}, True),
+        ("quac", {"zeroed": True, "train": "whole"}, False),
+        ("quac", {"activation": "acon-c"}, False),
+        ("quac", {"activation": "meta-acon"}, False),
+        ("quarf", {"groups": 2}, True),
+        ("quarf", {"groups": 2, "zeroed": True}, False),
+        ("quarf", {"groups": 2, "gates": "uniform"}, False),
+        ("quarf", {"groups": 2, "experts": "plain"}, False),
+    ],
+)
+def test_a_training_that_does_not_read_the_quality_never_computes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, network: dict[str, object], asks: bool
+) -> None:
+    runs: list[int] = []
+
+    def compute(images: torch.Tensor) -> torch.Tensor:
+        runs.append(len(images))
+        return images.flatten(1)[:, :36]
+
+    monkeypatch.setattr(adaptive, "feature", lambda _name: Feature("brisque", 36, "planted", compute))
+    made = parts(tmp_path, kind, {"ce": 1.0, "kl": 1.0}, network)
+    steps((quac if kind == "quac" else quarf)(made), 2)
+    assert bool(runs) == asks

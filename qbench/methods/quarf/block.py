@@ -47,6 +47,10 @@ class Quarf(QualityAdaptive):
         self.last_gates: Tensor | None = None
         """Of the last forward pass, [B, groups, count]: for logs and for losses of the gates."""
 
+    @property
+    def reads_quality(self) -> bool:
+        return super().reads_quality and self.logits is not None
+
     def forward(self, x: Tensor) -> Tensor:
         logits = self._logits(x)
         gates = self.gates_of(logits)
@@ -78,16 +82,18 @@ class Quarf(QualityAdaptive):
         seen = F.layer_norm(quality, (self.dimension,))
         found = cast(Tensor, self.logits(seen)).float()
         if self.training and self.spread is not None:
-            found = found + self._noise(quality, found.shape[1]) * F.softplus(cast(Tensor, self.spread(seen)).float())
+            own = quality if self.reads_quality else x.float().mean((2, 3))
+            found = found + self._noise(own, found.shape[1]) * F.softplus(cast(Tensor, self.spread(seen)).float())
         return found.reshape(len(x), self.groups, len(self.experts))
 
-    def _noise(self, quality: Tensor, count: int) -> Tensor:
-        """[B, count] from N(0, 1), drawn by the pictures' own features: a training that goes on draws the same, and no
-        picture's noise depends on the others of its batch."""
-        rows = quality.detach().float().cpu().contiguous().numpy()
+    def _noise(self, own: Tensor, count: int) -> Tensor:
+        """[B, count] from N(0, 1), drawn by the pictures' own features [B, N]: a training that goes on draws the same,
+        and no picture's noise depends on the others of its batch. All pictures of a control have one quality; the means
+        of their maps tell them apart."""
+        rows = own.detach().float().cpu().contiguous().numpy()
         names = (hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows)
         drawn = [keyed(self.seed, "quarf/noise", 0, name).standard_normal(count, dtype="float32") for name in names]
-        return torch.stack([torch.from_numpy(row) for row in drawn]).to(quality.device)
+        return torch.stack([torch.from_numpy(row) for row in drawn]).to(own.device)
 
     def _hard(self, x: Tensor, logits: Tensor) -> Tensor:
         """One expert a picture and group; the others do not run. The gate is one in value; with `straight_through` its

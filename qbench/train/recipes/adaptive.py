@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qbench.methods.adaptive import adaptive_modules, standardise
+from qbench.methods.adaptive import reads_quality, standardise
 from qbench.methods.initial import initialise
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.adapt import adapt as adapt_quac
@@ -96,7 +96,7 @@ def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -
     model.net.requires_grad_(whole)
     for path in adapted.paths:
         model.net.get_submodule(path).requires_grad_(True)
-    if adaptive_modules(model.net):
+    if reads_quality(model.net):
         make = parts.batches("source", "quality", 32)
         standardise(model.net, torch.cat([adapted.feature.of(make(i).degraded) for i in range(QUALITY_BATCHES)]))
     channels_last(model.net, parts.device)
