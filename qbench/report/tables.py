@@ -94,8 +94,9 @@ class _Sheet:
         )
         methods = list(dict.fromkeys(cell.method for cell in cells))
         rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
-        reference = self._points(rows_of.get(DIRECT, []), list(degraded))
-        rows = [self._row(method, rows_of[method], list(columns.values()), reference) for method in methods]
+        names = [CLEAN, *(name for column in columns.values() for name in column)]
+        points_of = {method: self._points(rows_of[method], names) for method in methods}
+        rows = [self._row(method, rows_of[method], list(columns.values()), points_of) for method in methods]
         return Group(of, heads, marked(rows, heads))
 
     def _head(self, name: str, cell: CellInfo) -> Column:
@@ -119,10 +120,10 @@ class _Sheet:
         method: str,
         cells: Sequence[CellInfo],
         columns: Sequence[Sequence[str]],
-        direct: Mapping[str, Point],
+        points_of: Mapping[str, Mapping[str, Point]],
     ) -> Row:
         degraded = [name for column in columns for name in column]
-        points = self._points(cells, [CLEAN, *degraded])
+        points, direct = points_of[method], points_of.get(DIRECT, {})
         values = [self._cell(column, points, cells) for column in ([CLEAN], *columns)]
         if degraded:
             values += self._summary(method, degraded, points, direct)
@@ -140,7 +141,7 @@ class _Sheet:
         """Average, gain and, where the metric has one, relative performance over the degraded conditions."""
         whole = [points[name] for name in degraded if name in points]
         complete = len(whole) == len(degraded)
-        compared = complete and method != DIRECT and len(direct) == len(degraded)
+        compared = complete and method != DIRECT and all(name in direct for name in degraded)
         found = [
             average(whole, self.draws) if complete else DASH,
             gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH,

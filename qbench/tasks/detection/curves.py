@@ -56,11 +56,15 @@ def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
 def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
     """[resamples, overlaps, recalls, K]: the highest precision at that recall or above; NaN without objects."""
     asked = wanted(matches, weights)
+    totals, place = np.unique(asked, return_inverse=True)
+    needed, place = _needed(totals), place.reshape(asked.shape)
     values = np.full((len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes)), np.nan)
     for kind in range(len(matches.classes)):
         some = np.flatnonzero(asked[:, kind])
         if len(some):
-            values[some, :, :, kind] = _class_precision(matches, kind, weights[some], asked[some, kind], overlaps)
+            values[some, :, :, kind] = _class_precision(
+                matches, kind, weights[some], needed[place[some, kind]], overlaps
+            )
     return values
 
 
@@ -74,12 +78,11 @@ class _Queue:
     """[E, resamples]"""
 
 
-def _class_precision(matches: Matches, kind: int, weights: Whole, asked: Whole, overlaps: slice) -> Numbers:
-    """[resamples, overlaps, recalls], where objects are asked for."""
+def _class_precision(matches: Matches, kind: int, weights: Whole, needed: Whole, overlaps: slice) -> Numbers:
+    """[resamples, overlaps, recalls], where objects are asked for; `needed` [resamples, recalls] as `_needed` says."""
     judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
     queue = _queue(matches, kind, weights)
     every = np.cumsum(queue.times, axis=0)
-    needed = _needed(asked)
     values = np.empty((len(weights), len(judged), len(RECALLS)))
     for place, (all_right, all_ignored) in enumerate(judged):
         right, ignored = all_right[queue.which], all_ignored[queue.which]
@@ -102,32 +105,36 @@ def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
     copy = np.arange(len(places)) - np.repeat(np.cumsum(copies) - copies, copies)
     order = np.lexsort((places, copy, run[places]))
     places, copy = places[order], copy[order]
-    times = weights.T[image[places]]
-    return _Queue(members[places], np.where(tied[places][:, None], times > copy[:, None], times))
+    times = np.ascontiguousarray(weights.T)[image[places]]
+    if tied.any():
+        times = np.where(tied[places][:, None], times > copy[:, None], times)
+    return _Queue(members[places], times)
 
 
-def _needed(asked: Whole) -> Whole:
-    """[resamples, recalls]: the fewest hits whose share of what is asked, as it is rounded, reaches each recall."""
-    total = asked[:, None]
+def _needed(totals: Whole) -> Whole:
+    """[totals, recalls]: the fewest hits whose share of a total, as it is rounded, reaches each recall; 0 for none."""
+    total = totals[:, None]
     guess = np.ceil(RECALLS * total).astype(np.int64)
     tried = np.stack([guess - 1, guess, guess + 1])
-    reached = (tried / total >= RECALLS) & (tried >= 0)
+    reached = (tried / np.maximum(total, 1) >= RECALLS) & (tried >= 0)
     return np.asarray(np.take_along_axis(tried, reached.argmax(axis=0)[None], axis=0)[0], dtype=np.int64)
 
 
 def _read_off(hits: Whole, seen: Whole, needed: Whole) -> Numbers:
     """[resamples, recalls], from counts [right detections, resamples] at each right detection.
 
-    Precision only falls between right detections, so that the highest one at a recall is found at one of them."""
+    Precision only falls between right detections, so that the highest one at a recall is found at one of them: the
+    first with as many hits as are needed, whose place is the number of those with fewer."""
     number, resamples = hits.shape
     best = np.zeros((number + 1, resamples))
     best[:-1] = hits / (seen + np.spacing(1))
     best = np.maximum.accumulate(best[::-1], axis=0)[::-1]
-    step = max(int(needed.max(initial=0)), int(hits.max(initial=0))) + 1
-    apart = np.arange(resamples) * step
-    first = np.searchsorted((hits + apart).T.ravel(), (needed + apart[:, None]).ravel(), side="left")
-    first = first.reshape(needed.shape) - np.arange(resamples)[:, None] * number
-    return np.asarray(np.take_along_axis(best.T, first, axis=1), dtype=np.float64)
+    width = max(int(needed.max(initial=0)), int(hits.max(initial=0)) + 1) + 1
+    column = np.arange(resamples)
+    having = np.bincount((hits + 1 + column * width).ravel(), minlength=resamples * width)
+    fewer = np.cumsum(having.reshape(resamples, width), axis=1)
+    first = fewer.ravel()[needed + column[:, None] * width]
+    return np.asarray(best.ravel()[first * resamples + column[:, None]], dtype=np.float64)
 
 
 def mean(values: Numbers, there: Flags) -> Numbers:

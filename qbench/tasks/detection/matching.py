@@ -124,35 +124,32 @@ def _joined(rows: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype=kind), *(row.astype(kind) for row in rows)])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def matches(gathered: Gathered, area: str) -> Matches:
     """What becomes of each detection for the objects of one range of `AREAS`."""
     classes = np.unique(gathered.objects.labels)
     rows = np.arange(gathered.rows)
     states = _states(gathered, classes, AREAS[area]) if len(classes) and len(rows) else []
-    wanted = np.zeros((len(rows), len(classes)), dtype=np.int64)
-    parts: list[tuple[Whole, Whole, Numbers, Whole, Flags, Flags]] = []
-    for place, (hits, _, scores, unwanted, ignored, _) in enumerate(states):
-        kind, row = divmod(place, len(rows))
-        wanted[row, kind] = len(unwanted) - sum(unwanted)
-        if scores:
-            number = len(scores)
-            passed = np.array(ignored, dtype=np.bool_).reshape(-1, number)
-            right = (np.array(hits).reshape(-1, number) != 0) & ~passed
-            parts.append(
-                (np.full(number, row), np.full(number, kind), np.array(scores), np.arange(number), right, passed)
-            )
-    nothing = np.zeros((len(OVERLAPS), 0), dtype=np.bool_)
+    numbers = np.array([len(scores) for _, _, scores, *_ in states], dtype=np.int64)
+    kind, image = np.divmod(np.repeat(np.arange(len(states)), numbers), max(1, len(rows)))
+    passed = _by_overlap([ignored for *_, ignored, _ in states], np.bool_)
+    asked = [len(unwanted) - sum(unwanted) for _, _, _, unwanted, _, _ in states]
     return Matches(
         classes,
-        _joined([part[0] for part in parts], np.int64),
-        _joined([part[1] for part in parts], np.int64),
-        _joined([part[2] for part in parts], np.float64),
-        _joined([part[3] for part in parts], np.int64),
-        np.concatenate([nothing, *(part[4] for part in parts)], axis=1),
-        np.concatenate([nothing, *(part[5] for part in parts)], axis=1),
-        wanted,
+        image,
+        kind,
+        np.array([score for _, _, scores, *_ in states for score in scores], dtype=np.float64),
+        np.arange(len(kind)) - np.repeat(np.cumsum(numbers) - numbers, numbers),
+        (_by_overlap([hits for hits, *_ in states], np.int64) != 0) & ~passed,
+        passed,
+        np.array(asked, dtype=np.int64).reshape(len(classes), -1).T if asked else np.zeros((len(rows), 0), np.int64),
     )
+
+
+def _by_overlap(found: Sequence[Sequence[Any]], kind: Any) -> NDArray[Any]:
+    """Findings of each class and picture [overlaps x D], side by side: [overlaps, all D]."""
+    nothing = np.zeros((len(OVERLAPS), 0), dtype=kind)
+    return np.concatenate([nothing, *(np.array(each, kind).reshape(len(OVERLAPS), -1) for each in found)], axis=1)
 
 
 def _states(gathered: Gathered, classes: Whole, area: tuple[float, float]) -> list[Any]:
