@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, WeightsError
+from qbench.errors import WeightsError
 from qbench.models.detection import AS_THEY_ARE, CONFIG
-from qbench.models.files import sha256
+from qbench.models.huggingface import EXTRA, LIBRARY, OfTransformers
+from qbench.models.segmentation import installed
 from qbench.registry import model
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
-PARTS = (".json", ".safetensors", ".bin")
-
 
 @model("hf-detection:*")
 @dataclass(frozen=True, config=CONFIG)
-class HfDetection:
+class HfDetection(OfTransformers):
     """A detector of transformers (DETR, RT-DETR, YOLOS, ...): a folder with its files, or a name of the hub.
 
     Its image processor resizes, normalises and reads the boxes off. With `weights`, the state comes from that file and
     no network is touched; of the folder (or of what the hub's cache holds) only the configuration is read. `classes`
     other than the checkpoint's draw the last layers anew from `seed`. No code that a repository brings is run."""
 
+    prefix: ClassVar[str] = "hf-detection"
+    needed: ClassVar[str] = "give a folder with config.json, preprocessor_config.json and model.safetensors"
     name: str
     weights: Path | None = None
     pretrained: bool = True
@@ -37,41 +37,15 @@ class HfDetection:
     revision: str | None = Field(default=None, description="Branch, tag or commit of the hub. Default: main.")
     seed: int = 0
 
-    @property
-    def label(self) -> str:
-        folder = Path(self.name)
-        return f"hf-detection:{folder.name if folder.is_dir() else self.name}"
-
-    @property
-    def sites(self) -> Mapping[str, str]:
-        return {}
-
-    def identity(self) -> Mapping[str, Any]:
-        own = "own" if self.pretrained else "none"
-        return {
-            "architecture": self._parts(), "library": _installed(), "classes": self.classes, "seed": self.seed,
-            "weights": sha256(self.weights) if self.weights is not None else own,
-        }  # fmt: skip
-
-    def _parts(self) -> Any:
-        folder = Path(self.name)
-        if not folder.is_dir():
-            return f"hub:{self.name}@{self.revision or 'main'}"
-        return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.suffix in PARTS}
-
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises QbenchError for an unknown name, no library or no network, WeightsError for a misfit."""
-        _installed()
+        installed(LIBRARY, EXTRA)
         from qbench.models.base import LoadedModel
         from qbench.models.detection_hf_net import Processed, decode, with_state
         from qbench.models.fold import for_inference
 
-        try:
+        with self._reading():
             processor, net = self._read()
-        except (OSError, ValueError) as error:
-            text = str(error).strip().split("\n", 1)[0]
-            advice = "give a folder with config.json, preprocessor_config.json and model.safetensors"
-            raise QbenchError(f"hf-detection:{self.name} cannot be loaded: {text}; {advice}") from error
         if self.weights is not None:
             net = with_state(net, self.weights)
         names = [str(net.config.id2label[place]) for place in range(net.config.num_labels)]
@@ -84,8 +58,7 @@ class HfDetection:
         import transformers
 
         library: Any = transformers
-        where: dict[str, Any] = {"local_files_only": self.weights is not None or Path(self.name).is_dir()}
-        where |= {"revision": self.revision} if self.revision else {}
+        where = self._origin()
         processor = library.AutoImageProcessor.from_pretrained(self.name, **where)
         changes = {} if self.classes is None else {"num_labels": self.classes}
         config = _without_download(library.AutoConfig.from_pretrained(self.name, **where, **changes))
@@ -110,14 +83,6 @@ class HfDetection:
                 f"{self.name} lacks {len(missing)} tensors of {type(net).__name__}, first {missing[0]!r}"
             )
         return net
-
-
-def _installed() -> str:
-    """`transformers==VERSION`. Raises QbenchError that names the extra where it is not installed."""
-    try:
-        return f"transformers=={version('transformers')}"
-    except PackageNotFoundError:
-        raise QbenchError("transformers is not installed; `pip install 'qbench[hf]'` brings it") from None
 
 
 def _without_download(config: Any) -> Any:

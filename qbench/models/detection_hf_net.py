@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qbench.errors import WeightsError
 from qbench.models.base import check_state
 from qbench.models.detection import decode as boxes_of
 from qbench.models.detection import indices
 from qbench.models.files import read_state
+from qbench.models.huggingface import loaded
 from qbench.vocabulary import Boxes
 
 
@@ -51,11 +51,4 @@ def with_state(net: Any, file: Path) -> Any:
         check_state(net, state, str(file))
         net.load_state_dict(state, strict=True)
         return net
-    loaded, found = type(net).from_pretrained(
-        None, config=net.config, state_dict=state, output_loading_info=True, ignore_mismatched_sizes=True
-    )
-    misfits = [(part, sorted(map(str, found[f"{part}_keys"]))) for part in ("missing", "unexpected", "mismatched")]
-    text = "; ".join(f"{len(names)} {part}, first {names[0]!r}" for part, names in misfits if names)
-    if text:
-        raise WeightsError(f"weights {file} do not fit {type(net).__name__}: {text}")
-    return loaded
+    return loaded(type(net), net.config, str(file), state_dict=state)
