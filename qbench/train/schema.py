@@ -41,7 +41,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     "quality": (),
     "quac": (
         "placement", "sites", "how", "activation", "quality", "norm", "start", "reduction", "zeroed", "train",
-        "smoothing",
+        "scaled", "smoothing",
     ),
     "quarf": (
         "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",

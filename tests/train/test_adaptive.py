@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from qbench.errors import QbenchError
 from qbench.methods.adaptive import adaptive_modules, given
 from qbench.methods.quac import QuacMethod
+from qbench.methods.quac.acon import Acon
 from qbench.methods.quarf import QuarfMethod
 from qbench.quality.features import Feature, features
 from qbench.train import losses as terms
@@ -59,6 +61,37 @@ def test_what_quac_ships_is_what_was_trained(tmp_path: Path, train: str) -> None
     with torch.no_grad():
         torch.testing.assert_close(adapted.predict(images), expected, atol=1e-6, rtol=1e-5)
     assert len(recipe.ship()) < 20 if train == "modules" else len(recipe.ship()) > 60
+
+
+@pytest.mark.parametrize("activation", ["quac", "acon-c"])
+def test_units_of_the_maps_are_put_into_what_ships(tmp_path: Path, activation: str) -> None:
+    options = {"quality": "brisque", "train": "modules", "activation": activation, "scaled": True}
+    recipe = quac(parts(tmp_path, "quac", {"kl": 1.0}, options))
+    net = recipe.modules["net"]
+    places = [module for module in net.modules() if isinstance(module, Acon)]
+    seen: list[torch.Tensor] = []
+    handle = places[0].register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    plain = parts(tmp_path, "quac", {"kl": 1.0}, options).batches("source", "quality", 32)(0).degraded
+    with torch.no_grad(), given(net, features("brisque", plain)):
+        net.eval()(Built().build().normalise(plain))
+    handle.remove()
+    assert places[0].unit == pytest.approx(float(seen[0].square().mean().sqrt()), rel=1e-4)
+    assert all(place.unit != 1 for place in places)
+    steps(recipe, 2)
+    file = tmp_path / "quac.safetensors"
+    save_file({key: value.contiguous() for key, value in recipe.ship().items()}, file, dict(recipe.metadata))
+    method = QuacMethod(weights=file)
+    method.setup(Setup(Built().build(), None, "cpu"))
+    adapted = method.adapt(Built().build())
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), given(net.eval(), features("brisque", images)):
+        torch.testing.assert_close(adapted.predict(images), net(adapted.normalise(images)), atol=1e-4, rtol=1e-4)
+    assert all(place.unit != 1 for place in places), "the network in training keeps its units"
+
+
+def test_units_are_refused_where_beta_cannot_follow(tmp_path: Path) -> None:
+    with pytest.raises(QbenchError, match="meta-ACON"):
+        quac(parts(tmp_path, "quac", {"kl": 1.0}, {"activation": "meta-acon", "scaled": True}))
 
 
 def test_features_are_standardised_on_what_it_trains_on(tmp_path: Path) -> None:

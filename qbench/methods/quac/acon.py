@@ -19,12 +19,14 @@ STEEP = 5.0
 """beta at which x sigmoid(beta x) starts in place of a ReLU: it is never further from it than 0.28 / beta."""
 
 
-class _Acon(nn.Module):
+class Acon(nn.Module):
     """p1, p2 and the formula; channels are the second dimension, or the last one (tokens)."""
 
     p1: nn.Parameter
     p2: nn.Parameter
     layout: Layout
+    unit: float = 1.0
+    """What counts as 1 in the maps, for beta and for their means: see `work_in`."""
 
     def _begin(self, channels: int, layout: Layout) -> None:
         self.layout = layout
@@ -32,7 +34,7 @@ class _Acon(nn.Module):
 
     def _activate(self, x: Tensor, beta: Tensor) -> Tensor:
         """`beta`: [channels] or [B, channels]."""
-        gap, p2, beta = (self._along(value, x) for value in (self.p1 - self.p2, self.p2, beta))
+        gap, p2, beta = (self._along(value, x) for value in (self.p1 - self.p2, self.p2, beta / self.unit))
         lifted = gap * x
         return lifted * torch.sigmoid(beta * lifted) + p2 * x
 
@@ -44,13 +46,34 @@ class _Acon(nn.Module):
         return value.reshape(len(value), *shape)
 
     def _pooled(self, x: Tensor) -> Tensor:
-        """The mean over all places, [B, channels]."""
-        if x.dim() == 2:
-            return x
-        return x.flatten(1, -2).mean(1) if self.layout == "last" else x.flatten(2).mean(2)
+        """The mean over all places in units, [B, channels]."""
+        if x.dim() > 2:
+            x = x.flatten(1, -2).mean(1) if self.layout == "last" else x.flatten(2).mean(2)
+        return x / self.unit
+
+    @torch.no_grad()
+    def work_in(self, unit: float) -> None:
+        """Let beta and means count in `unit`, the size of the maps, as it is in networks whose maps are far from 1:
+        there a steep beta hardly learns, and the quality is lost beside the means. Raises ValueError for meta-ACON,
+        whose beta cannot leave (0, 1), and for a unit that is not positive."""
+        if unit <= 0 or isinstance(self, MetaAcon):
+            raise ValueError("maps have a positive size, and the beta of meta-ACON cannot follow it")
+        self.unit = unit
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put the unit into the weights: the same function of the picture, in units of 1."""
+        if isinstance(self, AconC):
+            self.beta /= self.unit
+        if isinstance(self, QAcon):
+            self.out.weight /= self.unit
+            self.out.bias /= self.unit
+            first = cast(nn.Linear, self.squeeze[0])
+            first.weight[:, : len(self.p1)] /= self.unit
+        self.unit = 1.0
 
 
-class AconC(_Acon):
+class AconC(Acon):
     """ACON-C: beta is learned for each channel, the same for every picture."""
 
     def __init__(self, channels: int, layout: Layout = "first") -> None:
@@ -62,7 +85,7 @@ class AconC(_Acon):
         return self._activate(x, self.beta)
 
 
-class MetaAcon(_Acon):
+class MetaAcon(Acon):
     """meta-ACON: beta in (0, 1) from the features' own means, by two layers without an activation between."""
 
     def __init__(
@@ -76,7 +99,7 @@ class MetaAcon(_Acon):
         return self._activate(x, torch.sigmoid(self.squeeze(self._pooled(x))))
 
 
-class QAcon(_Acon, QualityAdaptive):
+class QAcon(Acon, QualityAdaptive):
     """Q-ACON: beta from the features' means and the picture's quality, z = [mean(x); q]:
     s = sigmoid(N(W2 N(W1 z))) and beta = W3 s + b3, per picture and channel, unbounded.
 
@@ -119,7 +142,7 @@ def _norm(width: int, norm: Norm) -> nn.Module:
 
 
 @torch.no_grad()
-def start_as(module: _Acon, replaced: nn.Module | None) -> None:
+def start_as(module: Acon, replaced: nn.Module | None) -> None:
     """Set what decides the first output: that of the activation which is replaced (None: an added one, the identity).
 
     GELU is met to 0.02 by beta = 1.702 (Hendrycks and Gimpel, arXiv 1606.08415), SiLU exactly; of ReLU see STEEP.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from qbench.errors import QbenchError
 from qbench.methods.adaptive import reads_quality, standardise
 from qbench.methods.initial import initialise
 from qbench.methods.quac import QuacMethod
+from qbench.methods.quac.acon import Acon
 from qbench.methods.quac.adapt import adapt as adapt_quac
 from qbench.methods.quarf import QuarfMethod
 from qbench.methods.quarf.adapt import adapt as adapt_quarf
@@ -46,14 +48,19 @@ def quac(parts: Parts) -> Recipe:
     """QuAC: adaptive activations in a model.
 
     Terms: `ce` from labels, masks or pixels, as in fine-tuning; with the clean-image teacher (the model before, on
-    clean pictures) `kl` on predictions and `deeper` on the maps of `sites`, as the published figure draws it."""
+    clean pictures) `kl` on predictions and `deeper` on the maps of `sites`, as the published figure draws it.
+    `network: {scaled: true}`: beta and the means count in units of each place's maps, for networks whose maps are far
+    from 1; what ships counts in units of 1 again. Raises QbenchError for that with meta-ACON."""
     options, whole = _options(parts)
+    scaled = bool(options.pop("scaled", False))
     choice = QuacMethod(**options).choice()
     quality = feature(choice.quality)
     loaded = parts.built()
     teacher = _teacher(loaded)
     model, paths = adapt_quac(loaded, choice, quality)
     _first_weights(model.net, paths, parts.seed)
+    if scaled:
+        _work_in_units(parts, model, paths)
     return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key)), teacher, whole)
 
 
@@ -91,6 +98,38 @@ def _first_weights(net: nn.Module, paths: Sequence[str], seed: int) -> None:
             initialise(nn.ModuleDict({path.replace(".", "/"): squeeze}), seed)
 
 
+@torch.no_grad()
+def _work_in_units(parts: Parts, model: LoadedModel, paths: Sequence[str]) -> None:
+    """Give every activation the root mean square of the maps that it sees in a batch of the source."""
+    sizes: dict[str, float] = {}
+
+    def keeper(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _module, given: sizes.__setitem__(path, float(given[0].float().square().mean().sqrt()))
+
+    handles = [model.net.get_submodule(path).register_forward_pre_hook(keeper(path)) for path in paths]
+    try:
+        model.predict(parts.batches("source", "quality", 32)(0).degraded)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for path, size in sizes.items():
+        try:
+            cast(Acon, model.net.get_submodule(path)).work_in(size)
+        except ValueError as error:
+            raise QbenchError(f"`scaled` at {path!r}: {error}") from error
+
+
+def _settled(net: nn.Module) -> nn.Module:
+    """`net`, or where activations count in units of their own, a copy in which these are put into the weights."""
+    if all(each.unit == 1.0 for each in net.modules() if isinstance(each, Acon)):
+        return net
+    net = copy.deepcopy(net)
+    for each in net.modules():
+        if isinstance(each, Acon):
+            each.settle()
+    return net
+
+
 def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -> Recipe:
     model = adapted.model
     model.net.requires_grad_(whole)
@@ -108,7 +147,8 @@ def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -
             model.net.get_submodule(path).train()
 
     def ship() -> Mapping[str, Tensor]:
-        return dict(model.net.state_dict()) if whole else state_of(model.net, adapted.paths)
+        net = _settled(model.net)
+        return dict(net.state_dict()) if whole else state_of(net, adapted.paths)
 
     return Recipe(
         {"net": model.net},
