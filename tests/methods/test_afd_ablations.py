@@ -247,10 +247,17 @@ def page_blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
-def test_the_code_of_the_page_runs(tmp_path: Path) -> None:
+def test_the_code_of_the_page_mends_features_at_the_site_of_the_size_that_its_table_says(tmp_path: Path) -> None:
     (code,) = page_blocks("python")
     (tmp_path / "page.py").write_text(code)
-    runpy.run_path(str(tmp_path / "page.py"))
+    made = runpy.run_path(str(tmp_path / "page.py"))
+    features, pictures, deployed = made["features"], made["pictures"], made["deployed"]
+    mended = deployed(features, pictures)
+    assert features.shape == mended.shape == (1, 64, 112, 112)
+    torch.testing.assert_close(made["cut"].back(mended, pictures), made["logits"], rtol=1e-3, atol=1e-3)
+    assert made["logits"].shape == (1, 1000)
+    torch.testing.assert_close(made["cut"].back(features, pictures), made["model"].logits(pictures))
+    assert sum(parameter.numel() for parameter in deployed.parameters()) == 106_464
 
 
 def test_the_card_of_the_page_is_valid(tmp_path: Path) -> None:

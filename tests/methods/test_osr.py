@@ -265,9 +265,14 @@ def test_it_is_a_trained_image_method_and_no_oracle() -> None:
     assert get("method", "osr").facts == {"site": "image", "trained": True, "oracle": False}
 
 
-def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+def test_the_example_of_the_page_starts_at_the_restorer_and_trains_the_transforms_alone(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "methods" / "osr.md").read_text("utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     file = tmp_path / "example.py"
     file.write_text(code)
-    runpy.run_path(str(file))
+    made = runpy.run_path(str(file))
+    picture, net = made["picture"], made["net"]
+    np.testing.assert_allclose(net(picture).detach().numpy(), made["mine"](picture).numpy(), atol=1e-6)
+    sizes = {sum(parameter.numel() for parameter in part) for part in (made["transforms"], net.parameters())}
+    assert sizes == {3139}, "a restorer without parameters adds none"
+    assert f"{3139:,} parameters" in page
