@@ -64,12 +64,12 @@ class Acon(nn.Module):
     def settle(self) -> None:
         """Put the unit into the weights: the same function of the picture, in units of 1."""
         if isinstance(self, AconC):
-            self.beta /= self.unit
+            self.beta.div_(self.unit)
         if isinstance(self, QAcon):
-            self.out.weight /= self.unit
-            self.out.bias /= self.unit
+            self.out.weight.div_(self.unit)
+            self.out.bias.div_(self.unit)
             first = cast(nn.Linear, self.squeeze[0])
-            first.weight[:, : len(self.p1)] /= self.unit
+            first.weight[:, : len(self.p1)].div_(self.unit)
         self.unit = 1.0
 
 

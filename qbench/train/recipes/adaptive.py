@@ -30,6 +30,9 @@ from qbench.train.recipes.supervised import Supervised, modes
 
 QUALITY_BATCHES = 12
 """Batches of the source whose features are standardised to zero mean and unit deviation."""
+PART = 0.25
+"""The unit of maps as a part of their root mean square. The first beta in such units is never further from a ReLU than
+1.4 % of that size; in units of the whole of it, SqueezeNet lost 12 of 62 points before its training."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _first_weights(net: nn.Module, paths: Sequence[str], seed: int) -> None:
 
 @torch.no_grad()
 def _work_in_units(parts: Parts, model: LoadedModel, paths: Sequence[str]) -> None:
-    """Give every activation the root mean square of the maps that it sees in a batch of the source."""
+    """Give every activation its unit, by the maps that it sees in a batch of the source."""
     sizes: dict[str, float] = {}
 
     def keeper(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
@@ -114,7 +117,7 @@ def _work_in_units(parts: Parts, model: LoadedModel, paths: Sequence[str]) -> No
             handle.remove()
     for path, size in sizes.items():
         try:
-            cast(Acon, model.net.get_submodule(path)).work_in(size)
+            cast(Acon, model.net.get_submodule(path)).work_in(PART * size)
         except ValueError as error:
             raise QbenchError(f"`scaled` at {path!r}: {error}") from error
 
