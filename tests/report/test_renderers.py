@@ -14,6 +14,7 @@ from rich.console import Console
 
 from qbench.report import latex, markdown, terminal, tidy
 from qbench.report.build import build, picture_name, render, write
+from qbench.report.model import Column, Group, Report, Row, Table, Value
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
 
@@ -115,12 +116,16 @@ def test_csv_and_json_hold_the_tables_numbers(report):
     assert next(line["reason"] for line in rows if line["missing"] == "n/a").endswith(NASTY)
 
 
-@pytest.mark.parametrize("width", [70, 100, 130, 160])
-def test_terminal_fits_and_shows_every_number(report, width):
+def shown(report, width):
     out = io.StringIO()
     terminal.show(report, Console(file=out, width=width, color_system=None, force_terminal=True))
-    text = out.getvalue()
-    assert max(map(len, text.splitlines())) <= max(width, 100)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 70, 100, 130, 160])
+def test_terminal_fits_and_shows_every_number(report, width):
+    text = shown(report, width)
+    assert max(map(len, text.splitlines())) <= max(width, 60)
     for table in report.tables:
         for group in table.groups:
             for row in group.rows:
@@ -128,6 +133,47 @@ def test_terminal_fits_and_shows_every_number(report, width):
                     if column.unit == "percent" and value.value is not None:
                         assert f"{100 * value.value:.1f}" in text
                         assert f"{100 * value.low:.1f}…{100 * value.high:.1f}" in text
+
+
+def beside(pairs, methods, turned=False):
+    """A table of figures in pairs, ours and a paper's, of which each is another number."""
+    columns = tuple(Column(f"{i}{who}", f"jpeg@{i}, {who}", "percent") for i in range(pairs)
+                    for who in ("ours", "published"))  # fmt: skip
+    rows = tuple(
+        Row(name, False, tuple(Value((100 * row + i) / 1e4, 0.1, 0.2) for i in range(2 * pairs)))
+        for row, name in enumerate(methods)
+    )
+    group = Group({"model": "net"}, columns, rows, "condition" if turned else "")
+    return Report("fake", "", 1, "", (), (Table("published", "Beside", (group,)),))
+
+
+@pytest.mark.parametrize("width", [80, 112, 200])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_wide_table_comes_in_parts_that_all_name_their_lines(width, turned):
+    methods = [f"method-{i}" for i in range(10 if turned else 12)]
+    report = beside(5, methods, turned)
+    text = shown(report, width)
+    assert max(map(len, text.splitlines())) <= width
+    (group,) = report.tables[0].groups
+    titles = [column.heading for column in group.columns] if turned else methods
+    heads = methods if turned else [column.heading for column in group.columns]
+    parts = [part.splitlines() for part in re.split(r"\n *\n", text.strip()) if "───" in part]
+    assert (len(parts) == 1) == (width == 200)
+    assert max(map(len, parts[0])) - max(map(len, parts[-1])) < 0.5 * width
+    for part in parts:
+        assert [title for title in titles if any(line.startswith(f" {title} ") for line in part)] == titles
+    words = " ".join(line for part in parts for line in part[: next(i for i, x in enumerate(part) if "───" in x)])
+    assert all(words.count(word) >= sum(word in head for head in heads) for head in heads for word in head.split())
+    for row in group.rows:
+        for value in row.values:
+            assert re.search(rf"(?<![\d.]){100 * value.value:.1f}\b", text)
+
+
+def test_a_long_name_is_not_cut_off():
+    name = "a-method-whose-label-is-longer-than-the-whole-terminal-is-wide-or-nearly-so"
+    text = shown(beside(2, [name]), 60)
+    assert sum(line.startswith(f" {name} ") for line in text.splitlines()) == 4
+    assert all(" 10.0…20.0 " in line for line in text.splitlines() if "…" in line)
 
 
 def test_a_run_without_cells_is_a_page_not_a_crash(tmp_path):
