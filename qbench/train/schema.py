@@ -47,7 +47,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
         "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
         "noisy", "zeroed", "train", "smoothing",
     ),
-    "qdmr": ("plan", "codebook", "residual", "perception", "start", "encoder", "generated"),
+    "qdmr": ("plan", "codebook", "residual", "standardised", "perception", "start", "encoder", "generated"),
 }  # fmt: skip
 """The keys of `network` that each kind of recipe knows."""
 WITHOUT_MODEL = ("restorer", "quality", "qdmr")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.qdmr import Choice, QdmrMethod
-from qbench.methods.qdmr.codebook import Codebook, usage
+from qbench.methods.qdmr.codebook import Codebook, Quantiser, usage
 from qbench.methods.qdmr.judge import Judge, SpectralConv, hinge, least_squares
 from qbench.methods.qdmr.net import Fusion, Qdmr, padded
 from qbench.methods.qdmr.shape import PLANS
@@ -133,6 +133,26 @@ def test_gradients_pass_the_codebook_unchanged_and_its_loss_is_as_published() ->
     torch.testing.assert_close(to_codes, expected)
 
 
+@pytest.mark.parametrize("standardised", [False, True])
+def test_features_that_shrink_keep_their_codes_where_they_are_standardised(standardised: bool) -> None:
+    """A thousandth of the size falls into one code's cell, unless each channel has mean 0 and variance 1 again."""
+    quantiser = Quantiser(TINY, standardised=standardised)
+    begin(quantiser, 0, "quantiser")
+    with torch.no_grad():
+        quantiser.codebook.weight.copy_(torch.randn(TINY.codes, TINY.code_width, generator=_generator()))
+        features = 20 * torch.randn(2, TINY.width, 8, 8, generator=_generator())
+        wide = quantiser(features)[1].indices
+        shrunk = quantiser(features / 1000)[1].indices
+        found = quantiser.searched(features)
+    assert wide.unique().numel() > 8
+    assert (shrunk.unique().numel() > 8) == standardised
+    means, variances = found.mean((0, 2, 3)), found.var((0, 2, 3), unbiased=False)
+    as_asked = torch.allclose(means, torch.zeros_like(means), atol=1e-4) and torch.allclose(
+        variances, torch.ones_like(variances), atol=1e-2
+    )
+    assert as_asked == standardised
+
+
 def test_usage_in_closed_form() -> None:
     perplexity, used = usage(torch.tensor([[0, 1], [2, 3]]), 8)
     assert float(perplexity) == pytest.approx(4.0)
@@ -238,10 +258,13 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     assert torch.equal(restored, net.passed(whole).pictures[..., : size[0], : size[1]])
 
 
-def test_pictures_do_not_see_their_batch() -> None:
-    net = lively(started()).eval()
+@pytest.mark.parametrize("standardised", [False, True])
+def test_pictures_do_not_see_their_batch(standardised: bool) -> None:
+    net = lively(started(standardised=standardised))
     images = noise(4, 3, 32, 32)
     with torch.no_grad():
+        net(noise(4, 3, 32, 32, seed=1))
+        net.eval()
         together = net(images)
         alone = torch.cat([net(images[n : n + 1]) for n in range(4)])
     torch.testing.assert_close(together, alone, atol=2e-5, rtol=1e-4)
@@ -292,9 +315,12 @@ def restored(method: QdmrMethod, images: Tensor) -> Tensor:
     return method.restore(images, Context(("a",) * len(images), images, ({},) * len(images)))
 
 
-def test_weights_travel_with_their_choice(tmp_path: Path) -> None:
-    choice = Choice("tiny-32", residual=True)
-    net = lively(started(residual=True)).eval()
+@pytest.mark.parametrize("standardised", [False, True])
+def test_weights_travel_with_their_choice(standardised: bool, tmp_path: Path) -> None:
+    choice = Choice("tiny-32", residual=True, standardised=standardised)
+    net = lively(started(residual=True, standardised=standardised))
+    net(noise(2, 3, 32, 32, seed=1))  # leaves means and variances to travel along
+    net.eval()
     file, images = saved(net, choice, tmp_path), noise(2, 3, 37, 50)
     found = restored(QdmrMethod(weights=file), images)
     torch.testing.assert_close(found, net(images).detach().clamp(0, 1), atol=1e-5, rtol=1e-4)

@@ -211,6 +211,33 @@ def test_the_encoder_starts_anew_or_where_stage_1_left_it(encoder: str) -> None:
     assert torch.equal(mine, other) == (encoder == "vqgan")
 
 
+def test_the_network_takes_over_what_stage_1_standardised_by() -> None:
+    training = ready(spec(network={"standardised": True}))
+    recipe, players = staged(training), training.players
+    first, second = recipe.stages
+    first.begin()
+    first.prepare()
+    _step(first, batches(recipe, 0), 0)
+    second.begin()
+    mine, other = (part.quantiser.norm.state_dict() for part in (players.net, players.autoencoder))
+    assert all(torch.equal(value, other[key]) for key, value in mine.items())
+    assert float(mine["running_mean"].abs().sum()) > 0
+
+
+def test_generated_pictures_are_standardised_over_the_source_batch() -> None:
+    """Not by what stage 1 kept of both domains: source features then lie where those of both lay."""
+    training = ready(spec(network={"standardised": True}))
+    recipe, vqgan = staged(training), training.players.autoencoder
+    stage = recipe.stages[1]
+    stage.begin()
+    stage.prepare()
+    seen: list[Tensor] = []
+    vqgan.quantiser.norm.register_forward_hook(lambda _m, _i, output: seen.append(output))
+    stage.step(batches(recipe, 1), 0)
+    assert len(seen) == 1
+    torch.testing.assert_close(seen[0].mean((0, 2, 3)), torch.zeros(seen[0].shape[1]), atol=1e-4, rtol=0)
+
+
 def bits(training: Recipe) -> dict[str, bytes]:
     return {
         f"{name}.{key}": value.contiguous().numpy().tobytes()
@@ -221,7 +248,8 @@ def bits(training: Recipe) -> dict[str, bytes]:
 
 def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
     """All networks and both optimisers of each stage, stopped in stage 1, between the stages, and in stage 3."""
-    whole = made(spec())
+    what = spec(network={"standardised": True})
+    whole = made(what)
     log = train(whole, tmp_path / "whole.safetensors", "d", quiet).log
     for stop in (2, 3, 4):
 
@@ -230,8 +258,8 @@ def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGINT)
 
         with pytest.raises(Stopped):
-            train(made(spec()), tmp_path / f"{stop}.safetensors", "d", interrupt)
-        resumed = made(spec())
+            train(made(what), tmp_path / f"{stop}.safetensors", "d", interrupt)
+        resumed = made(what)
         again = train(resumed, tmp_path / f"{stop}.safetensors", "d", quiet).log
         assert bits(resumed) == bits(whole)
         np.testing.assert_equal(again, log)
@@ -239,29 +267,40 @@ def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_what_is_measured_and_shipped() -> None:
-    training = made(spec())
+    training = made(spec(network={"standardised": True}))
     found = training.measure()
     assert {f"{what} {role}" for what in ("psnr", "perplexity", "codes used") for role in ("source", "target")} < set(
         found
     )
     assert 1 <= found["perplexity source"] <= 64
     assert set(training.ship()) == set(training.modules["net"].state_dict())
-    assert training.metadata == {"qdmr": '{"codebook": true, "plan": "tiny-32", "residual": false}'}
+    assert training.metadata == {
+        "qdmr": '{"codebook": true, "plan": "tiny-32", "residual": false, "standardised": true}'
+    }
     plain = made(spec(("base",), {"l1": 1.0}, network={"codebook": False}))
     assert set(plain.modules) == {"net"}
     assert not any("quantiser" in key or "fusion" in key for key in plain.ship())
 
 
-def test_the_codebook_starts_from_the_data() -> None:
-    training = ready(spec(network={"start": "data"}))
+def _to_nearest(codes: Tensor, features: Tensor) -> Tensor:
+    """By differences: products of matrices would round to 1e-3."""
+    return torch.cdist(codes, features, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_the_codebook_starts_from_the_data(standardised: bool) -> None:
+    training = ready(spec(network={"start": "data", "standardised": standardised}))
     staged(training).stages[0].begin()
     vqgan = training.players.autoencoder
     codes, others = vqgan.quantiser.codebook.weight, ready(spec()).players.autoencoder.quantiser.codebook.weight
     assert len(torch.unique(codes, dim=0)) == len(codes)
     images = torch.cat([training.batches(role, "start", 2)(step).degraded for role in UNPAIRED for step in range(8)])
     with torch.no_grad():
-        features = vqgan.quantiser.before(vqgan.encoder(images)).permute(0, 2, 3, 1).flatten(0, 2)
-        to_codes, to_others = (torch.cdist(each, features).min(1).values for each in (codes, others))
+        parts = [vqgan.quantiser.before(vqgan.encoder(part)) for part in images.split(2)]  # as they were seen
+        if standardised:
+            parts = [F.batch_norm(part, None, None, training=True) for part in parts]
+        features = torch.cat(parts).permute(0, 2, 3, 1).flatten(0, 2)
+        to_codes, to_others = (_to_nearest(each, features) for each in (codes, others))
     assert float(to_codes.max()) < 1e-3 < float(to_others.min())
 
 

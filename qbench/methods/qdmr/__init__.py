@@ -31,16 +31,19 @@ class Choice:
     plan: PlanName = "release"
     codebook: bool = True
     residual: bool = False
+    standardised: bool = False
 
     def network(self) -> Qdmr:
         """The network, with whatever weights; see `qbench.methods.qdmr.start`."""
         from qbench.methods.qdmr.net import Qdmr
 
-        return Qdmr(PLANS[self.plan], codebook=self.codebook, residual=self.residual)
+        return Qdmr(PLANS[self.plan], codebook=self.codebook, residual=self.residual, standardised=self.standardised)
 
     def metadata(self) -> dict[str, str]:
-        """For the header of the weights."""
-        return {"qdmr": json.dumps(asdict(self), sort_keys=True)}
+        """For the header of the weights. Networks that are not standardised do not say so: the bytes of weights from
+        before there was a choice stay what their recipes make."""
+        told = {key: value for key, value in asdict(self).items() if key != "standardised" or value}
+        return {"qdmr": json.dumps(told, sort_keys=True)}
 
 
 @method("qdmr", site="image", trained=True)
@@ -48,12 +51,13 @@ class Choice:
 class QdmrMethod:
     """Aberrations corrected with a codebook of both domains, adapted to the real lens (Jiang et al., arXiv 2403.10012).
 
-    `plan` and `residual` are as the header of the weights says where they are not given. `codebook: false` leaves the
-    codebook out of a network that was trained with it: its features pass as they are."""
+    `plan`, `residual` and `standardised` are as the header of the weights says where they are not given.
+    `codebook: false` leaves the codebook out of a network that was trained with it: its features pass as they are."""
 
     plan: PlanName | None = None
     codebook: bool | None = None
     residual: bool | None = None
+    standardised: bool | None = None
     weights: Path | None = None
 
     def setup(self, setup: Setup) -> None:
@@ -72,7 +76,7 @@ class QdmrMethod:
         self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def choice(self, told: Mapping[str, str]) -> Choice:
-        """What the header tells, with the given plan and residual in their place. Raises WeightsError."""
+        """What the header tells, with what is given in its place. Raises WeightsError."""
         trained = replace(self, codebook=None)  # what it was trained with says the header alone
         return chosen(Choice, trained, told, "qdmr", "a QDMR network")
 

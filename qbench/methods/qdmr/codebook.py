@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -53,16 +54,25 @@ class Codebook(nn.Module):
 
 
 class Quantiser(nn.Module):
-    """f^q = Conv3x3(Quant(Conv1x1(f))) (equation 3), between features of the networks' width."""
+    """f^q = Conv3x3(Quant(Conv1x1(f))) (equation 3), between features of the networks' width.
 
-    def __init__(self, shape: Shape) -> None:
+    `standardised`, which is not published: each channel of what is searched has mean 0 and variance 1 over a batch, and
+    by the figures kept from training when the network runs, so that features cannot shrink into one code's cell
+    (Łańcucki et al., Robust Training of Vector Quantized Bottleneck Models, IJCNN 2020, arXiv 2005.08520)."""
+
+    def __init__(self, shape: Shape, *, standardised: bool = False) -> None:
         super().__init__()
         self.before = nn.Conv2d(shape.width, shape.code_width, 1)
+        self.norm = nn.BatchNorm2d(shape.code_width, affine=False) if standardised else nn.Identity()
         self.codebook = Codebook(shape.codes, shape.code_width)
         self.after = nn.Conv2d(shape.code_width, shape.width, 3, padding=1)
 
+    def searched(self, features: Tensor) -> Tensor:
+        """[B, C, h, w] to [B, D, h, w]: what the nearest codes are sought for."""
+        return cast(Tensor, self.norm(self.before(features)))
+
     def forward(self, features: Tensor) -> tuple[Tensor, Codes]:
-        codes = self.codebook(self.before(features))
+        codes = self.codebook(self.searched(features))
         return self.after(codes.values), codes
 
 

@@ -51,14 +51,17 @@ class Qdmr(nn.Module):
     """Pictures [B, 3, H, W] in [0, 1] of any size to the same, not clamped.
 
     Without `codebook` the features go to the bottleneck as they are: the plain network. `residual` adds the input to
-    the output, which the published network does not: a small one then starts as the identity."""
+    the output, which the published network does not: a small one then starts as the identity. `standardised`: see
+    `Quantiser`."""
 
-    def __init__(self, shape: Shape, *, codebook: bool = True, residual: bool = False) -> None:
+    def __init__(
+        self, shape: Shape, *, codebook: bool = True, residual: bool = False, standardised: bool = False
+    ) -> None:
         super().__init__()
         self.shape, self.residual, self.mixing = shape, residual, codebook
         self.encoder = Encoder(shape)
         if codebook:
-            self.quantiser = Quantiser(shape)
+            self.quantiser = Quantiser(shape, standardised=standardised)
             self.fusion = Fusion(shape.width)
         self.bottleneck = Bottleneck(shape)
         self.decoder = Decoder(shape)

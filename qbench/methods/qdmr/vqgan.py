@@ -81,10 +81,10 @@ class Vqgan(nn.Module):
     """Pictures to themselves through the codebook. Trained with a discriminator that takes target pictures for real
     and the reconstructions of source pictures for made up, it turns source pictures into target ones."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, standardised: bool = False) -> None:
         super().__init__()
         self.encoder = Encoder(shape)
-        self.quantiser = Quantiser(shape)
+        self.quantiser = Quantiser(shape, standardised=standardised)
         self.decoder = Decoder(shape)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Codes]:

@@ -41,6 +41,7 @@ class Options:
     plan: PlanName = "release"
     codebook: bool = True
     residual: bool = False
+    standardised: bool = False
     perception: PerceptionName = "classifier"
     start: Literal["even", "data"] = "even"
     """The first codes: evenly from ±1/K, or features of the first batches."""
@@ -49,7 +50,7 @@ class Options:
     generated: bool = True
 
     def choice(self) -> Choice:
-        return Choice(self.plan, self.codebook, self.residual)
+        return Choice(self.plan, self.codebook, self.residual, self.standardised)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _players(parts: Parts, options: Options, shape: Shape, seen: Perception | No
     if options.codebook:
         net.quantiser.codebook.requires_grad_(False)
     made("net", net, zero=("decoder.last",) if options.residual else ())
-    vqgan = Vqgan(shape) if "vqgan" in stages else None
+    vqgan = Vqgan(shape, standardised=options.standardised) if "vqgan" in stages else None
     if vqgan is not None:
         made("vqgan", vqgan)
     semantic = vqgan is not None and "semantic" in wanted
@@ -225,7 +226,7 @@ def _codes_from_data(training: Training, size: int) -> None:
     found = []
     for role, step in itertools.product(("source", "target"), range(STARTS)):
         images = training.batches(role, "start", size)(step).degraded
-        features = quantiser.before(training.players.autoencoder.encoder(images))
+        features = quantiser.searched(training.players.autoencoder.encoder(images))
         found.append(features.permute(0, 2, 3, 1).flatten(0, 2))
     vectors, codes = torch.cat(found), quantiser.codebook.weight
     chosen = keyed(training.parts.seed, "qdmr/codes", 0, "").choice(len(vectors), len(codes), replace=False)

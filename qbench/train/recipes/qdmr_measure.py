@@ -16,6 +16,9 @@ from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
 if TYPE_CHECKING:
     from qbench.train.recipes.qdmr import Training
 
+CROPS = 8
+"""Of every validation picture, as long as that makes no more than MEASURED: few photographs still give many places."""
+
 
 @torch.no_grad()
 def measured(training: Training) -> dict[str, float]:
@@ -38,7 +41,7 @@ def _batches(training: Training, role: str, of: str) -> Iterator[Batch]:
     photographs = Photographs(parts.samples[of], mix, parts.seed, f"validation/{role}")
     size = min(16, len(photographs))
     make = FieldBatches(photographs, parts.spec.crop, size, parts.seed, "measure", parts.device)
-    return (make(step) for step in range(max(1, min(MEASURED, len(photographs)) // size)))
+    return (make(step) for step in range(max(1, min(MEASURED, CROPS * len(photographs)) // size)))
 
 
 def _restored(training: Training, role: str) -> dict[str, float]:
