@@ -16,6 +16,7 @@ from qbench.models.detection import CONFIG
 from qbench.models.ecosystem import TIMM_SITES
 from qbench.models.files import load_any, read_state, sha256
 from qbench.models.imagenet import package_state, renamed
+from qbench.models.merge import branched
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
@@ -73,11 +74,12 @@ class FcosHeads:
 
     def identity(self) -> Mapping[str, Any]:
         libraries = [f"{name}=={version(name)}" for name in ("torchvision", "timm")]
-        return {
+        found = {
             "architecture": self.label, "encoder": self.encoder, "libraries": libraries, "classes": self.classes,
             "weights": self._start(), "strides": list(self.strides), "width": self.width, "convs": self.convs,
             "scale": self.scale, "score": self.score, "overlap": self.overlap,
         }  # fmt: skip
+        return {**found, "form": "merged"} if branched(self.encoder) else found
 
     def _start(self) -> str:
         if self.weights is not None:

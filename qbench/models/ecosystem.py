@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, nearest
 from qbench.models.files import sha256
+from qbench.models.merge import branched
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
@@ -142,7 +143,8 @@ class Ecosystem:
 class Timm(Ecosystem):
     """A classifier of timm: pretrained from its hub, or with the state in `weights` and no network touched.
 
-    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention."""
+    `pretrained: false` gives random weights drawn from `seed`. `input` overrides the library's convention. Networks
+    with branches that merge (RepVGG, MobileOne) are read in the form that they train in and run in the merged one."""
 
     @property
     def label(self) -> str:
@@ -153,7 +155,8 @@ class Timm(Ecosystem):
         return _sites(self.name, TIMM_SITES)
 
     def identity(self) -> Mapping[str, Any]:
-        return self._identity("timm")
+        found = self._identity("timm")
+        return {**found, "form": "merged"} if branched(self.name) else found
 
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises QbenchError for an unknown name or no network, WeightsError for a file that does not fit."""

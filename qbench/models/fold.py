@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them, for networks that no longer train."""
+"""Branches merged, and batch norms folded into the convolutions before them, for networks as they run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from qbench.models.merge import merged
+
 
 class _LayerTracer(fx.Tracer):
     """Keeps layers and norms whole, a norm that carries its activation too."""
@@ -21,11 +23,11 @@ class _LayerTracer(fx.Tracer):
 
 
 def for_inference(net: nn.Module, *, keep: Collection[str] = (), fold: bool = True) -> nn.Module:
-    """`net` in eval mode with folded norms, channels-last weights and no in-place activation.
+    """`net` in eval mode with merged branches, folded norms, channels-last weights and no in-place activation.
 
     In-place activations would change the features of the site before them. Convolutions under the paths in `keep`
     are not folded: they are sites whose output a method asks for as it was trained."""
-    net = net.eval()
+    net = merged(net.eval()) if fold else net.eval()
     for module in net.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]

@@ -14,6 +14,7 @@ from qbench.errors import QbenchError, WeightsError, nearest
 from qbench.models.ecosystem import TIMM_SITES, TORCHVISION_SITES
 from qbench.models.files import load_any, read_state, sha256
 from qbench.models.imagenet import package_state, renamed
+from qbench.models.merge import branched
 from qbench.models.segmentation import CONFIG, Segmenter, imported, installed
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
@@ -62,11 +63,13 @@ class Smp(Segmenter):
         return {site: f"encoder.{path}" for site, path in _encoder_sites(self.encoder).items()}
 
     def identity(self) -> Mapping[str, Any]:
-        return {
+        found = {
             "architecture": f"smp:{self.name.lower()}", "encoder": self.encoder, "options": self.options,
             "library": installed(LIBRARY, EXTRA), "weights": self._start(), "classes": self.classes,
             "input": self.input.given(),
         }  # fmt: skip
+        timms = self.encoder.startswith(UNIVERSAL)
+        return {**found, "form": "merged"} if timms and branched(self.encoder) else found
 
     def _start(self) -> str:
         if self.weights is not None:
