@@ -29,8 +29,9 @@ WHOLE = replace(INPUT, size=None)
 @model("builtin:*")
 @dataclass(frozen=True)
 class Builtin:
-    """A model of scenes shipped with qbench: the classifier `builtin:scenes` (24 classes, 128 px, 0.7 M parameters),
-    `builtin:scenes-segmenter` or `builtin:scenes-detector`.
+    """A model of scenes that qbench ships: `builtin:scenes`, `builtin:scenes-segmenter`, `builtin:scenes-detector`.
+
+    The classifier tells 24 classes apart in 128 px with 0.7 M parameters.
 
     `weights` is a safetensors file to use in place of the shipped one."""
 
