@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.cards import load_card
+from qbench.cards import card_path, load_card
 from qbench.efficiency.measure import count_macs, count_parameters
+from qbench.engine.plan import load_suite
 from qbench.methods.afd import AfdMethod, AfdRelease, Choice
 from qbench.methods.afd.backbones import BACKBONES
 from qbench.methods.afd.dct import BlockDct
@@ -54,15 +55,24 @@ def pair(height: int, width: int, count: int = 2) -> tuple[Tensor, Tensor]:
     return noise(count, 8, -(-height // 2), -(-width // 2)), noise(count, 3, height, width, seed=2)
 
 
-@pytest.mark.parametrize(("backbone", "parameters"), [("dcnn", 76_192), ("resnet", 73_952), ("inception", 69_244),
-                                                      ("vit", 75_360), ("densenet", 78_480)])  # fmt: skip
-def test_backbones_are_about_as_large_as_the_unet(backbone: str, parameters: int) -> None:
-    """By hand: 3x3 of 64-48-48-64 has 9 (64·48 + 48·48 + 48·64) + 160 = 76,192, and so on."""
-    net = Afd(AfdShape(64, backbone=backbone), STEM, "deployed")  # type: ignore[arg-type]
+@pytest.mark.parametrize(("backbone", "parameters"), [("dcnn", 69_237), ("resnet", 69_336), ("inception", 69_244),
+                                                      ("vit", 69_276), ("densenet", 69_752)])  # fmt: skip
+def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(backbone: str, parameters: int) -> None:
+    """By hand: 3x3 of 64-44-45-64 has 9 (64·44 + 44·45 + 45·64) + 153 = 69,237, and so on."""
+    methods = load_suite(ROOT / "suites" / "paper" / "afd-table-4.yaml")[0].tasks[0].methods
+    named = {method.params.get("recipe", "resnet50") for method in methods if method.name == "afd"}
+    recipes = {name: load_card(card_path("afd")).recipes[name].network for name in named}
+    (own,) = (network for network in recipes.values() if network.get("backbone") == backbone)
+    (unet,) = (network for network in recipes.values() if "backbone" not in network)
+    net, usual = (Afd(_choice(network).shape(64), STEM, "deployed") for network in (own, unet))
     assert count_parameters([net.fe]) == parameters
     assert count_parameters([net]) == parameters + 37_120
-    largest = Afd(AfdShape(64, plan="release"), STEM, "deployed")
-    assert abs(parameters / count_parameters([largest.fe]) - 1) < 0.12
+    assert count_parameters([usual.fe]) == 69_344
+    assert abs(parameters / 69_344 - 1) < 0.01
+
+
+def _choice(network: dict[str, Any]) -> Choice:
+    return Choice(**{key: value for key, value in network.items() if key in Choice.__dataclass_fields__})
 
 
 def test_what_fde_net_costs() -> None:

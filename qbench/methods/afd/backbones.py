@@ -1,8 +1,8 @@
 """Other networks in FE-Net's place, of about its parameters (arXiv 2401.01724, Table IV).
 
 The paper names their families and says that their sizes are nearly equal; the layers are ours. With the published base
-width of 16 at 64 channels they have 76,192 (dcnn), 73,952 (resnet), 69,244 (inception), 75,360 (vit) and 78,480
-(densenet) parameters when deployed; FE-Net has 78,560 in the released plan and 69,344 in the light one. Every 3x3
+width of 16 at 64 channels they have 69,237 (dcnn), 69,336 (resnet), 69,244 (inception), 69,276 (vit) and 69,752
+(densenet) parameters when deployed, within 1 % of the 69,344 of FE-Net in the light plan. Every 3x3
 convolution but the transformer's is a RepConv, as in FE-Net, so that only the topology differs. Each takes features
 [B, C, H, W] to a residual of the same shape, and ends in the layer `outc`."""
 
@@ -25,9 +25,10 @@ class Dcnn(nn.Module):
 
     def __init__(self, channels: int, base: int) -> None:
         super().__init__()
-        self.inc = RepConv(channels, 3 * base)
-        self.body = RepConv(3 * base, 3 * base)
-        self.outc = RepConv(3 * base, channels)
+        first, second = 44 * base // 16, 45 * base // 16
+        self.inc = RepConv(channels, first)
+        self.body = RepConv(first, second)
+        self.outc = RepConv(second, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outc(F.relu(self.body(F.relu(self.inc(x)))))
@@ -37,10 +38,10 @@ class Dcnn(nn.Module):
 class ResidualBlock(nn.Module):
     """Two convolutions beside a shortcut."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, inner: int) -> None:
         super().__init__()
-        self.first = RepConv(width, width)
-        self.second = RepConv(width, width)
+        self.first = RepConv(width, inner)
+        self.second = RepConv(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(F.relu(self.first(x))))
@@ -51,9 +52,10 @@ class ResNet(nn.Module):
 
     def __init__(self, channels: int, base: int) -> None:
         super().__init__()
-        self.inc = RepConv(channels, 2 * base)
-        self.blocks = nn.Sequential(ResidualBlock(2 * base), ResidualBlock(2 * base))
-        self.outc = RepConv(2 * base, channels)
+        width, inner = 2 * base, 7 * base // 4
+        self.inc = RepConv(channels, width)
+        self.blocks = nn.Sequential(ResidualBlock(width, inner), ResidualBlock(width, inner))
+        self.outc = RepConv(width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outc(self.blocks(F.relu(self.inc(x))))
@@ -77,12 +79,13 @@ class Inception(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """Five convolutions that each see all maps before them (Huang et al., CVPR 2017), and a 1x1 convolution."""
+    """Six convolutions that each see all maps before them (Huang et al., CVPR 2017), and a 1x1 convolution."""
 
-    def __init__(self, channels: int, base: int, layers: int = 5) -> None:
+    def __init__(self, channels: int, base: int, layers: int = 6) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([RepConv(channels + i * base, base) for i in range(layers)])
-        self.outc = nn.Conv2d(channels + layers * base, channels, 1)
+        growth = 3 * base // 4
+        self.layers = nn.ModuleList([RepConv(channels + i * growth, growth) for i in range(layers)])
+        self.outc = nn.Conv2d(channels + layers * growth, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -100,14 +103,14 @@ class Vit(nn.Module):
 
     def __init__(self, channels: int, base: int) -> None:
         super().__init__()
-        width = 2 * base
+        width, hidden = 7 * base // 4, 8 * base
         self.embed = nn.Conv2d(channels, width, self.PATCH, stride=self.PATCH)
         self.places = nn.Conv2d(width, width, 3, padding=1, groups=width)
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.join = nn.Linear(width, width)
-        self.widen = nn.Linear(width, 2 * width)
-        self.narrow = nn.Linear(2 * width, width)
+        self.widen = nn.Linear(width, hidden)
+        self.narrow = nn.Linear(hidden, width)
         self.outc = nn.Conv2d(width, channels * self.PATCH**2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
