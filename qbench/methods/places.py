@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from qbench.errors import NotApplicable, nearest
+from qbench.errors import NotApplicable, QbenchError, nearest
 
 Layout = Literal["first", "last"]
 ACTIVATIONS = {
@@ -25,14 +26,19 @@ PROBED = 2
 
 @dataclass(frozen=True)
 class Place:
-    """A module of a network, and what came out of it: `layout` says whether channels are the second or last dimension;
-    `size` is what is neither picture nor channel: height and width, or tokens."""
+    """A module of a network, and what came out of it when it ran last: `layout` says whether channels are the second or
+    last dimension; `size` is what is neither picture nor channel: height and width, or tokens.
+
+    `widths` are all numbers of channels that it ran with: torchvision's bottlenecks have one ReLU for two. `layouts`
+    says by the number of dimensions where the channels lay in each run."""
 
     path: str
     channels: int
     layout: Layout
     size: tuple[int, ...]
     activation: bool
+    widths: tuple[int, ...]
+    layouts: Mapping[int, Layout]
 
 
 class After(nn.Module):
@@ -46,77 +52,170 @@ class After(nn.Module):
         return self.added(self.inner(*args, **kwargs))
 
 
+class ByWidth(nn.Module):
+    """One module for each number of channels that its input comes with; `layouts` as of `Place`."""
+
+    traced_whole = True
+    """A tracer cannot look inside: what runs depends on the input's shape (see `qbench.models.cut`)."""
+
+    def __init__(self, modules: Mapping[int, nn.Module], layouts: Mapping[int, Layout]) -> None:
+        super().__init__()
+        self.of = nn.ModuleDict({str(width): module for width, module in modules.items()})
+        self.layouts = dict(layouts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        width = x.shape[-1 if self.layouts.get(x.dim()) == "last" else 1]
+        if str(width) not in self.of:
+            raise QbenchError(f"an input {list(x.shape)} has none of the widths that were seen: {', '.join(self.of)}")
+        return cast(Tensor, self.of[str(width)](x))
+
+
 def is_activation(module: nn.Module) -> bool:
     return type(module).__name__ in ACTIVATIONS
 
 
-def observe(net: nn.Module, run: Callable[[], object], patterns: Sequence[str] = ()) -> list[Place]:
-    """The activations of `net`, and the modules whose paths fit `patterns`, in the order in which `run` reaches them.
+def set_apart(net: nn.Module) -> None:
+    """Give each path its own activation where one without weights stands at several, as in diffusers' older U-Nets:
+    else those after the first would be left as they are."""
+    seen: set[int] = set()
+    for path, module in list(net.named_modules(remove_duplicate=False)):
+        if is_activation(module) and not list(module.parameters()):
+            if id(module) in seen:
+                net.set_submodule(path, copy.deepcopy(module))
+            seen.add(id(module))
 
-    `run` calls the network on PROBED pictures. Raises NotApplicable for a pattern that fits no module, a module that
-    runs several times with different widths, one that gives no tensor [B, C, H, W], [B, N, C] or [B, C], and one that
-    is given parts of pictures (windows, tiles) as if they were pictures."""
+
+def observe(
+    net: nn.Module, run: Callable[[], object], patterns: Sequence[str] = (), every: bool = False
+) -> list[Place]:
+    """The activations of `net`, and the modules whose paths fit `patterns` (or `every` one), in the order in which
+    `run` has last been through with them.
+
+    `run` calls the network on PROBED pictures. Raises NotApplicable for a pattern that fits no module, and a module
+    asked for by a pattern that gives no tensor [B, C, H, W], [B, N, C] or [B, C], or is given parts of pictures
+    (windows, tiles) as if they were pictures; without a pattern, such modules are no places."""
     named = {path: module for path, module in net.named_modules() if path}
     for pattern in patterns:
         if not any(fnmatchcase(path, pattern) for path in named):
             raise NotApplicable(f"no module of the network fits {pattern!r}{nearest(pattern, named)}")
-    watch = _Watch()
-    handles = [m.register_forward_hook(watch.layer) for m in named.values() if isinstance(m, nn.Linear | nn.Conv2d)]
-    for path, module in named.items():
-        wanted = any(fnmatchcase(path, pattern) for pattern in patterns)
-        if wanted or is_activation(module):
-            handles.append(module.register_forward_hook(watch.keeper(path, strict=wanted)))
-    training = net.training
+    strict = {path for path in named if any(fnmatchcase(path, pattern) for pattern in patterns)}
+    kept = [path for path, module in named.items() if every or path in strict or is_activation(module)]
+    watch = _watched(net, run, kept, strict)
+    if watch.doubtful:
+        watch = _on_narrow_pictures(net, run, kept, watch)
+    return [place for path, place in watch.found.items() if path not in watch.unfit]
+
+
+def _watched(net: nn.Module, run: Callable[[], object], kept: Sequence[str], strict: set[str]) -> _Watch:
+    watch, training = _Watch(net, strict), net.training
+    with ExitStack() as hooks, torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                hooks.callback(module.register_forward_hook(watch.layer).remove)
+        for path in kept:
+            hooks.callback(net.get_submodule(path).register_forward_hook(watch.keeper(path)).remove)
+        hooks.callback(net.train, training)
+        net.eval()
+        run()
+    return watch
+
+
+def _on_narrow_pictures(net: nn.Module, run: Callable[[], object], kept: Sequence[str], watch: _Watch) -> _Watch:
+    """Settle the layout of maps as wide as they have channels by what changes when pictures are half as wide; networks
+    that refuse such pictures are taken at their last linear layer's word."""
+
+    def narrow(_module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return tuple(map(_half, args)), {name: _half(value) for name, value in kwargs.items()}
+
+    handle = net.register_forward_pre_hook(narrow, with_kwargs=True)
     try:
-        with torch.no_grad():
-            net.eval()
-            run()
+        with suppress(Exception):  # a network's own code raises whatever it likes on a size that it cannot take
+            other = _watched(net, run, kept, set())
+            for path in watch.doubtful:
+                watch.settle(path, other.last_shape.get(path))
     finally:
-        net.train(training)
-        for handle in handles:
-            handle.remove()
-    return list(watch.found.values())
+        handle.remove()
+    return watch
+
+
+def _half(value: Any) -> Any:
+    return value[..., : value.shape[-1] // 2] if isinstance(value, Tensor) and value.dim() == 4 else value
 
 
 class _Watch:
     """What hooks saw; the last layer before a map tells how its channels lie."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: nn.Module, strict: set[str]) -> None:
+        self.net, self.strict = net, strict
         self.found: dict[str, Place] = {}
+        self.unfit: set[str] = set()
+        self.doubtful: set[str] = set()
+        """Paths of maps [B, N, H, N] after a linear layer to N: their layout cannot be told from their shape."""
+        self.last_shape: dict[str, tuple[int, ...]] = {}
+        """Of the last maps at each path."""
         self._last: nn.Module | None = None
 
-    def layer(self, module: nn.Module, _inputs: object, _output: object) -> None:
-        self._last = module
+    def layer(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if output.dim() > 2:  # what a vector goes through, such as a step's embedding, lays out no maps
+            self._last = module
 
-    def keeper(self, path: str, strict: bool) -> Callable[[nn.Module, object, object], None]:
+    def keeper(self, path: str) -> Callable[[nn.Module, object, object], None]:
         """A hook that keeps the place; one that cannot be a place is an error where it was asked for by name."""
 
         def keep(module: nn.Module, _inputs: object, output: object) -> None:
             problem = _problem(output)
             if problem:
-                if strict:
-                    raise NotApplicable(f"{path!r} {problem}")
+                self._refuse(path, problem)
                 return
             assert isinstance(output, Tensor)
-            layout = self._layout(output)
-            channels = output.shape[-1 if layout == "last" else 1]
-            before = self.found.pop(path, None)
-            if before is not None and before.channels != channels:
-                raise NotApplicable(
-                    f"{path!r} runs with {before.channels} and with {channels} channels; add behind blocks instead "
-                    "(`how: add` with their paths in `sites`)"
-                )
-            size = tuple(output.shape[1:-1] if layout == "last" else output.shape[2:])
-            self.found[path] = Place(path, channels, layout, size, is_activation(module))
+            if output.dim() == 4:
+                self.last_shape[path] = tuple(output.shape)
+            self.found[path] = self._place(path, output, self.found.pop(path, None))
 
         return keep
 
-    def _layout(self, output: Tensor) -> Layout:
+    def _refuse(self, path: str, problem: str) -> None:
+        if path in self.strict:
+            raise NotApplicable(f"{path!r} {problem}")
+        self.unfit.add(path)
+
+    def _place(self, path: str, output: Tensor, before: Place | None) -> Place:
+        layout = self._layout(path, output, None if before is None else before.layouts.get(output.dim()))
+        channels, size = _parts(tuple(output.shape), layout)
+        widths = {channels: None} if before is None else {**dict.fromkeys(before.widths), channels: None}
+        layouts = {**({} if before is None else before.layouts), output.dim(): layout}
+        if before is not None and before.size and not size:  # a vector after maps: the place is that of the maps
+            channels, layout, size = before.channels, before.layout, before.size
+        activation = is_activation(self.net.get_submodule(path))
+        return Place(path, channels, layout, size, activation, tuple(widths), layouts)
+
+    def _layout(self, path: str, output: Tensor, before: Layout | None) -> Layout:
+        """`before`: that of earlier runs, whose word holds where the shape of this one says nothing."""
         if output.dim() < 4:
             return "last"
         last = self._last
-        rows = isinstance(last, nn.Linear) and last.out_features == output.shape[-1] != output.shape[1]
-        return "last" if rows else "first"
+        rows = isinstance(last, nn.Linear) and last.out_features == output.shape[-1]
+        if rows and output.shape[1] == output.shape[-1]:
+            self.doubtful.add(path)
+            return before or "last"
+        layout: Layout = "last" if rows else "first"
+        if before not in {None, layout} and path not in self.doubtful:
+            self._refuse(path, "runs with its channels in the second dimension and in the last one")
+        return layout
+
+    def settle(self, path: str, narrower: tuple[int, ...] | None) -> None:
+        """`narrower`: the shape of the last run of the place on narrower pictures."""
+        place, shape = self.found[path], self.last_shape[path]
+        if narrower is None or shape[-1] == narrower[-1]:
+            return
+        channels, size = _parts(shape, "first")
+        layouts: dict[int, Layout] = {**place.layouts, 4: "first"}
+        self.found[path] = replace(place, channels=channels, layout="first", size=size, layouts=layouts)
+
+
+def _parts(shape: tuple[int, ...], layout: Layout) -> tuple[int, tuple[int, ...]]:
+    """Channels and size."""
+    return (shape[-1], shape[1:-1]) if layout == "last" else (shape[1], shape[2:])
 
 
 def _problem(output: object) -> str:
@@ -130,13 +229,6 @@ def _problem(output: object) -> str:
 def fitting(places: Sequence[Place], patterns: Sequence[str]) -> list[Place]:
     """Those whose path fits one of the patterns."""
     return [place for place in places if any(fnmatchcase(place.path, pattern) for pattern in patterns)]
-
-
-def stage_ends(places: Sequence[Place]) -> list[Place]:
-    """The last of each run of places with maps of one size; vectors have none and are left out."""
-    spread = [place for place in places if place.size]
-    last = spread[-1:]
-    return [place for place, after in pairwise(spread) if after.size != place.size] + last
 
 
 def put(net: nn.Module, path: str, module: nn.Module, how: Literal["replace", "add"]) -> None:

@@ -41,11 +41,11 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
     "quality": (),
     "quac": (
         "placement", "sites", "how", "activation", "quality", "norm", "start", "reduction", "zeroed", "train",
-        "scaled", "smoothing",
+        "scaled", "smoothing", "quality_weights", "quality_width",
     ),
     "quarf": (
         "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
-        "noisy", "zeroed", "train", "smoothing",
+        "noisy", "zeroed", "train", "smoothing", "quality_weights",
     ),
     "qdmr": ("plan", "codebook", "residual", "standardised", "perception", "start", "encoder", "generated"),
 }  # fmt: skip

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torchvision.models import resnet50
 
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, WeightsError
 from qbench.methods.adaptive import adaptive_modules, given
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.acon import Acon
@@ -171,7 +172,46 @@ def test_a_training_that_does_not_read_the_quality_never_computes_it(
         runs.append(len(images))
         return images.flatten(1)[:, :36]
 
-    monkeypatch.setattr(adaptive, "feature", lambda _name: Feature("brisque", 36, "planted", compute))
+    monkeypatch.setattr(adaptive, "feature", lambda _name, _weights: Feature("brisque", 36, "planted", compute))
     made = parts(tmp_path, kind, {"ce": 1.0, "kl": 1.0}, network)
     steps((quac if kind == "quac" else quarf)(made), 2)
     assert bool(runs) == asks
+
+
+@pytest.mark.parametrize(("kind", "more"), [("quac", {"quality_width": 8}), ("quarf", {})])
+def test_features_with_weights_of_the_user_s_train_and_run(tmp_path: Path, kind: str, more: dict[str, object]) -> None:
+    checkpoint = tmp_path / "contrique.tar"
+    torch.manual_seed(0)
+    torch.save(resnet50(weights=None).state_dict(), checkpoint)
+    network = {"quality": "contrique", "quality_weights": str(checkpoint), "train": "modules", **more}
+    recipe = (quac if kind == "quac" else quarf)(parts(tmp_path, kind, {"kl": 1.0}, network))
+    before = copied(recipe.modules["net"])
+    steps(recipe, 2)
+    assert moved(recipe.modules["net"], before)
+    file = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in recipe.ship().items()}, file, dict(recipe.metadata))
+    make = QuacMethod if kind == "quac" else QuarfMethod
+    with pytest.raises(WeightsError, match="quality_weights"):
+        make(weights=file).setup(Setup(Built().build(), None, "cpu"))
+    method = make(weights=file, quality_weights=checkpoint)
+    method.setup(Setup(Built().build(), None, "cpu"))
+    adapted = method.adapt(Built().build())
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    net = recipe.modules["net"].eval()
+    with torch.no_grad(), given(net, features("contrique", images, weights=checkpoint)):
+        torch.testing.assert_close(adapted.predict(images), net(adapted.normalise(images)), atol=1e-6, rtol=1e-5)
+
+
+def test_first_weights_are_keyed_by_the_seed(tmp_path: Path) -> None:
+    network: dict[str, object] = {"quality": "brisque", "start": "release", "quality_width": 4}
+    states = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        made = parts(tmp_path, "quac", {"kl": 1.0}, network)
+        made.model.build().net.load_state_dict(Built().build().net.state_dict())
+        states.append(quac(made).modules["net"].state_dict())
+    first, second = states
+    drawn = [name for name in first if name.endswith((".p1", ".p2", ".narrow.weight", "squeeze.0.weight"))]
+    assert len(drawn) == 16
+    assert all(torch.equal(first[name], second[name]) for name in drawn)
+    assert len({float(first[name].flatten()[0]) for name in drawn}) == len(drawn)

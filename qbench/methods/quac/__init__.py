@@ -36,6 +36,7 @@ class Choice:
     norm: Norm = "layer"
     start: Start = "drop-in"
     reduction: int = Field(default=16, ge=1)
+    quality_width: int | None = Field(default=None, ge=1, description="Project the quality down to so many numbers.")
     zeroed: bool = Field(default=False, description="The control: every picture has the mean quality.")
 
     key: str = Field(default="", description="Of the weights: the key of the quality feature that they saw.")
@@ -61,6 +62,7 @@ class QuacMethod(ByQualityMethod):
     norm: Norm | None = None
     start: Start | None = None
     reduction: int | None = None
+    quality_width: int | None = None
     zeroed: bool | None = None
     quality_weights: Path | None = None
     weights: Path | None = None

@@ -104,7 +104,8 @@ class QAcon(Acon, QualityAdaptive):
     s = sigmoid(N(W2 N(W1 z))) and beta = W3 s + b3, per picture and channel, unbounded.
 
     `norm`: N is a layer norm, nothing, or (`release`) the batch norm of the released code, which needs batches of
-    several pictures when training, whose outputs then depend on their neighbours."""
+    several pictures when training, whose outputs then depend on their neighbours. `narrow`: a linear layer first
+    brings q down to so many numbers, where the features of q outnumber those of the maps by far."""
 
     def __init__(
         self,
@@ -114,11 +115,14 @@ class QAcon(Acon, QualityAdaptive):
         norm: Norm = "layer",
         reduction: int = REDUCTION,
         zeroed: bool = False,
+        narrow: int | None = None,
     ) -> None:
         QualityAdaptive.__init__(self, dimension, zeroed)
         self._begin(channels, layout)
-        self.squeeze = _squeeze(channels + dimension, reduction, norm)
-        self.out = nn.Linear(channels + dimension, channels)
+        width = channels + (narrow or dimension)
+        self.narrow = nn.Linear(dimension, narrow) if narrow else nn.Identity()
+        self.squeeze = _squeeze(width, reduction, norm)
+        self.out = nn.Linear(width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._activate(x, self.beta_for(x))
@@ -126,7 +130,7 @@ class QAcon(Acon, QualityAdaptive):
     def beta_for(self, x: Tensor) -> Tensor:
         """[B, channels]."""
         pooled = self._pooled(x)
-        both = torch.cat([pooled, self.quality_for(x).to(pooled.dtype)], dim=1)
+        both = torch.cat([pooled, self.narrow(self.quality_for(x)).to(pooled.dtype)], dim=1)
         return cast(Tensor, self.out(torch.sigmoid(self.squeeze(both))))
 
 

@@ -8,73 +8,87 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from qbench.draws import keyed
 from qbench.errors import NotApplicable
 from qbench.methods.adaptive import by_quality
-from qbench.methods.places import PROBED, Place, fitting, observe, put, stage_ends
+from qbench.methods.places import PROBED, ByWidth, Place, fitting, observe, put, set_apart
 from qbench.methods.quac import Choice, How
 from qbench.methods.quac.acon import AconC, MetaAcon, QAcon, start_as
+from qbench.methods.stages import backbone_end, stage_ends
 from qbench.models.base import USUAL, LoadedModel
 from qbench.quality.features import Feature, dimension
 
 
-def adapt(model: LoadedModel, choice: Choice, feature: Feature) -> tuple[LoadedModel, list[str]]:
+def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
     """The model with adaptive activations, and the paths of the new modules; its network is changed in place.
 
     Raises NotApplicable where the network has no such places."""
     side = model.input.size or USUAL
     device = next(model.net.parameters()).device
     pictures = model.normalise(torch.zeros(PROBED, 3, side, side, device=device))
-    paths = replace_activations(model.net, lambda: model.net(pictures), replace(choice, quality=feature.name))
+    paths = replace_activations(model.net, lambda: model.net(pictures), replace(choice, quality=feature.name), seed)
     return by_quality(model, feature), paths
 
 
-def replace_activations(net: nn.Module, run: Callable[[], object], choice: Choice | None = None) -> list[str]:
+def replace_activations(
+    net: nn.Module, run: Callable[[], object], choice: Choice | None = None, seed: int = 0
+) -> list[str]:
     """Put the activations of `choice` into `net`, in place of its own or behind its modules; the paths of the new ones.
 
     `run` calls the network once on two inputs, with whatever else it takes: `lambda: net(images)`, or
     `lambda: unet(noisy, times)`. Any network of modules will do: convolutions, tokens, a diffusion model's U-Net.
+    An activation that runs with several widths gets a module for each. `seed`: of p1 and p2 with `start: release`.
     Afterwards it runs inside `given(net, features(...))` (see `qbench.methods.adaptive`).
     Raises NotApplicable where the places of the choice are not there."""
     choice = choice or Choice()
+    set_apart(net)
     places, how = _places(net, run, choice)
     if not places:
         raise NotApplicable(f"the network has no activation module to {how}; name modules in `sites` with `how: add`")
-    return [_put(net, place, how, choice) for place in places]
+    return [path for place in places for path in _put(net, place, how, choice, seed)]
 
 
 def _places(net: nn.Module, run: Callable[[], object], choice: Choice) -> tuple[Sequence[Place], How]:
-    places = observe(net, run, choice.sites)
     if choice.sites:
-        chosen = fitting(places, choice.sites)
-        how = choice.how or ("replace" if all(place.activation for place in chosen) else "add")
-        other = [place.path for place in chosen if not place.activation]
-        if how == "replace" and other:
-            raise NotApplicable(f"{other[0]!r} is no activation module, so that it cannot be replaced; use `how: add`")
-        return chosen, how
-    activations = [place for place in places if place.activation]
-    if choice.placement == "all":
-        return activations, choice.how or "replace"
-    if choice.placement == "stage-end":
-        return stage_ends(activations), choice.how or "replace"
-    return stage_ends(activations)[-1:], choice.how or "add"
-
-
-def _put(net: nn.Module, place: Place, how: How, choice: Choice) -> str:
-    module = _module(place, choice)
-    old = net.get_submodule(place.path)
-    if choice.start == "drop-in":
-        start_as(module, old if how == "replace" else None)
+        chosen = fitting(observe(net, run, choice.sites), choice.sites)
+        usual: How = "replace" if all(place.activation for place in chosen) else "add"
+    elif choice.placement == "post-backbone":
+        chosen, usual = [backbone_end(net, run)], "add"
     else:
-        for gain in (module.p1, module.p2):
-            nn.init.normal_(gain)
-    put(net, place.path, module, how)
-    return place.path if how == "replace" else f"{place.path}.added"
+        activations = [place for place in observe(net, run) if place.activation]
+        chosen = activations if choice.placement == "all" else stage_ends(activations)
+        usual = "replace"
+    how = choice.how or usual
+    other = [place.path for place in chosen if not place.activation]
+    if how == "replace" and other:
+        raise NotApplicable(f"{other[0]!r} is no activation module, so that it cannot be replaced; use `how: add`")
+    return chosen, how
 
 
-def _module(place: Place, choice: Choice) -> AconC | MetaAcon | QAcon:
+def _put(net: nn.Module, place: Place, how: How, choice: Choice, seed: int) -> list[str]:
+    if {"first", "last"} <= {layout for dims, layout in place.layouts.items() if dims > 2}:
+        raise NotApplicable(f"{place.path!r} runs on maps and on tokens; name other modules in `sites`")
+    old = net.get_submodule(place.path) if how == "replace" else None
+    modules = {width: _module(width, place, choice, old, seed) for width in place.widths}
+    several = len(modules) > 1
+    put(net, place.path, ByWidth(modules, place.layouts) if several else modules[place.channels], how)
+    path = place.path if how == "replace" else f"{place.path}.added"
+    return [f"{path}.of.{width}" for width in modules] if several else [path]
+
+
+def _module(width: int, place: Place, choice: Choice, old: nn.Module | None, seed: int) -> AconC | MetaAcon | QAcon:
+    module: AconC | MetaAcon | QAcon
     if choice.activation == "acon-c":
-        return AconC(place.channels, place.layout)
-    if choice.activation == "meta-acon":
-        return MetaAcon(place.channels, place.layout, choice.norm, choice.reduction)
-    size = dimension(choice.quality)
-    return QAcon(place.channels, size, place.layout, choice.norm, choice.reduction, choice.zeroed)
+        module = AconC(width, place.layout)
+    elif choice.activation == "meta-acon":
+        module = MetaAcon(width, place.layout, choice.norm, choice.reduction)
+    else:
+        size, narrow = dimension(choice.quality), choice.quality_width
+        module = QAcon(width, size, place.layout, choice.norm, choice.reduction, choice.zeroed, narrow)
+    if choice.start == "drop-in":
+        start_as(module, old)
+    else:
+        drawn = keyed(seed, "quac/start", width, place.path).standard_normal((2, width), dtype="float32")
+        for gain, values in zip((module.p1, module.p2), drawn, strict=True):
+            gain.data.copy_(torch.from_numpy(values))
+    return module

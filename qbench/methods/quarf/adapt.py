@@ -48,17 +48,20 @@ def insert_fields(net: nn.Module, run: Callable[[], object], choice: Choice, see
     for place in places:
         if place.layout != "first" or len(place.size) != 2:
             raise NotApplicable(f"{place.path!r} gives no maps [B, C, H, W], which QuARF's convolutions need")
-    for place in places:
-        put(net, place.path, _block(place, choice, seed), "add")
+        if len(place.widths) > 1:
+            widths = " and with ".join(map(str, place.widths))
+            raise NotApplicable(f"{place.path!r} runs with {widths} channels; name the block around it in `sites`")
+    for index, place in enumerate(places):
+        put(net, place.path, _block(place, choice, seed, index), "add")
     return [f"{place.path}.added" for place in places]
 
 
-def _block(place: Place, choice: Choice, seed: int) -> nn.Module:
+def _block(place: Place, choice: Choice, seed: int, index: int) -> nn.Module:
     options = {name: value for name, value in asdict(choice).items() if name in OF_BLOCK}
     if choice.experts == "plain":
         block: nn.Module = Plain(place.channels)
     else:
-        block = Quarf(place.channels, dimension(choice.quality), **options, seed=seed)
+        block = Quarf(place.channels, dimension(choice.quality), **options, seed=seed, index=index)
     initialise(nn.ModuleDict({place.path.replace(".", "/"): block}), seed)
     for module in block.modules():
         if isinstance(module, Expert):

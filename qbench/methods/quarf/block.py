@@ -26,12 +26,14 @@ class Quarf(QualityAdaptive):
     The router makes `count` gates a group from the standardised quality features, layer-normed without weights: the
     softmax of the `top` largest logits, with noise of a learned size on them when training. `soft` runs all experts
     and mixes them; `hard` runs one a picture and group; `soft-then-hard` trains softly and runs hard. `gates: uniform`
-    has no router, and `zeroed` one that knows only the mean quality: the controls."""
+    has no router, and `zeroed` one that knows only the mean quality: the controls. `index` tells the blocks of a
+    network apart, so that each draws noise of its own."""
 
     def __init__(
         self, channels: int, dimension: int, *, experts: Kind = "dilated", groups: int = 4, count: int = 4,
         top: int = 4, own_experts: bool = False, gates: Gates = "quality", routing: Routing = "soft",
         straight_through: bool = True, noisy: bool = True, zeroed: bool = False, seed: int = 0,
+        index: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(dimension, zeroed)
         if channels % groups:
@@ -39,7 +41,7 @@ class Quarf(QualityAdaptive):
         if not 1 <= top <= count <= len(DILATIONS):
             raise NotApplicable(f"`top` {top} and `count` {count}: 1 <= top <= count <= {len(DILATIONS)}")
         self.groups, self.top, self.routing, self.own = groups, top, routing, own_experts
-        self.straight_through, self.noisy, self.seed = straight_through, noisy, seed
+        self.straight_through, self.noisy, self.seed, self.index = straight_through, noisy, seed, index
         width = channels // groups
         self.experts = nn.ModuleList(Expert(experts, place, width, groups, own_experts) for place in range(count))
         self.logits = nn.Linear(dimension, groups * count) if gates == "quality" else None
@@ -90,9 +92,12 @@ class Quarf(QualityAdaptive):
         """[B, count] from N(0, 1), drawn by the pictures' own features [B, N]: a training that goes on draws the same,
         and no picture's noise depends on the others of its batch. All pictures of a control have one quality; the means
         of their maps tell them apart."""
+        # The step need not be a key: crops and degradations, and with them the features, change from step to step. Only
+        # a picture that is met again just as it was, in a set without either, is met with the noise that it had.
         rows = own.detach().float().cpu().contiguous().numpy()
         names = (hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows)
-        drawn = [keyed(self.seed, "quarf/noise", 0, name).standard_normal(count, dtype="float32") for name in names]
+        draws = (keyed(self.seed, "quarf/noise", self.index, name) for name in names)
+        drawn = [each.standard_normal(count, dtype="float32") for each in draws]
         return torch.stack([torch.from_numpy(row) for row in drawn]).to(own.device)
 
     def _hard(self, x: Tensor, logits: Tensor) -> Tensor:

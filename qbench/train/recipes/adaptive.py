@@ -14,7 +14,7 @@ from qbench.errors import QbenchError
 from qbench.methods.adaptive import reads_quality, standardise
 from qbench.methods.initial import initialise
 from qbench.methods.quac import QuacMethod
-from qbench.methods.quac.acon import Acon
+from qbench.methods.quac.acon import Acon, MetaAcon, QAcon
 from qbench.methods.quac.adapt import adapt as adapt_quac
 from qbench.methods.quarf import QuarfMethod
 from qbench.methods.quarf.adapt import adapt as adapt_quarf
@@ -56,11 +56,12 @@ def quac(parts: Parts) -> Recipe:
     from 1; what ships counts in units of 1 again. Raises QbenchError for that with meta-ACON."""
     options, whole = _options(parts)
     scaled = bool(options.pop("scaled", False))
-    choice = QuacMethod(**options).choice()
-    quality = feature(choice.quality)
+    method = QuacMethod(**options)
+    choice = method.choice()
+    quality = feature(choice.quality, method.quality_weights)
     loaded = parts.built()
     teacher = _teacher(loaded)
-    model, paths = adapt_quac(loaded, choice, quality)
+    model, paths = adapt_quac(loaded, choice, quality, parts.seed)
     _first_weights(model.net, paths, parts.seed)
     if scaled:
         _work_in_units(parts, model, paths)
@@ -71,8 +72,9 @@ def quarf(parts: Parts) -> Recipe:
     """QuARF: blocks of adaptive receptive fields in a model. Terms as of `quac`, and `importance`, which keeps the
     router from using few experts."""
     options, whole = _options(parts)
-    choice = QuarfMethod(**options).choice()
-    quality = feature(choice.quality)
+    method = QuarfMethod(**options)
+    choice = method.choice()
+    quality = feature(choice.quality, method.quality_weights)
     loaded = parts.built()
     teacher = _teacher(loaded)
     model, paths = adapt_quarf(loaded, choice, quality, parts.seed)
@@ -96,9 +98,11 @@ def _teacher(loaded: LoadedModel) -> LoadedModel:
 def _first_weights(net: nn.Module, paths: Sequence[str], seed: int) -> None:
     """Draw the new modules' inner layers by the seed; what closes them stays as they set it."""
     for path in paths:
-        squeeze = getattr(net.get_submodule(path), "squeeze", None)
-        if squeeze is not None:
-            initialise(nn.ModuleDict({path.replace(".", "/"): squeeze}), seed)
+        module = net.get_submodule(path)
+        if isinstance(module, MetaAcon | QAcon):
+            initialise(nn.ModuleDict({path.replace(".", "/"): module.squeeze}), seed)
+        if isinstance(module, QAcon):
+            initialise(nn.ModuleDict({f"{path.replace('.', '/')}/narrow": module.narrow}), seed)
 
 
 @torch.no_grad()
