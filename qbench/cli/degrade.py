@@ -33,11 +33,13 @@ def degrade(
 
     Pictures keep their places and become PNG files. `labels.csv` has a row for each: file, id, class, size, digest and
     the facts of its degradation (quality, bits per pixel, kernel ...); `manifest.json` says how the copy was made. A
-    suite reads it as `{name: csv, root: DST, id_column: id}`.
+    suite reads a copy with classes as `{name: csv, root: DST, id_column: id}`; a folder's pictures have none.
 
     Examples:
 
         qbench degrade photos/ photos-q10/ --condition "jpeg: {quality: 10}"
+
+        qbench degrade "imagefolder: {root: photos}" photos-q10/ --condition "jpeg: {quality: 10}"
 
         qbench degrade "scenes: {count: 100}" out/ --condition "fog: {severity: [1, 3, 5]}"
 
