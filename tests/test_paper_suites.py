@@ -120,10 +120,45 @@ def test_a_recipe_s_ablation_is_what_its_name_says() -> None:
             assert spec.data["source"].count == int(last[1:])
 
 
+@pytest.mark.parametrize("card", ["afd", "afd-release"])
+def test_paper_recipes_have_the_documented_objective_and_shipped_weights_have_theirs(card: str) -> None:
+    for name, spec in load_card(card_path(card)).recipes.items():
+        published = name.startswith(("resnet50", "repvgg")) and name != "resnet50-standardised"
+        assert spec.network.get("standardise", True) != published
+        assert not (published and spec.shipped)
+        if published and name != "resnet50-gate":
+            assert {term: each.weight for term, each in spec.loss.items()} == {"feature": 1.0}
+            assert not spec.network.get("gate", False)
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_baselines_of_a_table_are_trained_on_the_patches_that_afd_is(number: int, small: Path) -> None:
+    """The report says of all methods that they are trained on DIV2K-C (section IV-B)."""
+    cards = {name: load_card(card_path(name)).recipes for name in ("afd", "arcnn", "dncnn")}
+    like = cards["afd"]["resnet50"]
+    suite, _ = load_suite(ROOT / "suites" / "paper" / f"afd-table-{number}.yaml")
+    for method in (method for task in suite.tasks for method in task.methods if method.name in {"arcnn", "dncnn"}):
+        spec = cards[method.name][method.params["recipe"]]
+        assert (spec.data, spec.degradation, spec.crop) == (like.data, like.degradation, like.crop)
+        assert [(s.steps, s.batch) for s in spec.stages] == [(s.steps, s.batch) for s in like.stages]
+    needed = {cell.not_applicable for cell in planned(ROOT / "suites" / "paper" / f"afd-table-{number}.yaml").cells
+              if cell.method.name in {"arcnn", "dncnn"}}  # fmt: skip
+    assert all(f"qbench train {name} div2k" in text for text in needed for name in ("arcnn", "dncnn") if name in text)
+    assert bool(needed) == (number in {5, 6, 7, 8})
+
+
+def test_what_the_paper_leaves_open_has_recipes() -> None:
+    recipes = load_card(card_path("afd")).recipes
+    usual, rate, samples = (recipes[f"resnet50{end}"] for end in ("", "-lr1e-4", "-release-aug"))
+    assert [stage.lr for stage in (*usual.stages, *rate.stages)] == [1e-3, 1e-4]
+    assert (samples.crop.aligned, samples.crop.tilt, samples.crop.size) == (False, 0.9, 224)
+    assert samples.data["source"].dataset.params["size"] == 232
+
+
 def afd_weights(recipe: str, model: str = "torchvision:resnet50") -> None:
     """Untrained weights of a recipe where a training would leave them."""
     network = load_card(card_path("afd")).recipes[recipe].network
-    choice = Choice(**network)
+    choice = Choice(**{key: value for key, value in network.items() if key != "standardise"})
     net = Afd(choice.shape(WIDTHS[model][choice.site]), Geometry(1, 2.0, 0.5), "deployed")
     file = trained_dir() / f"afd-{recipe}-s0.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -158,10 +193,19 @@ def test_a_plan_is_told_without_weights_and_without_a_network(small: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["repvgg-a2-d3", "resnet50-gate"])
+@pytest.mark.parametrize("recipe", ["repvgg-a2-d3", "resnet50-gate", "resnet50-release-aug"])
 def test_a_paper_recipe_trains(recipe: str, small: Path) -> None:
     work = job(Order(card_path("afd"), recipe, out=small / "out", steps=1))
     stages = tuple(stage.model_copy(update={"batch": 2}) for stage in work.spec.stages)
     trained = run(replace(work, spec=work.spec.model_copy(update={"stages": stages})), lambda *_: None)
     assert trained.fresh
+    assert trained.facts["steps"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", ["arcnn", "dncnn"])
+def test_a_baseline_trains_on_the_patches(card: str, small: Path) -> None:
+    work = job(Order(card_path(card), "div2k", out=small / "out", steps=1))
+    stages = tuple(stage.model_copy(update={"batch": 1}) for stage in work.spec.stages)
+    trained = run(replace(work, spec=work.spec.model_copy(update={"stages": stages})), lambda *_: None)
     assert trained.facts["steps"] == 1

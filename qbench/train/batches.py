@@ -16,7 +16,7 @@ from torch import Tensor
 
 from qbench.draws import Draw, keyed
 from qbench.errors import DataError
-from qbench.train.crops import Window, clipped, kept, window
+from qbench.train.crops import Window, clipped, kept, tilted, window
 from qbench.train.mix import Mix
 from qbench.train.schema import CropView
 from qbench.vocabulary import Boxes, Dataset, Image, Sample
@@ -131,6 +131,11 @@ class Batches:
         top, left = (int(n) for n in rng.integers(0, GRID, 2)) if margin else (0, 0)
         cut, degraded = (x[top:, left:][: self.view.size, : self.view.size] for x in (cut, degraded))
         target = sample.target
+        if self.view.tilt and rng.random() < self.view.tilt:
+            if isinstance(target, Boxes) or cut.shape[2] > 3:
+                raise DataError("`tilt` turns pictures alone: samples with masks or boxes cannot have it")
+            angle = int(rng.integers(-180, 181))
+            cut, degraded = tilted(cut, angle), tilted(degraded, angle)
         if isinstance(target, Boxes):
             target = self._boxes(place, target, left, top)
         return cut, degraded, target, help_

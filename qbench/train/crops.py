@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from qbench.train.schema import CropView
-from qbench.vocabulary import Boxes
+from qbench.vocabulary import Boxes, Image
 
 KEPT = 0.4
 """A box of which less than this part of its area is left inside the square is left out."""
@@ -86,6 +86,11 @@ def kept(corners: NDArray[np.float64], boxes: Boxes, whole: NDArray[np.float64])
 
 def _area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+
+
+def tilted(picture: Image, degrees: int) -> Image:
+    """An RGB picture of the same size turned counterclockwise around its middle, nearest pixels, black around."""
+    return np.asarray(Pillow.fromarray(np.ascontiguousarray(picture)).rotate(degrees))
 
 
 def window(height: int, width: int, view: CropView, rng: np.random.Generator, size: int) -> Window:

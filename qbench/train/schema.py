@@ -33,7 +33,7 @@ NETWORK: Mapping[str, tuple[str, ...]] = {
         "plan", "block_bias", "restorer_residual", "plain", "channels", "hidden", "phase_act", "gate_pool",
         "otf_residual", "phase", "amplitude", "output", "translation", "restorer_init", "freeze_restorer",
     ),
-    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "fde", "backbone", "form"),
+    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "fde", "backbone", "form", "standardise"),
     "finetune": ("smoothing", "freeze"),
     "classifier": ("smoothing",),
     "segmenter": ("freeze",),
@@ -74,6 +74,10 @@ class CropView(_Part):
     flip: bool = Field(default=True, description="Mirror half of the samples.")
     rotate: bool = Field(default=False, description="Turn by a drawn multiple of 90 degrees.")
     aligned: bool = Field(default=True, description="The 8x8 grid of the codec starts at the crop's corner.")
+    tilt: float = Field(
+        default=0.0, ge=0, le=1,
+        description="Share of samples turned after the degradation, by whole degrees from -180 to 180, black around.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _ordered(self) -> CropView:

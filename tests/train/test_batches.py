@@ -10,14 +10,14 @@ import torch
 from qbench.degrade.drawn import Drawn
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import keyed
-from qbench.errors import SuiteError
+from qbench.errors import DataError, SuiteError
 from qbench.named import Named
 from qbench.suite.load import load_yaml
 from qbench.train.batches import Ahead, Samples
-from qbench.train.crops import Window, window
+from qbench.train.crops import Window, tilted, window
 from qbench.train.mix import mix
 from qbench.train.schema import CropView, MixPart
-from qbench.vocabulary import Boxes, Image
+from qbench.vocabulary import Boxes, Image, Sample
 
 from .pictures import Noise, batches, jpeg_mix
 
@@ -80,6 +80,45 @@ def test_an_aligned_degradation_is_that_of_the_crop_itself(tmp_path: Path) -> No
         again = np.stack([jpeg(np.ascontiguousarray(picture), 7)[0] for picture in clean])
         degraded = (made.degraded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         assert np.array_equal(again, degraded) == aligned
+
+
+def test_tilted_samples_are_turned_in_pairs_and_the_grid_of_the_codec_with_them(tmp_path: Path) -> None:
+    """A share of them; the others, and all without `tilt`, keep their bits. Corners turned out of sight are black."""
+    plain = batches(tmp_path, size=60, view=CropView(size=16))(0)
+    made = batches(tmp_path, size=60, view=CropView(size=16, tilt=0.5))(0)
+    whole = [bool(torch.equal(a, b)) for a, b in zip(plain.clean, made.clean, strict=True)]
+    assert 15 < sum(whole) < 45
+    for i, same in enumerate(whole):
+        assert torch.equal(plain.degraded[i], made.degraded[i]) == same
+        angles = [] if same else [
+            turn for turn in range(-180, 181)
+            if all(np.array_equal(tilted(_bytes(before[i]), turn), _bytes(after[i]))
+                   for before, after in ((plain.clean, made.clean), (plain.degraded, made.degraded)))
+        ]  # fmt: skip
+        assert same or angles
+    corners = torch.stack([made.clean[i, :, 0, 0] for i, same in enumerate(whole) if not same])
+    assert float((corners == 0).all(1).double().mean()) > 0.6
+
+
+def test_a_right_angle_turns_as_numpy_does_and_any_angle_keeps_the_middle() -> None:
+    picture = Noise().load(0).image[:15, :15]
+    assert np.array_equal(tilted(picture, 90), np.rot90(picture))
+    assert np.array_equal(tilted(picture, 37)[7, 7], picture[7, 7])
+    assert tilted(picture, -180).shape == picture.shape
+
+
+def test_samples_with_boxes_cannot_be_tilted(tmp_path: Path) -> None:
+    class Boxed(Noise):
+        def load(self, index: int) -> Sample:
+            return replace(super().load(index), target=Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)))
+
+    make = replace(batches(tmp_path, view=CropView(size=16, tilt=1)), samples=Samples(Boxed(), 1))
+    with pytest.raises(DataError, match="turns pictures alone"):
+        make(0)
+
+
+def _bytes(picture: torch.Tensor) -> Image:
+    return (picture * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def crop(image: Image, view: CropView, step: int) -> Image:

@@ -102,6 +102,26 @@ def test_afd_starts_as_the_identity_and_its_feature_loss_is_that_of_the_drift(tm
     assert float(recipe.stages[0].step({"source": batch}, 0)["feature"].detach()) == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_documented_objective_is_the_mean_squared_error_of_features_as_they_are(tmp_path: Path) -> None:
+    """Loss = MSE(f_hat, f_hq) (arXiv 2401.01724, section III-C), with nothing divided inside of the module either."""
+    made = parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False, "standardise": False})
+    recipe = afd(made)
+    net, cut = recipe.modules["net"], made.model.loaded.cut("D2")
+    steps(recipe, 3)
+    assert torch.equal(net.scale, torch.ones_like(net.scale))
+    batch = recipe.stages[0].roles["source"](3)
+    with torch.no_grad():
+        degraded, clean = cut.front(batch.degraded), cut.front(batch.clean)
+        residual, fdm = net.fe(degraded, None), net.spread(net.drifting_map(batch.degraded), degraded.shape[-2:])
+        enhanced = F.relu(degraded + residual * fdm)
+        found = recipe.stages[0].step({"source": batch}, 3)["feature"]
+    assert not torch.equal(enhanced, degraded)
+    assert float(found) == pytest.approx(float((enhanced - clean).square().mean()), rel=1e-5)
+    assert torch.equal(dict(recipe.ship())["scale"], torch.ones_like(net.scale))
+    usual = afd(parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False})).modules["net"]
+    assert torch.equal(usual.scale, clean_std(made, cut))
+
+
 def test_clean_std_is_the_standard_deviation_of_all_positions(tmp_path: Path) -> None:
     made = parts(tmp_path, "afd", {"feature": 1.0})
     cut = made.model.loaded.cut("D2")

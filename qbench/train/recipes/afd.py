@@ -26,11 +26,12 @@ GATE_SHARPNESS = 4.0
 def recipe(parts: Parts) -> Recipe:
     """Trains the module at a site of the frozen model; ships its deployed form.
 
-    Terms: `feature`, the published loss on features divided by the clean ones' standard deviation; `kl` and `deeper`
-    compare what the frozen rest of the model makes of them, with the clean image as the teacher; `gate` teaches the
-    image-level gate whether the degradation changed the image."""
+    Terms: `feature`, the mean squared error of features, divided by the clean ones' standard deviation or with
+    `network: {standardise: false}` as they are (the published objective); `kl` and `deeper` compare what the frozen
+    rest of the model makes of them, with the clean image as the teacher; `gate` teaches the image-level gate whether
+    the degradation changed the image."""
     options = dict(parts.spec.network)
-    form = options.pop("form", "train")
+    form, standardise = options.pop("form", "train"), options.pop("standardise", True)
     declared = AfdRelease if parts.method == AfdRelease.NAME else AfdMethod
     choice = declared(**options).choice({})
     model = parts.built()
@@ -39,7 +40,8 @@ def recipe(parts: Parts) -> Recipe:
     geometry = cut.geometry()
     net = Afd(choice.shape(geometry.channels), geometry, form)
     initialise(net, parts.seed, zero=(*net.closing, "gate.out"))
-    net.scale.copy_(clean_std(parts, cut))
+    if standardise:
+        net.scale.copy_(clean_std(parts, cut))
     channels_last(net, parts.device)
     loss = _Loss(parts, net, model, cut)
 
