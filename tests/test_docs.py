@@ -25,7 +25,8 @@ from qbench.train.schema import RecipeSpec
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LINKING = [*PAGES, *sorted((ROOT / "docs" / "methods").glob("*.md")), *sorted((ROOT / "reports").glob("*.md"))]
+METHODS = sorted((ROOT / "docs" / "methods").glob("*.md"))
+LINKING = [*PAGES, *METHODS, *sorted((ROOT / "reports").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>\w+) (?P<use>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,7 +35,7 @@ def blocks(*wanted: str) -> list[object]:
 
 
 def _blocks(*wanted: str) -> Iterator[object]:
-    for page in PAGES:
+    for page in (*PAGES, *METHODS):
         for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), start=1):
             if f"{match['kind']} {match['use']}" in wanted:
                 yield pytest.param(page, match["text"], id=f"{page.stem}-{number}")

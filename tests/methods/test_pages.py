@@ -1,4 +1,4 @@
-"""The code that the pages of QuAC and QuARF show, with a network of the reader's own."""
+"""The code that the pages of QuAC and QuARF show makes networks that read the quality."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torchvision.models import resnet18
 
 from qbench.methods import adaptive
 from qbench.methods.adaptive import adaptive_modules
@@ -17,30 +16,24 @@ from qbench.quality.features import features
 from tests.conftest import ROOT
 
 
-def normalised(images: torch.Tensor) -> torch.Tensor:
-    return (images - 0.5) / 0.25
-
-
 @pytest.mark.parametrize(("page", "part"), [("quac", "QAcon"), ("quarf", "Quarf")])
 def test_the_code_of_a_page_puts_modules_into_a_network_that_read_the_quality(
     page: str, part: str, tmp_path: Path
 ) -> None:
     text = (ROOT / "docs" / "methods" / f"{page}.md").read_text("utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    code = re.findall(r"^```python run\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0]
     (tmp_path / "page.py").write_text(code)
     torch.manual_seed(0)
-    net = resnet18(num_classes=5).eval()
-    images = torch.rand(2, 3, 64, 64)
-    given = {"net": net, "two_pictures": normalised(images), "images": images, "normalised": normalised(images)}
     with torch.inference_mode():
-        made = runpy.run_path(str(tmp_path / "page.py"), given)
+        made = runpy.run_path(str(tmp_path / "page.py"))
+        net, images, normalised = made["net"], made["images"], made["normalised"]
         inserted = adaptive_modules(net)
         assert {type(module).__name__ for module in inserted} == {part}
         for module in inserted:
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
-        outputs = [with_quality(net, quality, normalised(images)) for quality in qualities(page, images)]
-    assert made["output"].shape == (2, 5)
+        outputs = [with_quality(net, quality, normalised) for quality in qualities(page, images)]
+    assert made["output"].shape == (2, 1000)
     assert made["output"].isfinite().all()
     assert not torch.allclose(*outputs)
 

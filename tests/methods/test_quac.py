@@ -23,6 +23,9 @@ from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
 from qbench.quality.features import feature
 from qbench.vocabulary import InputConvention, Setup
+from tests.conftest import ROOT
+
+PAGE = ROOT / "docs" / "methods" / "quac.md"
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -61,6 +64,12 @@ def test_the_size_of_q_acon(channels: int, dimension: int, published: str) -> No
     assert count(QAcon(channels, dimension, norm="release")) == found
 
 
+def test_a_long_quality_projected_down_costs_less() -> None:
+    found = count(QAcon(64, 2048, narrow=32))
+    assert found == count(QAcon(64, 32)) + 2048 * 32 + 32
+    assert f"With 64 channels and Q = 2048 the module has {found / 1e3:.0f} k parameters" in PAGE.read_text("utf-8")
+
+
 @pytest.mark.parametrize(("channels", "published"), [(64, 2.4), (256, 9.5), (512, 35)])
 def test_the_size_of_meta_acon(channels: int, published: float) -> None:
     assert round(count(MetaAcon(channels)) / 1e3, 1 if published < 10 else 0) == published
@@ -81,21 +90,22 @@ def q_acon_by_hand(module: QAcon, x: np.ndarray, q: np.ndarray) -> np.ndarray:
     def sigmoid(v: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-v))
 
-    z = np.concatenate([x.mean(axis=(1, 2)), (q - state["quality_mean"]) / state["quality_std"]])
+    q = (q - state["quality_mean"]) / state["quality_std"]
+    z = np.concatenate([x.mean(axis=(1, 2)), linear("narrow", q) if "narrow.weight" in state else q])
     s = sigmoid(norm("squeeze.3", linear("squeeze.2", norm("squeeze.1", linear("squeeze.0", z)))))
     beta, p1, p2 = (v[:, None, None] for v in (linear("out", s), state["p1"], state["p2"]))
     return (p1 - p2) * x * sigmoid(beta * (p1 - p2) * x) + p2 * x
 
 
-@pytest.mark.parametrize("norm", ["layer", "none"])
-def test_q_acon_is_its_formula(norm: str) -> None:
-    module = drawn(QAcon(6, 5, norm=norm))  # type: ignore[arg-type]
+@pytest.mark.parametrize(("norm", "narrow"), [("layer", None), ("none", None), ("layer", 2)])
+def test_q_acon_is_its_formula(norm: str, narrow: int | None) -> None:
+    module = drawn(QAcon(6, 5, norm=norm, narrow=narrow))  # type: ignore[arg-type]
     assert isinstance(module, QAcon)
     x, q = noise(3, 6, 4, 5), noise(3, 5, seed=1) * 3 + 1
     standardise(module, noise(40, 5, seed=2) * 3 + 1)
     with given(module, q), torch.no_grad():
         found = module(x)
-        assert (module.beta_for(x) < 0).any(), "beta may be negative"
+        assert narrow or (module.beta_for(x) < 0).any(), "beta may be negative"
     expected = np.stack([q_acon_by_hand(module, x[i].double().numpy(), q[i].double().numpy()) for i in range(3)])
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
 
@@ -147,7 +157,7 @@ def test_tokens_are_maps_whose_channels_lie_last(make: Callable[[], nn.Module]) 
 @pytest.mark.parametrize("norm", ["layer", "none"])
 @pytest.mark.parametrize("kind", ["quac", "meta-acon", "acon-c"])
 def test_a_batch_of_one_trains_every_parameter(kind: str, norm: str) -> None:
-    modules = {"quac": QAcon(6, 3, norm=norm), "meta-acon": MetaAcon(6, norm=norm), "acon-c": AconC(6)}  # type: ignore[arg-type]
+    modules = {"quac": QAcon(6, 3, norm=norm, narrow=2), "meta-acon": MetaAcon(6, norm=norm), "acon-c": AconC(6)}  # type: ignore[arg-type]
     module = drawn(modules[kind]).train()
     with given(module, noise(1, 3)):
         module(noise(1, 6, 4, 4)).square().sum().backward()
@@ -336,10 +346,10 @@ def tiny() -> LoadedModel:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("how", ["replace", "add"])
-def test_a_method_is_what_was_trained(whole: bool, how: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "narrow"), [("replace", None), ("add", None), ("replace", 4)])
+def test_a_method_is_what_was_trained(whole: bool, how: str, narrow: int | None, tmp_path: Path) -> None:
     quality = feature("brisque")
-    choice = Choice(sites=("1",), how=how, quality="brisque")  # type: ignore[arg-type]
+    choice = Choice(sites=("1",), how=how, quality="brisque", quality_width=narrow)  # type: ignore[arg-type]
     trained, paths = adapt(tiny(), choice, quality)
     changed = [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]
     for module in changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from qbench.draws import keyed
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.quarf import Choice, QuarfMethod
@@ -224,6 +226,15 @@ def test_noise_is_for_training_only_and_each_picture_s_own() -> None:
     torch.testing.assert_close(quiet.last_gates, still)
 
 
+def test_the_noise_of_the_first_block_has_the_key_that_it_always_had_and_others_draw_apart() -> None:
+    q = noise(2, 5)
+    names = [hashlib.blake2b(row.numpy().tobytes(), digest_size=16).hexdigest() for row in q]
+    draws = [keyed(7, "quarf/noise", 0, name).standard_normal(16, dtype="float32") for name in names]
+    first, second = (block(seed=7, index=index)._noise(q, 16).numpy() for index in (0, 1))
+    assert np.array_equal(first, np.stack(draws))
+    assert not np.isclose(first, second).any()
+
+
 def test_the_control_s_noise_is_each_picture_s_own_too() -> None:
     made, x = block(zeroed=True).train(), noise(4, 8, 4, 4)
     with torch.no_grad():
@@ -350,7 +361,7 @@ def test_it_starts_near_the_identity_in_a_pretrained_network(experts: str) -> No
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("experts", ["two_step", "plain"])
+@pytest.mark.parametrize("experts", [*KINDS, "plain"])
 def test_a_method_is_what_was_trained(whole: bool, experts: str, tmp_path: Path) -> None:
     quality = feature("brisque")
     choice = Choice(experts=experts, quality="brisque", top=2)  # type: ignore[arg-type]
