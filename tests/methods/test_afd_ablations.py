@@ -33,6 +33,7 @@ ABLATIONS: list[dict[str, Any]] = [
     *({"fde": fde} for fde in ("pixels", "shuffled", "none")),
     *({"backbone": backbone} for backbone in BACKBONES),
     {"backbone": "dcnn", "fde": "none"},
+    {"plan": "release"},
 ]
 NAMES = [" ".join(each.values()) for each in ABLATIONS]
 
@@ -76,16 +77,36 @@ def _choice(network: dict[str, Any]) -> Choice:
 
 
 def test_what_fde_net_costs() -> None:
-    """Multiply-accumulates of 224 pixels by hand: three 1x1 convolutions and the DCT on 784 blocks, and FE-Net's."""
-    dct, fde, fe = 3 * 64 * 64 * 784, (192 * 128 + 128 * 64 + 64 * 64) * 784, 303_464_448
+    """Multiply-accumulates of 224 pixels by hand: three 1x1 convolutions and the DCT on 784 blocks, FE-Net's, and the
+    matrix of colours, which all pictures go through."""
+    dct, fde, fe, colours = 3 * 64 * 64 * 784, (192 * 128 + 128 * 64 + 64 * 64) * 784, 303_464_448, 9 * 224**2
     expected = {"dct": dct + fde + fe, "shuffled": dct + fde + fe, "pixels": fde + fe, "none": fe}
-    features = noise(1, 64, 112, 112)
     for name, macs in expected.items():
         net = Afd(AfdShape(64, fde=name), STEM, "deployed")  # type: ignore[arg-type]
-        assert count_macs(lambda images, net=net: net(features, images), noise(1, 3, 224, 224)) == pytest.approx(
-            macs, rel=2e-3
-        )
+        assert macs_at_224(net) == macs + colours
         assert count_parameters([net]) == 69_344 + (0 if name == "none" else 37_120)
+
+
+@pytest.mark.parametrize(
+    ("plan", "fe", "billions"),
+    [
+        ("light", 64 * 16 * 112**2 + 16 * 32 * 56**2 + (32 * 64 + 64 * 32) * 28**2
+                  + 64 * 16 * 56**2 + 16 * 64 * 112**2, 0.342),
+        ("release", (64 * 16 + 16 * 32) * 112**2 + 32 * 64 * 56**2 + 64 * 32 * 28**2
+                    + 64 * 16 * 56**2 + 32 * 64 * 112**2, 0.545),
+    ],
+)  # fmt: skip
+def test_both_plans_cost_what_the_page_tells(plan: str, fe: int, billions: float) -> None:
+    """FE-Net's 3x3 convolutions at 112, 56 and 28 places a side; light pools before them, release after."""
+    net = Afd(AfdShape(64, plan=plan), STEM, "deployed")  # type: ignore[arg-type]
+    rest = 3 * 64 * 64 * 784 + (192 * 128 + 128 * 64 + 64 * 64) * 784 + 9 * 224**2
+    assert macs_at_224(net) == 9 * fe + rest
+    assert round((9 * fe + rest) / 1e9, 3) == billions
+
+
+def macs_at_224(net: Afd) -> int:
+    features = noise(1, 64, 112, 112)
+    return count_macs(lambda images: net(features, images), noise(1, 3, 224, 224))
 
 
 @pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)

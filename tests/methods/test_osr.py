@@ -68,6 +68,17 @@ def test_the_restorer_has_the_released_sizes() -> None:
     assert counter.get_total_flops() / 2 / 32**2 * 224**2 == pytest.approx(37e9, rel=0.01)
 
 
+def test_the_restorer_runs_twice() -> None:
+    """On the real and on the imaginary part: 74.3 G at 224 pixels, of which the transforms are 0.15."""
+    sums = []
+    for net in (Osr(Choice()), PlainRestorer()):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            net(noise(1, 3, 32, 32))
+        sums.append(counter.get_total_flops() / 2 / 32**2 * 224**2)
+    assert round(sums[0] / 1e9, 1) == 74.3
+    assert 0 < sums[0] - 2 * sums[1] < 0.16e9
+
+
 def test_the_transforms_cost_what_their_layers_say() -> None:
     phase_and_amplitude, hidden = 2 * (3 * 3 + 3), 32
     waves, image, mix = 6 * hidden + hidden, 3 * hidden + hidden, hidden * hidden + hidden

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from qbench.efficiency.measure import count_macs
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.qdmr import Choice, QdmrMethod
 from qbench.methods.qdmr.codebook import Codebook, Quantiser, usage
@@ -81,6 +82,16 @@ def test_the_published_parts_add_up() -> None:
         assert count(Vqgan(shape)) == 12_176_707
         assert count(Judge(3, shape.judge)) == 4_376_897
     assert [round(count(part) / 1e6, 2) for part in parts] == [6.28, 4.06, 0.52, 21.36]
+
+
+@pytest.mark.parametrize(("kind", "billions"), [(Vqgan, 68.6), (Qdmr, 91.4)])
+def test_the_networks_cost_what_the_release_does_but_for_its_one_hot_product(
+    kind: type[nn.Module], billions: float
+) -> None:
+    """Of 256 pixels. The release looks codes up by a matrix of zeros and ones, 1,024 places by 1,024 codes."""
+    net, one_hot = kind(PLANS["release"]).eval(), 1024 * 1024 * 512
+    counted = 16 * count_macs(net, noise(1, 3, 64, 64))
+    assert round((counted + one_hot) / 1e9, 1) == billions
 
 
 def test_encoder_and_decoder_change_the_size_by_the_factor() -> None:
