@@ -23,6 +23,9 @@ from qbench.degrade.jpeg import Jpeg, Offset, Rejpeg
 from qbench.draws import Draw
 
 FILE = Path(__file__).with_name("golden_codecs.json")
+DISPATCHED = ("pillow-jxl-plugin",)
+"""libjxl computes in floats, with the widest instructions that the processor has: an AMD EPYC and an Intel Xeon decode some
+pixels one grey level apart."""
 CASES: dict[str, tuple[Any, str]] = {
     condition.label: (condition, library)
     for library, conditions in {
@@ -74,12 +77,17 @@ def test_outputs_are_as_recorded(label: str) -> None:
     if installed(library) == "none":
         pytest.skip(f"{library} is not installed")
     recorded, found = json.loads(FILE.read_text())[label], outcome(condition)
-    if build(library) == recorded["build"]:
+    away, larger = np.abs(np.array(found["blocks"]) - recorded["blocks"]).max(), 1.0
+    if recorded["bytes"]:
+        larger = found["bytes"] / recorded["bytes"]
+    if build(library) == recorded["build"] and library in DISPATCHED:
+        assert away < 0.1
+        assert abs(larger - 1) < 0.01
+    elif build(library) == recorded["build"]:
         assert found["pixels"] == recorded["pixels"]
         assert found["bytes"] == recorded["bytes"]
-    assert np.abs(np.array(found["blocks"]) - recorded["blocks"]).max() < 6, "grey levels, over 16x16 pixels"
-    if recorded["bytes"]:
-        assert abs(found["bytes"] / recorded["bytes"] - 1) < 0.15
+    assert away < 6, "grey levels, over 16x16 pixels"
+    assert abs(larger - 1) < 0.15
 
 
 def test_every_recorded_output_is_tested() -> None:

@@ -1,0 +1,75 @@
+"""Models of restoration learn from the clean pictures: all of them (finetune), or a module inside (afd)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from qbench.errors import QbenchError
+from qbench.methods.initial import initialise
+from qbench.models.base import LoadedModel
+from qbench.models.restoration import INPUT
+from qbench.models.restoration_net import Dncnn3Net, OnLuma, in_range
+from qbench.train.recipes.afd import recipe as afd
+from qbench.train.recipes.common import Parts
+from qbench.train.recipes.finetune import finetune
+
+from .test_recipes import copied, moved, parts, steps
+
+SITES = {"D1": "net.layers.0", "D2": "net.layers.1"}
+
+
+class BuiltRestorer:
+    """A declared restorer of luma: DnCNN-3 cut down to four layers, with first weights."""
+
+    def __init__(self) -> None:
+        net = OnLuma(Dncnn3Net(depth=4, width=8)).eval()
+        initialise(net, 0)
+        self.loaded = LoadedModel(net, INPUT, SITES, in_range)
+
+    def build(self) -> LoadedModel:
+        return self.loaded
+
+
+def with_restorer(tmp_path: Path, kind: str, loss: dict[str, object], network: dict[str, object]) -> Parts:
+    return replace(parts(tmp_path, kind, loss, network), model=BuiltRestorer())
+
+
+def test_finetune_learns_a_restorer_from_clean_pictures(tmp_path: Path) -> None:
+    made = with_restorer(tmp_path, "finetune", {"l1": 2.0, "mse": 1.0}, {})
+    recipe = finetune(made)
+    net = recipe.modules["net"]
+    before, batch = copied(net), recipe.stages[0].roles["source"](0)
+    with torch.no_grad():
+        difference = net(batch.degraded).clamp(0, 1) - batch.clean
+        found = recipe.stages[0].step({"source": batch}, 0)
+    assert float(found["l1"]) == pytest.approx(2 * float(difference.abs().mean()), rel=1e-5)
+    assert float(found["mse"]) == pytest.approx(float(difference.square().mean()), rel=1e-5)
+    steps(recipe)
+    assert moved(net, before) == set(before)
+    assert set(recipe.measure()) == {"validation l1", "validation mse"}
+
+
+def test_afd_learns_in_a_restorer_that_stays_as_it_is(tmp_path: Path) -> None:
+    made = with_restorer(tmp_path, "afd", {"l1": 3.0}, {"gate": False, "base": 4})
+    model = made.model.loaded.net
+    recipe = afd(made)
+    net, frozen = recipe.modules["net"], copied(model)
+    before, batch = copied(net), recipe.stages[0].roles["source"](0)
+    with torch.no_grad():
+        untouched = (model(batch.degraded).clamp(0, 1) - batch.clean).abs().mean()
+    first = float(recipe.stages[0].step({"source": batch}, 0)["l1"].detach())
+    assert first == pytest.approx(3 * float(untouched), rel=1e-4)
+    steps(recipe, 3)
+    assert {name for name, _ in net.named_parameters()} <= moved(net, before)
+    assert moved(model, frozen) == set()
+
+
+@pytest.mark.parametrize("kind", ["finetune", "afd"])
+def test_a_classifier_gives_no_pictures(tmp_path: Path, kind: str) -> None:
+    recipe = {"finetune": finetune, "afd": afd}[kind](parts(tmp_path, kind, {"l1": 1.0}))
+    with pytest.raises(QbenchError, match="of restored pictures, and this model gives none"):
+        steps(recipe, 1)
