@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+PICTURE = {"l1": F.l1_loss, "mse": F.mse_loss}
+"""Terms of a restored picture beside the clean one, by their names on cards."""
+
 
 def feature(predicted: Tensor, target: Tensor, std: Tensor) -> Tensor:
     """Mean squared error of features [B, C, h, w] divided by the standard deviation [C] of clean ones."""

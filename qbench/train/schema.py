@@ -13,14 +13,14 @@ from qbench.named import NamedItem
 TERMS: Mapping[str, tuple[str, ...]] = {
     "restorer": ("l1", "mse"),
     "osr": ("smooth_l1", "perceptual"),
-    "afd": ("feature", "kl", "deeper", "gate"),
-    "finetune": ("ce", "kl", "heat", "box", "own"),
+    "afd": ("feature", "kl", "deeper", "gate", "l1", "mse"),
+    "finetune": ("ce", "kl", "heat", "box", "own", "l1", "mse"),
     "classifier": ("ce", "mask"),
     "segmenter": ("ce",),
     "detector": ("heat", "box", "own"),
     "quality": ("contrast",),
-    "quac": ("ce", "kl", "deeper", "heat", "box", "own"),
-    "quarf": ("ce", "kl", "deeper", "heat", "box", "own", "importance"),
+    "quac": ("ce", "kl", "deeper", "heat", "box", "own", "l1", "mse"),
+    "quarf": ("ce", "kl", "deeper", "heat", "box", "own", "l1", "mse", "importance"),
     "qdmr": (
         "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "commitment", "commitment-target",
         "align-source", "align-target",

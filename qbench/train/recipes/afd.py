@@ -17,6 +17,7 @@ from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
+from qbench.train.recipes.supervised import of_pictures
 
 SCALE_BATCHES = 16
 GATE_SHARPNESS = 4.0
@@ -28,8 +29,8 @@ def recipe(parts: Parts) -> Recipe:
 
     Terms: `feature`, the mean squared error of features, divided by the clean ones' standard deviation or with
     `network: {standardise: false}` as they are (the published objective); `kl` and `deeper` compare what the frozen
-    rest of the model makes of them, with the clean image as the teacher; `gate` teaches the image-level gate whether
-    the degradation changed the image."""
+    rest of the model makes of them, with the clean image as the teacher; `l1` and `mse` what a restorer makes of them
+    with the clean picture; `gate` teaches the image-level gate whether the degradation changed the image."""
     options = dict(parts.spec.network)
     form, standardise = options.pop("form", "train"), options.pop("standardise", True)
     declared = AfdRelease if parts.method == AfdRelease.NAME else AfdMethod
@@ -90,6 +91,10 @@ class _Loss:
             found["feature"] = terms.feature(enhanced.float(), clean.float(), self.net.scale)
         if "kl" in self.wanted or "deeper" in self.wanted:
             found |= self._through(batch, enhanced, clean)
+        if "l1" in self.wanted or "mse" in self.wanted:
+            with self.parts.precision():
+                restored = self.cut.back(enhanced, batch.degraded)
+            found |= of_pictures(self.wanted, restored, batch)
         if "gate" in self.wanted and self.net.gate is not None:
             luma = self.net.dct.planes(batch.degraded)[:, :1]
             evidence = self.net.gate.logits(self.net.dct, luma)

@@ -99,7 +99,9 @@ def measure(
         found = {f"validation {name}": float(value) for name, value in losses(batch).items()}
         if logits is not None and batch.targets is not None:
             for name, images in (("clean", batch.clean), ("degraded", batch.degraded)):
-                found[f"top-1 {name}"] = float((logits(images).argmax(1) == batch.targets).float().mean())
+                given = logits(images)
+                if given.dim() == 2:
+                    found[f"top-1 {name}"] = float((given.argmax(1) == batch.targets).float().mean())
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value / count
     return sums

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from qbench.methods.restorers_net import Deployable, build
+from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages
-
-LOSSES = {"l1": F.l1_loss, "mse": F.mse_loss}
 
 
 def recipe(parts: Parts) -> Recipe:
@@ -23,7 +21,7 @@ def recipe(parts: Parts) -> Recipe:
         with parts.precision():
             restored = net(batch.degraded)
         restored = restored.float()
-        return {name: term.weight * LOSSES[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
+        return {name: term.weight * terms.PICTURE[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
 
     def prepare() -> None:
         net.train()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ class Supervised:
     """The weighted terms of a recipe for one batch.
 
     `ce`: cross-entropy of logits, at every pixel where they are maps; `kl`: to the teacher's logits on the clean
-    picture; `heat` and `box`: of the built-in detector; `own`: the losses that a network comes with."""
+    picture; `heat` and `box`: of the built-in detector; `own`: the losses that a network comes with; `l1` and `mse`:
+    of restored pictures to the clean ones."""
 
     def __init__(self, parts: Parts, model: LoadedModel, teacher: LoadedModel | None = None) -> None:
         self.parts, self.model, self.teacher, self.wanted = parts, model, teacher, parts.spec.loss
@@ -40,6 +42,10 @@ class Supervised:
             found |= self._of_middles(batch)
         if "own" in self.wanted:
             found |= self._own(batch)
+        if "l1" in self.wanted or "mse" in self.wanted:
+            with self.parts.precision():
+                restored = self.model.predict(batch.degraded)
+            found |= {name: self._weighted(name, x) for name, x in of_pictures(self.wanted, restored, batch).items()}
         return found
 
     def _weighted(self, name: str, value: Tensor) -> Tensor:
@@ -85,6 +91,14 @@ class Supervised:
         with _asked_for_losses(self.model.net), self.parts.precision(), self.model.given(batch.degraded):
             parts = self.model.own_losses(self.model.net, self.model.normalise(batch.degraded), batch.boxes)
         return {name: self._weighted("own", value.float()) for name, value in parts.items()}
+
+
+def of_pictures(wanted: Collection[str], restored: Any, batch: Batch) -> dict[str, Tensor]:
+    """`l1` and `mse`, those that are wanted, of what a model makes of degraded pictures. Raises QbenchError where that
+    is no picture."""
+    if not isinstance(restored, Tensor) or restored.shape != batch.clean.shape:
+        raise QbenchError("the losses `l1` and `mse` are of restored pictures, and this model gives none")
+    return {name: of(restored.float(), batch.clean) for name, of in terms.PICTURE.items() if name in wanted}
 
 
 @contextmanager
