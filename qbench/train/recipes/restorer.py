@@ -21,7 +21,9 @@ def recipe(parts: Parts) -> Recipe:
         with parts.precision():
             restored = net(batch.degraded)
         restored = restored.float()
-        return {name: term.weight * terms.PICTURE[name](restored, batch.clean) for name, term in parts.spec.loss.items()}
+        return {
+            name: term.weight * terms.PICTURE[name](restored, batch.clean) for name, term in parts.spec.loss.items()
+        }
 
     def prepare() -> None:
         net.train()
