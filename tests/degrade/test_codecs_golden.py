@@ -24,7 +24,7 @@ from qbench.draws import Draw
 
 FILE = Path(__file__).with_name("golden_codecs.json")
 DISPATCHED = ("pillow-jxl-plugin",)
-"""libjxl computes in floats with the widest instructions of the processor: an AMD EPYC and an Intel Xeon round apart."""
+"""libjxl computes in floats with the widest instructions of the processor: so that AMD and Intel round apart."""
 CASES: dict[str, tuple[Any, str]] = {
     condition.label: (condition, library)
     for library, conditions in {
