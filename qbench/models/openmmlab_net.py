@@ -19,6 +19,7 @@ from qbench.models.base import Cut, LoadedModel, check_state
 from qbench.models.cut import cut
 from qbench.models.detection import AS_THEY_ARE
 from qbench.models.openmmlab_config import SITES
+from qbench.models.openmmlab_losses import Feed, own_losses
 from qbench.vocabulary import Boxes, Context
 
 LEVELS = 255
@@ -68,12 +69,13 @@ def build(framework: str, file: Path, state: Mapping[str, Tensor], source: str) 
     for module in net.modules():
         if getattr(module, "inplace", False):
             module.inplace = False
-    _take_pictures(net.eval(), framework, pipeline)
+    feed = partial(_fed, pipeline)
+    _take_pictures(net.eval(), framework, feed)
     paths = {name for name, _ in net.named_modules()}
     sites = SITES.get(type(getattr(net, "backbone", None)).__name__, {})
     kept = {site: path for site, path in sites.items() if path in paths}
     if framework == "mmdet":
-        return OneByOne(net, AS_THEY_ARE, kept, boxes_of)
+        return OneByOne(net, AS_THEY_ARE, kept, boxes_of, partial(own_losses, feed))
     return OneByOne(net, AS_THEY_ARE, kept, partial(logits_of, getattr(net.decode_head, "threshold", None) or 0.5))
 
 
@@ -109,23 +111,27 @@ def _test_pipeline(framework: str, config: Any) -> list[Any]:
     return [{**steps[0], "type": f"{framework}.LoadImageFromNDArray"}, *steps[1:]]
 
 
-def _take_pictures(net: Any, framework: str, pipeline: Callable[[Any], Any]) -> None:
+def _take_pictures(net: Any, framework: str, feed: Feed) -> None:
     """Make `net`'s forward take pictures of one size, [B, 3, H, W] in [0, 1], and give the framework's data samples.
 
     Module paths and the names of the state stay. Gradients flow to the pictures as through a bilinear resize."""
     own: Any = type(net)
 
     def forward(self: Any, images: Tensor) -> Any:
-        fed = [pipeline({"img": array_of(image), "img_id": 0}) for image in images.unbind()]
-        inputs, samples = [each["inputs"] for each in fed], [each["data_samples"] for each in fed]
-        if images.requires_grad:
-            inputs = [_attached(*each) for each in zip(inputs, images.unbind(), samples, strict=True)]
-        data = self.data_preprocessor({"inputs": inputs, "data_samples": samples}, False)
-        values = data["inputs"].to(next(self.parameters()).dtype)
+        data = feed(self, images)
         with _scope(framework):
-            return own.forward(self, values, data["data_samples"], mode="predict")
+            return own.forward(self, data["inputs"], data["data_samples"], mode="predict")
 
     net.__class__ = type(own.__name__, (own,), {"forward": forward})
+
+
+def _fed(pipeline: Callable[[Any], Any], net: Any, images: Tensor) -> dict[str, Any]:
+    fed = [pipeline({"img": array_of(image), "img_id": 0}) for image in images.unbind()]
+    inputs, samples = [each["inputs"] for each in fed], [each["data_samples"] for each in fed]
+    if images.requires_grad:
+        inputs = [_attached(*each) for each in zip(inputs, images.unbind(), samples, strict=True)]
+    data: dict[str, Any] = net.data_preprocessor({"inputs": inputs, "data_samples": samples}, False)
+    return {**data, "inputs": data["inputs"].to(next(net.parameters()).dtype)}
 
 
 def array_of(image: Tensor) -> np.ndarray[Any, Any]:
