@@ -100,7 +100,7 @@ def measure(
         if logits is not None and batch.targets is not None:
             for name, images in (("clean", batch.clean), ("degraded", batch.degraded)):
                 given = logits(images)
-                if given.dim() == 2:
+                if isinstance(given, Tensor) and given.dim() == 2:
                     found[f"top-1 {name}"] = float((given.argmax(1) == batch.targets).float().mean())
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value / count
