@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from math import prod
 
@@ -17,6 +18,28 @@ STAGES = ("stages", "blocks", "layers", "layer", "layer[0-9]", "stage[0-9]", "st
 """What they call its stages or blocks; the last one that runs ends the backbone."""
 DEEPEST = 3
 """Levels of modules at which these names are looked for."""
+
+
+def activations_at_stage_ends(net: nn.Module, run: Callable[[], object]) -> list[Place]:
+    """The `stage_ends` among the activations of `net`; `run` as of `observe`. An activation of the class scores, as
+    SqueezeNet has one before it pools them, belongs to the head and ends no stage."""
+    with _output_shapes(net) as shapes:
+        places = [place for place in observe(net, run) if place.activation]
+    scores = shapes[-1][1:] if shapes and len(shapes[-1]) == 2 else ()
+    return stage_ends([place for place in places if (place.channels,) != scores] or places)
+
+
+@contextmanager
+def _output_shapes(net: nn.Module) -> Iterator[list[tuple[int, ...]]]:
+    """The shapes of what the network gives in runs made inside; () where that is no tensor."""
+    shapes: list[tuple[int, ...]] = []
+    handle = net.register_forward_hook(
+        lambda _net, _inputs, output: shapes.append(tuple(output.shape) if isinstance(output, Tensor) else ())
+    )
+    try:
+        yield shapes
+    finally:
+        handle.remove()
 
 
 def stage_ends(places: Sequence[Place]) -> list[Place]:
@@ -71,20 +94,14 @@ def backbone_end(net: nn.Module, run: Callable[[], object]) -> Place:
     That is the last stage or block to run, where the network or a part of it that is called a backbone has some by the
     usual names (transformers: the last block); else the last module that gives maps before a classifier pools them.
     `run` as of `observe`. Raises NotApplicable where neither is there."""
-    shapes: list[int] = []
-    handle = net.register_forward_hook(
-        lambda _net, _inputs, output: shapes.append(output.dim() if isinstance(output, Tensor) else 0)
-    )
-    try:
+    with _output_shapes(net) as shapes:
         places = [place for place in observe(net, run, every=True) if place.size]
-    finally:
-        handle.remove()
     named = _backbone(net)
     inside = [place for place in places if any(f"{place.path}.".startswith(f"{path}.") for path in named)]
     if inside and len(inside[-1].widths) == 1 and inside[-1].path.count(".") - named[0].count(".") < DEEPEST:
         return inside[-1]
     maps = [place for place in places if prod(place.size) > 1]
-    if not maps or shapes[-1:] != [2]:
+    if not maps or not shapes or len(shapes[-1]) != 2:
         raise NotApplicable(
             "it cannot be told where the network's backbone ends; name its last stage in `sites` with `how: add`"
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from qbench.draws import keyed
 from qbench.errors import QbenchError
 from qbench.train.batches import Ahead, Batch
 from qbench.train.checkpoint import State
@@ -92,10 +93,11 @@ def train(
 ) -> State:
     """Run all stages, from the checkpoint on where there is one; the result does not depend on where it was stopped.
 
+    What torch draws in a step (dropout, stochastic depth) depends on `digest`, stage and step alone.
     Raises Stopped after Ctrl-C, QbenchError for a loss that is not finite or a checkpoint of another recipe."""
     state = State.load(checkpoint, digest, recipe)
     done = sum(stage.steps for stage in recipe.stages[: state.stage])
-    with _interrupts() as interrupted:
+    with _interrupts() as interrupted, torch.random.fork_rng():
         started, saved = clock(), clock()
         for number in range(state.stage, len(recipe.stages)):
             stage = recipe.stages[number]
@@ -106,6 +108,7 @@ def train(
             with ExitStack() as stack:
                 roles = {name: stack.enter_context(Ahead(make, stage.steps)) for name, make in stage.roles.items()}
                 for i in range(state.step, stage.steps):
+                    torch.manual_seed(int(keyed(0, f"{digest}/{stage.name}", i, "torch").integers(2**63)))
                     losses = _step(stage, {name: role(i) for name, role in roles.items()}, i)
                     state.advance(stage, losses)
                     report(stage.name, done + i + 1, losses)

@@ -22,7 +22,7 @@ from qbench.methods.quarf import Choice as Fields
 from qbench.methods.quarf.adapt import insert_fields
 from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
-from qbench.methods.stages import stage_ends
+from qbench.methods.stages import activations_at_stage_ends, stage_ends
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
 from qbench.quality.features import feature
@@ -137,6 +137,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str], str]
     "deit": (deit, (32, 32), ["blocks.1.mlp.act"], "blocks"),
     "convnext": (convnext, (64, 96), [f"stages.{i}.blocks.0.mlp.act" for i in range(4)], "stages"),
     "built-in classifier": (builtin("scenes"), (128, 128), TRUNK, "stages.2"),
+    "SqueezeNet, whose last activation is of the class scores": (
+        torchvision("squeezenet1_0"), (96, 96),
+        ["features.1", *(f"features.{n}.expand3x3_activation" for n in (5, 10, 12))], "features",
+    ),
     "built-in segmenter": (
         builtin("scenes-segmenter"), (64, 96), [*TRUNK, "up3.relu", "up2.relu", "up1.relu"], "stages.2",
     ),
@@ -148,7 +152,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str], str]
 def test_where_stages_and_the_backbone_end(case: str) -> None:
     make, (height, width), ends, backbone = CASES[case]
     net, x = make().eval(), pictures(height, width)
-    found = stage_ends([place for place in observe(net, lambda: net(x)) if place.activation])
+    found = activations_at_stage_ends(net, lambda: net(x))
     assert [place.path for place in found] == ends
     with torch.no_grad():
         before = answer(net(x))

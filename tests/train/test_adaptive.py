@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision.models import resnet50
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.methods.adaptive import adaptive_modules, given
+from qbench.methods.adaptive import QualityAdaptive, adaptive_modules, given
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.acon import Acon
 from qbench.methods.quarf import QuarfMethod
@@ -43,6 +43,17 @@ def test_quac_moves_its_modules_and_the_network_only_if_asked(tmp_path: Path, tr
     running = {name for name in changed if "running" in name}
     assert all("squeeze" in name for name in running), "the network's own norms keep their statistics"
     assert bool(running) == (norm == "release")
+
+
+@pytest.mark.parametrize("kind", ["quac", "quarf"])
+def test_nothing_but_the_modules_is_in_training_mode(tmp_path: Path, kind: str) -> None:
+    """A frozen network's dropout would make its own answers differ from themselves, and the control has none."""
+    recipe = {"quac": quac, "quarf": quarf}[kind](parts(tmp_path, kind, {"kl": 1.0}, {"train": "modules"}))
+    net = recipe.modules["net"]
+    recipe.stages[0].prepare()
+    adapted = {inner for outer in net.modules() if isinstance(outer, QualityAdaptive) for inner in outer.modules()}
+    assert adapted
+    assert all(module.training == (module in adapted) for module in net.modules())
 
 
 @pytest.mark.parametrize("train", ["whole", "modules"])

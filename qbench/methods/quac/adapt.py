@@ -14,7 +14,7 @@ from qbench.methods.adaptive import by_quality
 from qbench.methods.places import PROBED, ByWidth, Place, fitting, observe, put, set_apart
 from qbench.methods.quac import Choice, How
 from qbench.methods.quac.acon import AconC, MetaAcon, QAcon, start_as
-from qbench.methods.stages import backbone_end, stage_ends
+from qbench.methods.stages import activations_at_stage_ends, backbone_end
 from qbench.models.base import USUAL, LoadedModel
 from qbench.quality.features import Feature, dimension
 
@@ -54,10 +54,10 @@ def _places(net: nn.Module, run: Callable[[], object], choice: Choice) -> tuple[
         usual: How = "replace" if all(place.activation for place in chosen) else "add"
     elif choice.placement == "post-backbone":
         chosen, usual = [backbone_end(net, run)], "add"
+    elif choice.placement == "stage-end":
+        chosen, usual = activations_at_stage_ends(net, run), "replace"
     else:
-        activations = [place for place in observe(net, run) if place.activation]
-        chosen = activations if choice.placement == "all" else stage_ends(activations)
-        usual = "replace"
+        chosen, usual = [place for place in observe(net, run) if place.activation], "replace"
     how = choice.how or usual
     other = [place.path for place in chosen if not place.activation]
     if how == "replace" and other:

@@ -26,7 +26,7 @@ from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
-from qbench.train.recipes.supervised import Supervised, modes
+from qbench.train.recipes.supervised import Supervised
 
 QUALITY_BATCHES = 12
 """Batches of the source whose features are standardised to zero mean and unit deviation."""
@@ -149,7 +149,7 @@ def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -
     losses = _Loss(parts, adapted, teacher)
 
     def prepare() -> None:
-        modes(model.net, False)
+        model.net.eval()  # as in fine-tuning: norms keep their statistics, and nothing is dropped out
         for path in adapted.paths:
             model.net.get_submodule(path).train()
 

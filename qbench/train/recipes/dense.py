@@ -13,7 +13,7 @@ from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
 from qbench.shipped import shipped
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages
-from qbench.train.recipes.supervised import Supervised, freeze, modes
+from qbench.train.recipes.supervised import Supervised, freeze, training_mode
 
 
 def recipe(parts: Parts) -> Recipe:
@@ -30,7 +30,7 @@ def recipe(parts: Parts) -> Recipe:
         if parts.model is None:
             net.train()
         else:
-            modes(net, moving=True)
+            training_mode(net)
 
     return Recipe(
         {"net": net},

@@ -126,11 +126,11 @@ def freeze(parts: Parts, net: nn.Module) -> None:
             value.requires_grad_(False)
 
 
-def modes(net: nn.Module, moving: bool) -> None:
-    """Training mode; norms keep their statistics unless they are to move, and always where they are frozen."""
+def training_mode(net: nn.Module) -> None:
+    """Training mode; norms whose weights are frozen keep their statistics."""
     net.train()
     for each in net.modules():
-        if isinstance(each, _BatchNorm) and not (moving and all(p.requires_grad for p in each.parameters())):
+        if isinstance(each, _BatchNorm) and not all(p.requires_grad for p in each.parameters()):
             each.eval()
 
 
