@@ -15,7 +15,8 @@ from qbench.efficiency.record import EfficiencyRecord
 from qbench.threads import fixed_threads
 
 Forward = Callable[[Tensor], object]
-WARM_UP = 5
+WARM_UP, WARM_SECONDS = 5, 0.5
+"""Every forward runs so often and so long before it is timed: a process's first runs are slower than later ones."""
 FEWEST, SECONDS = 5, 10.0
 """Runs of a slow network: fewer than asked for where they would take longer than that, but not fewer than these."""
 
@@ -44,6 +45,7 @@ class Figures:
                 "macs_total": self.macs,
                 "median_ms": self.median_ms,
                 "iqr_ms": self.iqr_ms,
+                "direct_ms": direct.median_ms,
                 "repeats": self.repeats,
                 "threads": self.threads,
                 "device": device,
@@ -54,23 +56,29 @@ class Figures:
 
 
 def measure(
-    run_forward: Forward,
-    networks: Sequence[nn.Module],
+    paths: Sequence[tuple[Forward, Sequence[nn.Module]]],
     size: tuple[int, int],
     device: str,
     threads: int,
     repeats: int = 30,
-) -> Figures:
-    """The cost of `run_forward` on one picture [1, 3, *size] in [0, 1]; `networks` are all that it runs through.
+) -> list[Figures]:
+    """What each path costs for one picture [1, 3, *size] in [0, 1]: a forward, and all networks that it runs through.
 
-    Parameters that several networks share are counted once."""
+    Parameters that several networks share are counted once. Paths are timed in turns, so that whatever else the machine
+    does meets all of them."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, *size, generator=generator).to(device)
     with fixed_threads(threads):
-        macs = count_macs(run_forward, image)
-        times = latencies(run_forward, image, repeats)
+        macs = [count_macs(forward, image) for forward, _ in paths]
+        times = latencies([forward for forward, _ in paths], image, repeats)
+    parameters = [count_parameters(networks) for _, networks in paths]
+    told = zip(parameters, macs, times, strict=True)
+    return [_figures(own, products, runs, threads, size) for own, products, runs in told]
+
+
+def _figures(parameters: int, macs: int, times: list[float], threads: int, size: tuple[int, int]) -> Figures:
     low, median, high = (float(t) for t in np.quantile(times, [0.25, 0.5, 0.75]))
-    return Figures(count_parameters(networks), macs, median, (low, high), len(times), threads, size)
+    return Figures(parameters, macs, median, (low, high), len(times), threads, size)
 
 
 def count_parameters(networks: Sequence[nn.Module]) -> int:
@@ -86,16 +94,28 @@ def count_macs(run_forward: Forward, image: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def latencies(run_forward: Forward, image: Tensor, repeats: int) -> list[float]:
-    """Times of single runs in ms, after a warm-up and with the device synchronised: `repeats`, or as many as fit in
-    SECONDS but at least FEWEST."""
+def latencies(forwards: Sequence[Forward], image: Tensor, repeats: int) -> list[list[float]]:
+    """Times of single runs in ms, after a warm-up and with the device synchronised: of each forward `repeats`, or as
+    many as fit in SECONDS but at least FEWEST."""
     with torch.inference_mode():
-        once = _timed(run_forward, image) / 1000
-        fitting = int(SECONDS / once) if once else repeats
-        runs = min(repeats, max(FEWEST, fitting))
-        for _ in range(WARM_UP - 1 if runs == repeats else 0):
-            run_forward(image)
-        return [_timed(run_forward, image) for _ in range(runs)]
+        fitting = [int(1000 * SECONDS / max(_warm(forward, image), 1e-3)) for forward in forwards]
+        runs = [min(repeats, max(FEWEST, each)) for each in fitting]
+        times: list[list[float]] = [[] for _ in forwards]
+        for turn in range(max(runs, default=0)):
+            for forward, mine, wanted in zip(forwards, times, runs, strict=True):
+                if turn < wanted:
+                    mine.append(_timed(forward, image))
+        return times
+
+
+def _warm(forward: Forward, image: Tensor) -> float:
+    """The time in ms of the last of some runs: WARM_UP, more of a fast network, and one of a very slow one."""
+    start, count = time.perf_counter(), 0
+    while True:
+        last, count = _timed(forward, image), count + 1
+        spent = time.perf_counter() - start
+        if (spent > WARM_SECONDS and count >= WARM_UP) or spent > SECONDS / FEWEST:
+            return last
 
 
 def _timed(run_forward: Forward, image: Tensor) -> float:

@@ -20,6 +20,9 @@ class EfficiencyRecord(BaseModel):
     macs_total: int = Field(ge=0, description="Multiply-accumulates of model and method: convolutions and products.")
     median_ms: float = Field(ge=0, description="Median latency of one picture, milliseconds.")
     iqr_ms: tuple[float, float] = Field(description="First and third quartile of the latency, milliseconds.")
+    direct_ms: float | None = Field(
+        default=None, ge=0, description="Median latency of the model alone, timed in turns with this; None: not so."
+    )
     repeats: int = Field(ge=1, description="Timed runs after the warm-up.")
     batch: int = Field(default=1, ge=1, description="Pictures in one run.")
     threads: int = Field(ge=1, description="Threads within one operation.")

@@ -55,6 +55,8 @@ class Cell:
     weights_sha256: str
     metrics: tuple[Named, ...]
     """What the tables show of it."""
+    cost: str
+    """Digest of all that decides what its model and method cost, apart from the size of pictures and the machine."""
     not_applicable: str = ""
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qbench.data.views import View
-from qbench.efficiency.measure import Figures, measure
+from qbench.efficiency.measure import measure
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.pipeline import concrete
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 
 def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
-    """Measure the cost of each cell's model and method and write it to its file."""
+    """Measure the cost of each cell's model and method, all those of a model in turns, and write it to its file."""
     bench = Workbench(plan)
-    direct: dict[str, Figures] = {}
+    groups: dict[tuple[str, tuple[int, int]], dict[Path, Cell]] = {}
     for file, cell in missing.items():
         loaded = bench.model(cell)
         size = fed(concrete(cell.view, loaded), bench.dataset(cell), loaded.input.size or USUAL)
-        if cell.model_label not in direct:
-            direct[cell.model_label] = measure(
-                loaded.predict, loaded.networks, size, plan.settings.device, plan.settings.threads
-            )
-        figures = direct[cell.model_label]
-        if cell.site != "none":
-            forward, networks = _forward(cell, loaded, bench)
-            figures = measure(forward, networks, size, plan.settings.device, plan.settings.threads)
-        alone = direct[cell.model_label]
-        record = figures.record(cell.model_label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
-        write_text(file, record.model_dump_json(indent=1))
+        groups.setdefault((cell.model_label, size), {})[file] = cell
+    for (label, size), cells in groups.items():
+        loaded = bench.model(next(iter(cells.values())))
+        helped = {file: cell for file, cell in cells.items() if cell.site != "none"}
+        paths = [(loaded.predict, list(loaded.networks)), *(_path(cell, loaded, bench) for cell in helped.values())]
+        alone, *others = measure(paths, size, plan.settings.device, plan.settings.threads)
+        figures = dict(zip(helped, others, strict=True))
+        for file, cell in cells.items():
+            told = figures.get(file, alone)
+            record = told.record(label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
+            write_text(file, record.model_dump_json(indent=1))
 
 
 def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
@@ -59,7 +59,7 @@ def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
     return otherwise, otherwise
 
 
-def _forward(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
+def _path(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
     """The method's whole path from images to predictions, and the networks on it."""
     method = bench.method(cell)
     if cell.site == "model":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,11 +49,19 @@ def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
     return found
 
 
-def code_of(task: registry.Entry, *parts: Part) -> str:
+def code_of(*parts: Part) -> str:
+    """Digest of the code of these parts and of the path that they run on."""
+    return fingerprints.code_digest([*_modules(parts), "qbench.engine.pipeline"])
+
+
+def cell_code(task: registry.Entry, *parts: Part) -> str:
     """Digest of the code that a cell runs."""
+    return fingerprints.code_digest([*_modules(parts), task.module, task.target.predict, "qbench.engine.pipeline"])
+
+
+def _modules(parts: Iterable[Part]) -> list[str]:
     modules = [entry.module for part in parts for entry in _entries(part)]
-    modules += [type(part.target).__module__ for part in parts if inner(part.target)]
-    return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
+    return modules + [type(part.target).__module__ for part in parts if inner(part.target)]
 
 
 def libraries_of(condition: Part) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
-from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
+from qbench.engine.keys import Part, cell_code, code_of, identity_of, libraries_of, method_facts, metric_facts
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.named import Named
 from qbench.published import published_tables
@@ -184,24 +184,26 @@ def _cell(
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = in_tables(dataset.target, condition.named, condition.label, condition.target)
-    identity = identity_of(model, document)
+    acting = [*method_facts(method, document), sha256]
+    identity = [model.named.name, fingerprints.plain(identity_of(model, document))]
     key = fingerprints.digest(
         {
             **({"metrics": [metric_facts(part) for part in metrics]} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
-            "model": [model.named.name, fingerprints.plain(identity)],
-            "method": [*method_facts(method, document), sha256],
+            "model": identity,
+            "method": acting,
             "dataset": [dataset.named.name, label],
             "settings": settings.__dict__,
             "libraries": libraries_of(condition),
-            "code": code_of(task, dataset, condition, model, method),
+            "code": cell_code(task, dataset, condition, model, method),
         }
     )
     return Cell(
         key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
         method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
-        sha256, tuple(part.named for part in metrics), missing,
+        sha256, tuple(part.named for part in metrics), fingerprints.digest([identity, acting, code_of(model, method)]),
+        missing,
     )  # fmt: skip
 
 

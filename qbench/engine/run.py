@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from qbench.efficiency.record import EfficiencyRecord
 from qbench.engine import execute
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.fingerprints import digest, library_versions
@@ -43,7 +46,7 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
         if told.status == "done":
             pairs.setdefault((cell.model_label, cell.method_label), cell)
     files = {run / "efficiency" / f"{cost_digest(cell, plan, device)}.json": cell for cell in pairs.values()}
-    missing = {file: cell for file, cell in files.items() if not file.is_file()}
+    missing = {file: cell for file, cell in files.items() if not _whole(file)}
     if missing:
         from qbench.engine.costs import measure_all
 
@@ -51,9 +54,17 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
     return tuple(sorted(file.name for file in files))
 
 
+def _whole(file: Path) -> bool:
+    try:
+        EfficiencyRecord.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return True
+
+
 def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
     """Digest of all that decides the cost of a cell's model and method."""
-    parts = [cell.model.model_dump(), cell.method.model_dump(), cell.weights_sha256, cell.train_seed, device]
+    parts = [cell.cost, cell.model_label, cell.method_label, device]
     size = [cell.view.model_dump(), plan.sources[cell.source].shards[0].name]
     return digest([*parts, *size, plan.settings.threads, library_versions()])
 

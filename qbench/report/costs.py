@@ -41,7 +41,8 @@ def _position(method: str, methods: Sequence[str]) -> tuple[int, str]:
 def _values(record: EfficiencyRecord, direct: float | None) -> tuple[Value, ...]:
     counts = (record.parameters_extra, record.parameters_total, record.macs_extra, record.macs_total)
     low, high = record.iqr_ms
-    ratio = Value(record.median_ms / direct) if direct else DASH
+    alone = record.direct_ms or direct
+    ratio = Value(record.median_ms / alone) if alone else DASH
     return (*(Value(float(count)) for count in counts), Value(record.median_ms, low, high, n=record.repeats), ratio)
 
 
@@ -53,8 +54,10 @@ def _remarks(records: Sequence[EfficiencyRecord]) -> tuple[str, ...]:
         f"{device}, {threads} thread{'s' * (threads > 1)}, batch {batch}, {_range(repeats)} runs after a warm-up"
         for (device, threads, batch), repeats in sorted(runs.items())
     )
+    together = all(record.direct_ms is not None for record in records)
+    turns = " × direct: over the model alone, timed in turns with the method." if together else ""
     return (
-        f"Deployed form, float32. Latency: median [quartiles] on {measured}.",
+        f"Deployed form, float32. Latency: median [quartiles] on {measured}.{turns}",
         "MACs: convolutions and matrix products at the model's input. extra: beyond the model itself. "
         "Best in bold, second underlined among the methods other than direct.",
     )

@@ -81,7 +81,9 @@ def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
 
 def _cost(file: Path) -> list[EfficiencyRecord]:
     try:
-        return _parse(file, b"[" + file.read_bytes() + b"]")
+        return [EfficiencyRecord.model_validate_json(file.read_bytes())]
+    except ValidationError as error:
+        raise StoreError(f"{file} is damaged or of another version: {_first(error)}; run the suite again") from None
     except OSError as error:
         raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
 

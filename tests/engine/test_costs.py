@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 import qbench
 from qbench.data.readers import Photos
 from qbench.data.views import View
 from qbench.engine.costs import fed
+from qbench.vocabulary import InputConvention
 
 
 @pytest.fixture
@@ -64,3 +66,33 @@ def test_a_run_measures_what_its_view_feeds(tmp_path):
         found[crop] = json.loads(file.read_text())
         assert found[crop]["size"] == [crop, crop]
     assert found[96]["macs_total"] / found[64]["macs_total"] == pytest.approx(96**2 / 64**2)
+
+
+def priced(tmp_path, net, label="mine"):
+    suite = {
+        "suite": "live", "tables": ["efficiency"],
+        "tasks": [{"dataset": {"name": "scenes", "count": 1}, "conditions": ["clean"]}],
+    }  # fmt: skip
+    convention = InputConvention(size=128, resize=None)
+    results = qbench.run(suite, models={label: net}, input=convention, out=tmp_path / "run", device="cpu")
+    (name,) = results.info.costs
+    return tmp_path / "run" / "efficiency" / name
+
+
+def head(width):
+    return nn.Sequential(nn.Conv2d(3, width, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 24))
+
+
+def test_another_network_of_the_same_name_has_a_cost_of_its_own(tmp_path):
+    files = [priced(tmp_path, head(width)) for width in (2, 4)]
+    told = [json.loads(file.read_text())["parameters_total"] for file in files]
+    assert told == [sum(p.numel() for p in head(width).parameters()) for width in (2, 4)]
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"[]"])
+def test_a_cost_cut_short_is_measured_again(tmp_path, left):
+    net = head(2)
+    file = priced(tmp_path, net)
+    file.write_bytes(left)
+    assert priced(tmp_path, net) == file
+    assert json.loads(file.read_text())["model"] == "mine"
