@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
+from qbench.files import sha256
 from qbench.home import home
 from qbench.shipped import shipped
 from qbench.suite.load import Document, load_yaml, validated
@@ -183,13 +183,7 @@ def _own_weights(card: Path, recipe: str, method: str, train_seed: int) -> Weigh
 
 
 def _same(file: Path, expected: str, who: str, advice: str) -> str:
-    actual = digest(file)
+    actual = sha256(file)
     if actual != expected:
         raise WeightsError(f"{file} has sha256 {actual[:12]}..., {who} {expected[:12]}...; {advice}")
     return actual
-
-
-def digest(file: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,13 +1,27 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and digests of files."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from qbench.errors import StoreError
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file in hex, read once for each state of the file. Raises OSError."""
+    facts = file.stat()
+    return _sha256(file, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _sha256(file: Path, _size: int, _changed: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def atomic(file: Path, write: Callable[[Path], None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +225,50 @@ def test_a_suite_without_any_model_is_refused() -> None:
         qbench.run(suite(), device="cpu")
     with pytest.raises(SuiteError, match=r"unknown method 'api-swop' \(did you mean 'api-swap'\?\)"):
         qbench.run(suite(methods=["api-swop"]), models={"mine": network()}, input=INPUT, device="cpu")
+
+
+SESSION = """
+import sys
+
+import qbench
+
+task = {"dataset": {"name": "scenes", "count": 2}, "models": ["builtin:scenes"], "conditions": ["clean"],
+        "methods": ["mine"]}
+
+
+def keys():
+    found = qbench.run({"suite": "session", "tasks": [task]}, out=sys.argv[1], device="cpu")
+    assert found.info.cells[0].status == "done", found.info.cells[0].reason
+    return list(found.cells()["key"])
+
+
+def declare(share):
+    if share == 1:
+
+        @qbench.method("mine", site="image")
+        class Mine:
+            def restore(self, images, context):
+                return images
+
+    else:
+
+        @qbench.method("mine", site="image")
+        class Mine:
+            def restore(self, images, context):
+                return images / 2
+
+    globals()["Mine"] = Mine
+
+
+declare(1)
+first = keys()
+assert keys() == first
+declare(0.5)
+assert keys() != first
+"""
+
+
+def test_a_method_declared_at_the_prompt_runs_and_an_edit_counts(tmp_path: Path) -> None:
+    """`python -c`, a notebook and the interpreter's prompt have no file for `__main__`."""
+    told = subprocess.run([sys.executable, "-c", SESSION, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr

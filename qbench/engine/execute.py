@@ -156,9 +156,7 @@ def over_limit(plan: Plan, run: Path, verdicts: Sequence[Verdict]) -> list[Verdi
         if not own:
             continue
         key = plan.cells[own[0]].key
-        errors = [
-            e for shard in source.shards for e in store.read_shard(store.shard_file(run, key, shard.name))["error"]
-        ]
+        errors = [e for shard in source.shards for e in store.read_errors(store.shard_file(run, key, shard.name))]
         bad = sum(1 for error in errors if error)
         if bad > plan.max_bad * source.samples:
             first = next(error for error in errors if error)

@@ -6,12 +6,14 @@ import ast
 import hashlib
 import importlib.util
 import json
+import marshal
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 from qbench.degrade.codecs.versions import CODECS, codec_version
@@ -75,12 +77,34 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-@cache
 def source_digest(module: str) -> str:
     file = _file(module)
-    if file is None:
-        return "no source"
+    return _session_digest(module) if file is None else _file_digest(file)
+
+
+@cache
+def _file_digest(file: Path) -> str:
     return hashlib.blake2b(ast.dump(_without_docstrings(_parsed(file))).encode(), digest_size=16).hexdigest()
+
+
+def _session_digest(module: str) -> str:
+    """Of a module without a file, such as a notebook's `__main__`: the code of its own classes and functions."""
+    found = sys.modules.get(module)
+    own = [value for value in vars(found).values() if getattr(value, "__module__", "") == module] if found else []
+    hashed = hashlib.blake2b(digest_size=16)
+    for code in (code for value in own for code in _codes(value)):
+        hashed.update(marshal.dumps(code, 2))  # later formats depend on reference counts
+    return hashed.hexdigest()
+
+
+def _codes(value: Any) -> Iterator[CodeType]:
+    """The code of a function, or of the functions of a class, properties and the like among them."""
+    for each in vars(value).values() if isinstance(value, type) else [value]:
+        inner = getattr(each, "__func__", getattr(each, "fget", each))
+        if isinstance(inner, FunctionType):
+            yield inner.__code__
+        elif isinstance(inner, type) and inner.__qualname__.startswith(f"{value.__qualname__}."):
+            yield from _codes(inner)
 
 
 def _imports(module: str) -> list[str]:
@@ -111,9 +135,12 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 @cache
 def _file(module: str) -> Path | None:
     """The source file of a module, found without importing it."""
-    loaded = getattr(sys.modules.get(module), "__file__", None)
+    there = sys.modules.get(module)
+    loaded = getattr(there, "__file__", None)
     if loaded is not None:
         return Path(loaded) if loaded.endswith(".py") else None
+    if there is not None and getattr(there, "__spec__", None) is None:
+        return None  # a notebook, an interpreter's prompt, `python -c`
     parent, _, name = module.rpartition(".")
     if not parent:
         spec = importlib.util.find_spec(name)

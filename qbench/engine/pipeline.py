@@ -15,7 +15,7 @@ from torch import Tensor
 from qbench.data.views import View
 from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
-from qbench.errors import BadSample, NotApplicable
+from qbench.errors import BadSample, ConditionError, NotApplicable
 from qbench.models.base import Cut, LoadedModel
 from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
@@ -142,7 +142,7 @@ def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, b
     try:
         condition = bench.condition(cells[0])
         pairs = [
-            condition.apply(image, Draw(settings.seed, sample.id))
+            _degraded(condition, image, Draw(settings.seed, sample.id))
             for image, sample in zip(viewed.images, viewed.good.samples, strict=True)
         ]
     except Exception as error:
@@ -157,6 +157,19 @@ def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, b
     for cell in cells:
         if cell.site != "image":
             yield _outcome(cell, work, batches, lambda c: _run_model(c, batches, fronts, bench))
+
+
+def _degraded(condition: Condition, image: Image, draw: Draw) -> tuple[Image, Facts]:
+    """A copy of the picture, degraded: whatever a condition does to what it is given, others see the clean one.
+
+    Raises ConditionError for anything but a picture of the same size."""
+    degraded, facts = condition.apply(image.copy(), draw)
+    if not isinstance(degraded, np.ndarray) or degraded.dtype != np.uint8 or degraded.shape != image.shape:
+        given = (
+            f"{degraded.dtype} {list(degraded.shape)}" if isinstance(degraded, np.ndarray) else type(degraded).__name__
+        )
+        raise ConditionError(f"{condition.label} gave {given}; a condition gives uint8 {list(image.shape)} for such")
+    return degraded, facts
 
 
 @dataclass(frozen=True)
@@ -206,10 +219,15 @@ def _run_image_method(cells: Sequence[Cell], batches: Sequence[_Batch], work: _W
 
 def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
     with torch.inference_mode():
-        restored = method.restore(batch.images, batch.context)
+        restored = method.restore(_lent(batch.images, method), batch.context)
     if restored.shape != batch.images.shape:
         raise ValueError(f"restore gave {list(restored.shape)} for images of {list(batch.images.shape)}")
     return restored.contiguous(memory_format=torch.channels_last)
+
+
+def _lent(shared: Tensor, method: object) -> Tensor:
+    """What a method may write into: a copy, but for those of qbench, whose tests see that they do not."""
+    return shared if type(method).__module__.startswith("qbench.") else shared.clone()
 
 
 def _predictions(model: LoadedModel, batches: Sequence[_Batch]) -> Iterator[Any]:
@@ -230,7 +248,8 @@ def _run_model(
     if where not in fronts:
         fronts[where] = [cut.front(batch.images, batch.context) for batch in batches]
     for features, batch in zip(fronts[where], batches, strict=True):
-        yield cut.back(method.enhance(features, batch.images, batch.context), batch.images, batch.context)
+        enhanced = method.enhance(_lent(features, method), _lent(batch.images, method), batch.context)
+        yield cut.back(enhanced, batch.images, batch.context)
 
 
 def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callable[[Cell], Iterator[Any]]) -> Outcome:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from qbench import cards, registry
+from qbench import cards, files, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, cell_code, code_of, identity_of, libraries_of, method_facts, metric_facts
@@ -217,7 +217,7 @@ def _weights(
     if given is not None:
         if not Path(given).is_file():
             raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
-        return Path(given), cards.digest(Path(given)), ""
+        return Path(given), files.sha256(Path(given)), ""
     model_names = None if method.entry.facts["site"] == "image" else _names(model)
     name, recipe = method.named.name, method.named.params.get("recipe")
     try:

@@ -37,12 +37,22 @@ def write_records(file: Path, columns: Mapping[str, Any]) -> None:
 
 def read_shard(file: Path) -> pd.DataFrame:
     """One shard. Raises StoreError for a file that is missing or cut short."""
+    frame: pd.DataFrame = _table(file, None).to_pandas()
+    return frame
+
+
+def read_errors(file: Path) -> list[str]:
+    """Why samples of a shard could not be read, "" for those that could; without pandas. Raises StoreError."""
+    errors: list[str] = _table(file, ["error"])["error"].to_pylist()
+    return errors
+
+
+def _table(file: Path, names: list[str] | None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
-        return frame
+        return pq.ParquetFile(file).read(names)
     except FileNotFoundError:
         raise StoreError(f"records {file} are missing; run the suite again to make them") from None
     except (OSError, pa.ArrowException) as error:

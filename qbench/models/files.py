@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qbench import files
 from qbench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -21,16 +20,9 @@ WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params", "model", "
 def sha256(file: Path) -> str:
     """Digest of a weights file, read once for each state of the file. Raises WeightsError when there is none."""
     try:
-        facts = file.stat()
-        return _digest(file, facts.st_size, facts.st_mtime_ns)
+        return files.sha256(file)
     except OSError as error:
         raise WeightsError(f"weights {file} cannot be read: {error.strerror}; check `weights:`") from error
-
-
-@cache
-def _digest(file: Path, size: int, changed: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_state(file: Path) -> dict[str, Tensor]:

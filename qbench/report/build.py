@@ -14,7 +14,7 @@ from qbench.report import classes, latex, markdown, picture, tidy
 from qbench.report.controls import against_controls
 from qbench.report.costs import NAME as EFFICIENCY
 from qbench.report.costs import efficiency
-from qbench.report.layouts import BY_CONDITION, LAYOUTS, layout
+from qbench.report.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
 from qbench.report.model import Report
 from qbench.report.published import published
 from qbench.report.source import Loaded, load
@@ -33,6 +33,8 @@ def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info = loaded.info
     names = [name for name in info.tables if name in LAYOUTS]
+    if info.cells and all(cell.condition == CLEAN for cell in info.cells):
+        names = [BY_CONDITION]
     shown = [layout(name, loaded).shows for name in names]
     left = {cell.key for cell in info.cells if LAYOUTS[BY_CONDITION].shows(cell) and not any(s(cell) for s in shown)}
     ordered = [table for name in names for table in accuracy(layout(name, loaded), loaded)]

@@ -188,7 +188,7 @@ def _digest(what: Job, samples: Mapping[str, Samples]) -> str:
     start = Path(str(given)) if given else None
     cards.check_made(start)
     told = {
-        **({"start": cards.digest(start)} if start and start.is_file() else {}),
+        **({"start": files.sha256(start)} if start and start.is_file() else {}),
         "method": what.card.card,
         "recipe": json.loads(what.spec.model_dump_json(exclude=UNTRAINED, exclude_defaults=True)),
         "seed": what.seed,
@@ -208,7 +208,7 @@ def _fingerprint(samples: Samples) -> str:
 def _done(what: Job, digest: str) -> Trained | None:
     try:
         facts = json.loads(what.weights.with_suffix(".json").read_text(encoding="utf-8"))
-        if facts["digest"] == digest and facts["sha256"] == cards.digest(what.weights):
+        if facts["digest"] == digest and facts["sha256"] == files.sha256(what.weights):
             return Trained(what.weights, facts["sha256"], facts, fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -55,7 +55,7 @@ def test_a_stored_run_prints_the_same_again(finished: tuple[Path, Path, str]) ->
     assert again.stdout == output
 
 
-def test_a_stored_run_loads_no_torch(tmp_path: Path) -> None:
+def test_a_stored_run_loads_neither_torch_nor_pandas(tmp_path: Path) -> None:
     suite = tmp_path / "jpeg.yaml"
     suite.write_text(
         "suite: bare\nversion: 1\nchangelog: {1: first}\ntasks:\n  - dataset: {name: scenes, count: 4}\n"
@@ -65,7 +65,7 @@ def test_a_stored_run_loads_no_torch(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     code = (
         "import sys\nsys.argv = ['qbench', 'run', *sys.argv[1:]]\nfrom qbench.cli.app import app\n"
-        "app(standalone_mode=False)\nsys.exit('torch' in sys.modules)"
+        "app(standalone_mode=False)\nsys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(suite), "--out", str(tmp_path / "run"), "--device", "cpu"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
