@@ -113,7 +113,7 @@ def _imports(module: str) -> list[str]:
         return []
     found: list[str] = []
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(_parsed(file)):
+    for node in _statements(_parsed(file)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -122,6 +122,15 @@ def _imports(module: str) -> list[str]:
             found.extend(f"{base}.{alias.name}" for alias in node.names)
     top = module.partition(".")[0]
     return [name for name in found if name.partition(".")[0] in {top, "qbench"} and _file(name) is not None]
+
+
+def _statements(block: ast.AST) -> Iterator[ast.AST]:
+    """Every statement in a block and in the blocks inside it; expressions hold no imports."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(block, name, ())
+        for each in inner if isinstance(inner, list) else ():
+            yield each
+            yield from _statements(each)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

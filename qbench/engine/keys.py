@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from qbench import cards, registry
 from qbench.degrade.drawn import inner
 from qbench.engine import fingerprints
 from qbench.errors import QbenchError
+from qbench.files import sha256
 from qbench.named import Named
 from qbench.suite.construct import RESERVED
 from qbench.suite.load import Document, KeyPath
@@ -33,10 +35,12 @@ def metric_facts(part: Part) -> list[Any]:
 
 
 def method_facts(method: Part, document: Document) -> list[Any]:
-    """What decides what a method does, apart from the weights of its card; one that runs a model says which."""
+    """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
+    name, and of one that runs a model, which."""
     params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
+    named = [value for value in params.values() if isinstance(value, str | Path) and Path(value).is_file()]
     own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
-    return [method.named.name, fingerprints.plain(params), *own]
+    return [method.named.name, fingerprints.plain(params), *map(sha256, map(Path, named)), *own]
 
 
 def identity_of(part: Part, document: Document) -> Mapping[str, Any]:

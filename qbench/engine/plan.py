@@ -193,7 +193,7 @@ def _cell(
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": identity,
             "method": acting,
-            "dataset": [dataset.named.name, label],
+            "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
             "settings": settings.__dict__,
             "libraries": libraries_of(condition),
             "code": cell_code(task, dataset, condition, model, method),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST
 from qbench.errors import QbenchError, nearest
+from qbench.models.files import sha256
 from qbench.registry import model
 from qbench.shipped import shipped
 from qbench.vocabulary import InputConvention
@@ -57,8 +57,7 @@ class Builtin:
         return Path(self.weights) if self.weights else shipped(f"baselines/weights/builtin-{self.name}.safetensors")
 
     def identity(self) -> Mapping[str, Any]:
-        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
-        return {"model": self.label, "classes": len(CLASSES), "weights": digest}
+        return {"model": self.label, "classes": len(CLASSES), "weights": sha256(self.file)}
 
     def build(self) -> LoadedModel:
         """The network with its weights, in eval mode. Raises WeightsError."""

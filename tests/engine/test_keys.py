@@ -57,6 +57,20 @@ def test_conditions_models_and_methods_have_keys_of_their_own(toy: Suite) -> Non
     assert len(set(keys)) == len(keys) == 5 * 3
 
 
+def test_a_label_changes_no_key(toy: Suite) -> None:
+    labelled = toy(("quality: [25, 7]", "quality: 7, label: strong"), name="labelled.yaml")
+    assert key(toy()) == key(labelled, condition="strong")
+
+
+def test_the_content_of_a_file_that_a_method_names_is_part_of_the_key(toy: Suite, tmp_path: Path) -> None:
+    file, keys = tmp_path / "encoder.safetensors", []
+    for content in (b"one", b"two", b"one"):
+        file.write_bytes(content)
+        suite = toy(("damp]", f"damp, quac: {{quality_weights: {file}}}]"), name="named.yaml")
+        keys.append(key(suite, method="quac"))
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(toy())
     for name in ("torch", "pillow", "libjpeg_turbo"):
