@@ -97,8 +97,8 @@ def _remarks(scored: Scored, oracle: bool) -> tuple[str, ...]:
     remarks = [
         "Clean, and the mean over the conditions of each kind; a class that has no score under one of them has a dash, "
         "and one without any score no line. Behind a class: in how many of the pictures it is, and how much of it.",
-        f"In brackets: 95% intervals by the percentile bootstrap over pictures ({scored.resamples:,} resamples, the "
-        "same for all methods). Best in bold, second underlined, among the methods.",
+        f"In brackets: 95% intervals by the {scored.bootstrap} bootstrap over pictures ({scored.resamples:,} "
+        "resamples, the same for all methods). Best in bold, second underlined, among the methods.",
     ]
     if oracle:
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")

@@ -13,7 +13,7 @@ from qbench import registry
 from qbench.engine.run_info import CellInfo, MetricInfo
 from qbench.report.model import Unit, Value
 from qbench.report.source import Records
-from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, means, percentile, resamples
+from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference
 from qbench.tasks.score import Metric, readable
@@ -66,6 +66,11 @@ class Scored:
     @property
     def resamples(self) -> int:
         return int(getattr(self.metric, "resamples", RESAMPLES))
+
+    @property
+    def bootstrap(self) -> str:
+        """The name of the bootstrap's interval that it has."""
+        return "percentile" if hasattr(self.metric, "per_sample") else "basic"
 
     def counts(self, records: Records) -> Flags:
         """[samples]: which of them count."""
@@ -152,8 +157,9 @@ def average(points: Sequence[Point], draws: Draws) -> Value:
     """The mean over conditions; the interval resamples the samples, all conditions together."""
     if any(one.n == 0 for one in points):
         return Value(None, n=0, bad=max(one.bad for one in points), missing="unlabelled")
-    low, high = percentile(np.mean([one.bootstrap(draws, one.counts) for one in points], axis=0))
     by_seed = np.mean([one.by_seed for one in points], axis=0)
+    drawn = np.mean([one.bootstrap(draws, one.counts) for one in points], axis=0)
+    low, high = _interval(points[0], drawn, by_seed.mean())
     return Value(
         _number(by_seed.mean()),
         _number(low),
@@ -165,6 +171,15 @@ def average(points: Sequence[Point], draws: Draws) -> Value:
     )
 
 
+def _interval(one: Point, drawn: Numbers, whole: float) -> tuple[float, float]:
+    """The percentile interval of a mean over samples; of other statistics the basic one, within the metric's range."""
+    if one.values is not None:
+        return percentile(drawn)
+    low, high = basic(drawn, float(whole))
+    least, most = one.scored.metric.range
+    return max(low, least), min(high, most)
+
+
 def average_by_class(points: Sequence[Point], draws: Draws) -> list[Value]:
     """`average` for each class of points that are scored by class; NaN under one condition leaves a dash."""
     if any(one.n == 0 for one in points):
@@ -174,7 +189,7 @@ def average_by_class(points: Sequence[Point], draws: Draws) -> list[Value]:
     n, bad = min(one.n for one in points), max(one.bad for one in points)
     found = []
     for values, resampled in zip(by_seed.T, drawn.T, strict=True):
-        low, high = percentile(resampled)
+        low, high = _interval(points[0], resampled, values.mean())
         spread = float(values.std(ddof=1)) if len(values) > 1 else None
         value = Value(_number(values.mean()), _number(low), _number(high), n, bad, len(values), spread)
         found.append(Value(None, n=n, bad=bad, missing="–") if value.value is None else value)
@@ -204,7 +219,7 @@ def gain(points: Sequence[Point], direct: Sequence[Point], draws: Draws) -> Valu
         float(a.under(both.astype(np.float64)).mean() - b.under(both.astype(np.float64)).mean()) for a, b, both in pairs
     ]
     drawn = np.mean([a.bootstrap(draws, both) - b.bootstrap(draws, both) for a, b, both in pairs], axis=0)
-    low, high = percentile(drawn)
+    low, high = basic(drawn, float(np.mean(whole)))
     n = min(int(both.sum()) for _, _, both in pairs)
     return Value(_number(np.mean(whole)), _number(low), _number(high), n, bad, seeds=seeds)
 
@@ -217,7 +232,7 @@ def relative(clean: Point, corrupted: Mapping[str, Sequence[Point]], draws: Draw
         return Value(None, n=0, bad=clean.bad, missing="unlabelled")
     value = own(np.mean(clean.by_seed), {name: [np.mean(p.by_seed) for p in ps] for name, ps in corrupted.items()})
     families = {name: [one.bootstrap(draws, one.counts) for one in points] for name, points in corrupted.items()}
-    low, high = percentile(own(clean.bootstrap(draws, clean.counts), families))
+    low, high = basic(own(clean.bootstrap(draws, clean.counts), families), float(value))
     n, bad = min(one.n for one in every), max(one.bad for one in every)
     return Value(_number(value), _number(low), _number(high), n, bad, seeds=len(clean.by_seed))
 

@@ -202,7 +202,7 @@ def _remarks(groups: Sequence[Group], scored: Scored) -> tuple[str, ...]:
     wilsons = "Wilson's score interval for one condition, " if scored.is_share else ""
     what = "averages and gains" if scored.is_share else "all scores"
     remarks = [
-        f"In brackets: 95% intervals; {wilsons}the percentile bootstrap by sample "
+        f"In brackets: 95% intervals; {wilsons}the {scored.bootstrap} bootstrap by sample "
         f"({scored.resamples:,} resamples, the same for all methods) for {what}.",
         "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
         f"samples, {_GAIN_IN[scored.unit]}with its paired interval. n: samples scored in every cell of the row, "

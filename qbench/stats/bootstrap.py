@@ -65,3 +65,14 @@ def percentile(distribution: Numbers, level: float = LEVEL) -> tuple[float, floa
         return float("nan"), float("nan")
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def basic(distribution: Numbers, whole: float, level: float = LEVEL) -> tuple[float, float]:
+    """The basic interval (Davison & Hinkley 1997, section 5.2.1) around `whole`, the statistic of all samples: the
+    percentile interval mirrored at it, and extended to it where it lies beside.
+
+    For statistics that a resample, which holds fewer different samples, moves to one side, such as means over classes:
+    there it holds the truth about as often as it says, where the percentile interval moves to the wrong side
+    (`benchmarks/interval_coverage.py`)."""
+    low, high = percentile(distribution, level)
+    return min(2 * whole - high, whole), max(2 * whole - low, whole)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap, chi2
 
 from qbench.stats import bootstrap as ours
-from qbench.stats.bootstrap import column_means, means, percentile, resamples
+from qbench.stats.bootstrap import basic, column_means, means, percentile, resamples
 
 
 def every(samples, seed=0, label="data", count=2000):
@@ -59,3 +59,29 @@ def test_percentile_interval_agrees_with_scipy():
 def test_percentile_leaves_out_resamples_without_samples():
     assert percentile(np.array([np.nan, 1.0, 2.0, 3.0]), 0.5) == pytest.approx((1.5, 2.5))
     assert np.isnan(percentile(np.array([np.nan]))).all()
+
+
+def test_basic_interval_agrees_with_scipy():
+    values = np.random.default_rng(3).exponential(size=300)
+    found = basic(means(values[:, None], np.ones((300, 1), dtype=bool), 0, "data")[:, 0], float(values.mean()))
+    reference = bootstrap((values,), np.mean, n_resamples=20_000, method="basic", rng=0).confidence_interval
+    assert found == pytest.approx((reference.low, reference.high), abs=0.012)
+
+
+def test_basic_interval_reaches_to_the_statistic_itself():
+    assert basic(np.array([1.0, 2.0, 3.0]), 10.0, 0.5) == pytest.approx((10.0, 18.5))
+    assert basic(np.array([11.0, 12.0, 13.0]), 10.0, 0.5) == pytest.approx((7.5, 10.0))
+
+
+def test_basic_interval_covers_what_resamples_move_to_one_side():
+    """The number of different values that a sample of 40 out of 30 shows: resamples show fewer."""
+    rng = np.random.default_rng(0)
+    expected = 30 * (1 - (1 - 1 / 30) ** 40)
+    held = {"basic": 0, "percentile": 0}
+    for _ in range(200):
+        sample = rng.integers(0, 30, 40)
+        drawn = np.array([len(set(rng.choice(sample, 40))) for _ in range(200)], float)
+        for name, (low, high) in (("basic", basic(drawn, len(set(sample)))), ("percentile", percentile(drawn))):
+            held[name] += low <= expected <= high
+    assert held["percentile"] < 40
+    assert held["basic"] > held["percentile"]
