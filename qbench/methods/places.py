@@ -51,6 +51,15 @@ class After(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.added(self.inner(*args, **kwargs))
 
+    def __getattr__(self, name: str) -> Any:
+        """What the network reads of its own module, it reads of the one inside."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "inner":
+                raise
+            return getattr(self.inner, name)
+
 
 class ByWidth(nn.Module):
     """One module for each number of channels that its input comes with; `layouts` as of `Place`."""
@@ -239,3 +248,16 @@ def put(net: nn.Module, path: str, module: nn.Module, how: Literal["replace", "a
         module.to(first.device)
     module.train(net.training)
     net.set_submodule(path, module if how == "replace" else After(old, module))
+    _step_by_step(net, path)
+
+
+def _step_by_step(net: nn.Module, path: str) -> None:
+    """Let torch's transformer layers around `path` run their own modules: in evaluation they call a fused kernel that
+    knows no other activation than the one that they were made with."""
+    while path:
+        path = path.rpartition(".")[0]
+        around = net.get_submodule(path)
+        if isinstance(around, nn.TransformerEncoderLayer):
+            around.activation_relu_or_gelu = 0
+        if isinstance(around, nn.TransformerEncoder):
+            around.use_nested_tensor = False

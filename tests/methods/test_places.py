@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from qbench.errors import NotApplicable, QbenchError
 from qbench.methods.adaptive import given
-from qbench.methods.places import ByWidth, Place, is_activation, observe
+from qbench.methods.places import After, ByWidth, Place, is_activation, observe
 from qbench.methods.quac import Choice, QuacMethod
 from qbench.methods.quac.acon import AconC, QAcon
 from qbench.methods.quac.adapt import adapt, replace_activations
@@ -228,6 +229,49 @@ def test_fields_go_to_the_front_of_any_encoder(make: Callable[[], nn.Module], si
     assert insert_fields(net, lambda: net(x), Fields(sites=(site,))) == [f"{site}.added"]
     with given(net, torch.randn(2, 256)), torch.no_grad():
         assert answer(net(x)).isfinite().all()
+
+
+class Tokens(nn.Module):
+    """torch's own transformer, which in evaluation calls a fused kernel in place of its layers' modules."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 32, activation=activation, batch_first=True)  # type: ignore[arg-type]
+        self.embed, self.layers = nn.Conv2d(3, 16, 8, 8), nn.TransformerEncoder(layer, 2)
+
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> Any:
+        return self.layers(self.embed(x).flatten(2).mT, src_key_padding_mask=padding)
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(placement="all"), Choice(sites=("*.linear1",)), Choice(sites=("*.layers.?",))]
+)
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU()])
+@pytest.mark.parametrize("padded", [False, True])
+def test_torch_s_fused_transformer_layers_run_the_new_activations(
+    choice: Choice, activation: nn.Module, padded: bool
+) -> None:
+    torch.manual_seed(0)
+    net, x = Tokens(activation).eval(), pictures(32, 32)
+    padding = torch.arange(16).expand(2, -1) >= torch.tensor([[16], [12]]) if padded else None
+    paths, q = replace_activations(net, lambda: net(x), choice), torch.randn(2, 256)
+    with torch.no_grad(), given(net, q):
+        for path in paths:
+            before = net(x, padding)
+            for parameter in net.get_submodule(path).parameters():
+                parameter.normal_()
+            assert not torch.allclose(net(x, padding), before), path
+        moved = net(x, padding)
+    with given(net, q):
+        torch.testing.assert_close(net(x, padding), moved)
+
+
+def test_a_module_with_another_behind_it_still_tells_what_the_network_asks_of_it() -> None:
+    after = After(nn.Conv2d(3, 4, 3, stride=2), nn.Identity())
+    assert (after.stride, after.weight.shape) == ((2, 2), (4, 3, 3, 3))
+    assert copy.deepcopy(after).stride == (2, 2)
+    with pytest.raises(AttributeError, match="neither"):
+        after.neither  # noqa: B018
 
 
 def test_fields_behind_a_module_of_several_widths_are_refused() -> None:
