@@ -20,7 +20,7 @@ from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.quarf import Choice, QuarfMethod
 from qbench.methods.quarf.adapt import adapt, insert_fields
-from qbench.methods.quarf.block import Plain, Quarf
+from qbench.methods.quarf.block import Plain, Quarf, Routing
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
@@ -168,6 +168,47 @@ def test_gates_sum_to_one_and_only_the_largest_stay(top: int) -> None:
     assert made.last_gates is not None
     torch.testing.assert_close(made.last_gates.sum(2), torch.ones(6, 4))
     assert ((made.last_gates > 0).sum(2) == top).all()
+
+
+@pytest.mark.parametrize("gates", ["quality", "uniform"])
+def test_no_more_than_the_largest_stay_where_logits_are_equal(gates: str) -> None:
+    made = Quarf(8, 5, gates=gates, top=2).eval()  # type: ignore[arg-type]
+    if made.logits is not None:
+        nn.init.zeros_(made.logits.weight)
+        nn.init.zeros_(made.logits.bias)
+    with given(made, noise(2, 5)):
+        made(noise(2, 8, 6, 6))
+    assert made.last_gates is not None
+    torch.testing.assert_close(made.last_gates, torch.tensor([0.5, 0.5, 0.0, 0.0]).expand(2, 4, 4))
+
+
+def test_a_quality_of_one_number_decides_too() -> None:
+    made, x = drawn(Quarf(8, 1)).eval(), noise(1, 8, 6, 6).expand(2, -1, -1, -1)
+    with given(made, torch.tensor([[-3.0], [3.0]])):
+        found = made(x)
+    assert (made.last_gates[0] - made.last_gates[1]).abs().max() > 0.1
+    assert (found[0] - found[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("afterwards", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("routing", ["soft", "hard"])
+def test_networks_of_other_types_keep_their_type(routing: Routing, dtype: torch.dtype, afterwards: bool) -> None:
+    """Whether the network has its type before it gets the blocks or after."""
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU()), noise(2, 3, 16, 16)
+    with torch.no_grad():
+        before = net(x)
+    net = net if afterwards else net.to(dtype)
+    run = lambda: net(x.to(next(net.parameters()).dtype))  # noqa: E731
+    insert_fields(net, run, Choice(sites=("1",), quality="brisque", routing=routing))
+    net.to(dtype) if afterwards else None
+    with given(net.train(), noise(2, 36)):
+        after = net(x.to(dtype))
+        after.sum().backward()
+    assert after.dtype == dtype
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+    assert (after - before).abs().max() < 0.1
 
 
 def test_routes_follow_the_quality_alone_and_swap_with_it() -> None:
