@@ -23,7 +23,7 @@ from qbench.methods.quarf import Choice as Fields
 from qbench.methods.quarf.adapt import insert_fields
 from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
-from qbench.methods.stages import activations_at_stage_ends, stage_ends
+from qbench.methods.stages import activations_at_stage_ends, backbone_end, stage_ends
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
 from qbench.quality.features import feature
@@ -395,3 +395,43 @@ def test_a_classifier_without_the_usual_names_ends_before_it_pools() -> None:
     )  # fmt: skip
     x = pictures(16, 16)
     assert replace_activations(net, lambda: net(x), Choice(placement="post-backbone")) == ["3.added"]
+
+
+class Branches(nn.Module):
+    """A classifier without the usual names, whose last maps are of one pixel on pictures of 16."""
+
+    def __init__(self, pool: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.left, self.right = nn.Conv2d(3, 4, 3, 4, 1), nn.Conv2d(4, 4, 3, 4), nn.Conv2d(4, 4, 1, 4)
+        self.join, self.pool, self.head = nn.Conv2d(8, 6, 1), pool, head
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        return self.head(self.pool(self.join(torch.cat([self.left(x), self.right(x)], 1))).flatten(1))
+
+
+class Mean(nn.Module):
+    """A pool that does not say so by its class."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True)
+
+
+def test_a_backbone_whose_last_maps_are_of_one_pixel_ends_before_the_pool_or_is_refused() -> None:
+    head, convolved = nn.Linear(6, 5), nn.Sequential(nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 5, 1), nn.Flatten())
+    for size in (16, 32, 64):
+        net = Branches(nn.AdaptiveAvgPool2d(1), head)
+        assert backbone_end(net, lambda net=net, size=size: net(pictures(size, size))).path == "join", size
+    unsaid, followed = Branches(Mean(), head), Branches(nn.AdaptiveAvgPool2d(1), convolved)
+    for net in (unsaid, followed):
+        assert backbone_end(net, lambda net=net: net(pictures(64, 64))).path == "join"
+        with pytest.raises(NotApplicable, match="cannot be told where the network's backbone ends"):
+            backbone_end(net, lambda net=net: net(pictures(16, 16)))
+
+
+def test_googlenet_s_backbone_ends_at_one_module_on_pictures_of_any_size() -> None:
+    from torchvision.models import googlenet
+
+    net = googlenet(weights=None, init_weights=False, aux_logits=False, num_classes=5).eval()
+    ends = [backbone_end(net, lambda size=size: net(pictures(size, size))).path for size in (32, 64)]
+    assert ends == ["inception5b"] * 2
