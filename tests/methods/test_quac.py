@@ -410,6 +410,9 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
     save_file(state_of(trained.net, paths), file, choice.metadata("brisque of another day"))
     with pytest.raises(WeightsError, match="made by other weights or another version"):
         QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
+    for option in ({"zeroed": True}, {"norm": "none"}, {"quality": "encoder"}):
+        with pytest.raises(WeightsError, match=f"`{next(iter(option))}: .*`: the weights were trained with"):
+            QuacMethod(weights=file, **option).setup(Setup(tiny(), None, "cpu"))
     save_file(state_of(trained.net, paths), file, {"quac": '{"placment": "all"}'})
     with pytest.raises(WeightsError, match="does not describe QuAC"):
         QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))

@@ -432,12 +432,15 @@ def test_routing_may_change_after_training(tmp_path: Path) -> None:
     save_file(state_of(trained.net, paths), file, Choice(quality="brisque").metadata(quality.key))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     found = []
-    for routing in (None, "hard"):
-        method = QuarfMethod(weights=file, routing=routing)  # type: ignore[arg-type]
+    for changed in ({}, {"routing": "hard"}, {"top": 2}):
+        method = QuarfMethod(weights=file, **changed)
         method.setup(Setup(tiny(), None, "cpu"))
         with torch.no_grad():
             found.append(method.adapt(tiny()).predict(images))
-    assert not torch.allclose(*found)
+    assert not torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[0], found[2])
+    with pytest.raises(WeightsError, match="`gates: uniform`: the weights were trained with `gates: quality`"):
+        QuarfMethod(weights=file, gates="uniform").setup(Setup(tiny(), None, "cpu"))
 
 
 def test_places_without_maps_are_refused() -> None:
