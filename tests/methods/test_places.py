@@ -328,6 +328,7 @@ def test_a_width_that_was_not_seen_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("make", "site", "layout"), [
+    (lambda: swin(64), "features.0", "last"),
     (lambda: swin(64), "features.1.0", "last"), (lambda: swin(64), "features.1.0.mlp.1", "last"),
     (lambda: convnext(64), "stages.0.blocks.0", "first"), (lambda: convnext(64), "stages.0.blocks.0.mlp.act", "first"),
 ])  # fmt: skip
@@ -341,6 +342,13 @@ def test_channels_are_found_in_maps_as_wide_as_they_have_channels(
     if site != "stages.0.blocks.0.mlp.act":  # inside, ConvNeXt's channels lie last
         assert square.layout == oblong.layout == layout
     assert (square.layout, square.channels) == (oblong.layout, oblong.channels)
+
+
+def test_a_norm_of_rows_tells_that_channels_lie_last() -> None:
+    net = swin().eval()
+    with pytest.raises(NotApplicable, match=r"'features.0' gives no maps \[B, C, H, W\]"):
+        insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0",)))
+    assert insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0.0",))) == ["features.0.0.added"]
 
 
 def test_a_network_that_takes_one_size_is_taken_at_its_linear_layer_s_word() -> None:
