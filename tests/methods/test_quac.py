@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError, WeightsError
@@ -345,6 +346,24 @@ def test_all_steps_of_a_diffusion_share_one_quality() -> None:
         for step in (0.9, 0.5, 0.1):
             noisy = noisy - 0.1 * net(noisy, torch.full((2,), step))
     assert noisy.shape == (2, 3, 16, 16)
+
+
+def test_guidance_runs_twice_the_batch_and_checkpointing_runs_again_as_the_page_says() -> None:
+    net, (noisy, times), q = UNet(), (noise(2, 3, 16, 16), torch.tensor([0.1, 0.7])), noise(2, 36)
+    paths = replace_activations(net, lambda: net(noisy, times), Choice(sites=("act?",), quality="brisque"))
+    for path in paths:
+        drawn(net.get_submodule(path))
+    with given(net, q):
+        once = net(noisy, times)
+    with given(net, q.repeat(2, 1)):
+        torch.testing.assert_close(net(noisy.repeat(2, 1, 1, 1), times.repeat(2)), once.repeat(2, 1, 1, 1))
+    (expected,) = torch.autograd.grad(once.square().sum(), net.inward.weight)
+    with given(net, q):
+        checkpoint(net, noisy, times, use_reentrant=False).square().sum().backward()
+    torch.testing.assert_close(net.inward.weight.grad, expected)
+    text = PAGE.read_text("utf-8")
+    assert "q.repeat(2, 1)" in text
+    assert "`loss.backward()` inside `given`" in text
 
 
 def test_places_that_are_none_are_explained() -> None:
