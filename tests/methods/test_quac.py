@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.adaptive import given, standardise
-from qbench.methods.quac import Choice, Kind, QuacMethod
+from qbench.methods.quac import Choice, Kind, Placement, QuacMethod
 from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
 from qbench.methods.shipping import state_of
@@ -442,6 +442,13 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
         method.adapt(tiny())
     with pytest.raises(NotApplicable, match="qbench train quac"):
         QuacMethod().setup(Setup(tiny(), None, "cpu"))
+
+
+@pytest.mark.parametrize("placement", ["post-backbone", "stage-end", "all"])
+def test_a_network_without_parameters_is_not_applicable(placement: Placement) -> None:
+    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
+    with pytest.raises(NotApplicable):
+        adapt(same, Choice(placement=placement, quality="brisque"), feature("brisque"))
 
 
 def test_the_built_in_classifier_takes_every_placement() -> None:

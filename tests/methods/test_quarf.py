@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from qbench.cards import find_weights
 from qbench.draws import keyed
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
@@ -441,6 +442,26 @@ def test_routing_may_change_after_training(tmp_path: Path) -> None:
     assert not torch.allclose(found[0], found[2])
     with pytest.raises(WeightsError, match="`gates: uniform`: the weights were trained with `gates: quality`"):
         QuarfMethod(weights=file, gates="uniform").setup(Setup(tiny(), None, "cpu"))
+
+
+@pytest.mark.parametrize("name", ["scenes", "scenes-segmenter", "scenes-detector"])
+def test_what_ships_serves_every_network_of_scenes_since_their_stem_is_one(name: str) -> None:
+    found = find_weights("quarf", f"builtin:{name}", "scenes", 0)
+    assert found is not None
+    method = QuarfMethod()
+    method.setup(Setup(Builtin(name).build(), found.path, "cpu"))
+    model = method.adapt(Builtin(name).build())
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad(), model.given(images):
+        after = model.net(model.normalise(images))
+    with torch.no_grad():
+        assert not torch.allclose(after, Builtin(name).build().net(model.normalise(images)))  # type: ignore[arg-type]
+
+
+def test_a_network_without_parameters_is_not_applicable() -> None:
+    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
+    with pytest.raises(NotApplicable, match="no module of the network fits 'D2'"):
+        adapt(same, Choice(quality="brisque"), feature("brisque"))
 
 
 def test_places_without_maps_are_refused() -> None:
