@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from qbench import registry
+from qbench.cards import card_names, card_path, load_card
 from qbench.cli.app import EXIT_CODES
 from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.engine.run import run_plan
@@ -123,6 +124,20 @@ def test_every_key_is_documented(page: str, model: type) -> None:
     left_out = {"budget", "notes"}
     missing = [name for name in model.model_fields if f"`{name}`" not in text and name not in left_out]  # type: ignore[attr-defined]
     assert not missing
+
+
+def test_the_table_of_recipes_names_the_methods_that_have_them() -> None:
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| recipe \| of .*?\n\n", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    trained = [name for name in card_names() if name in registry.names("method")]
+    recipes = {name: load_card(card_path(name)).recipes for name in trained}
+    for line in table[0].strip().splitlines()[2:]:
+        names, of = line.split("|")[1:3]
+        told = set(re.findall(r"`([\w-]+)`", of.partition(", whose")[0].partition("; of ")[0]))
+        told = set(trained) - told if "all but" in of else told
+        for recipe in re.findall(r"`([\w-]+)`", names):
+            assert told == {name for name in trained if recipe in recipes[name]}, recipe
 
 
 def test_every_built_in_method_and_dataset_is_documented() -> None:

@@ -106,6 +106,13 @@ def test_every_paper_recipe_is_in_a_suite() -> None:
             assert f"recipe: {name}" in text or name in {"resnet50", "repvgg-a2"}, name
 
 
+def test_figure_11_has_both_classifiers_at_every_size(small: Path) -> None:
+    cells = planned(ROOT / "suites" / "paper" / "afd-figure-11.yaml").cells
+    sizes = {f"afd-{count}" for count in (20, 50, 100, 200, 500, 1000, 2000, 5000, 20000)}
+    for model in ("ResNet-50", "RepVGG-A2"):
+        assert {cell.method_label for cell in cells if cell.model_label == model} == {"direct", *sizes}
+
+
 def test_a_recipe_s_ablation_is_what_its_name_says() -> None:
     recipes = load_card(card_path("afd")).recipes
     for name, spec in recipes.items():

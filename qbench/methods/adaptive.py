@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, QbenchError
-from qbench.models.base import LoadedModel
+from qbench.methods.places import PROBED
+from qbench.models.base import USUAL, LoadedModel
 from qbench.quality.features import Feature
 from qbench.vocabulary import Context
 
@@ -104,6 +105,12 @@ class ByQuality:
 
     def __call__(self, net: nn.Module, images: Tensor, context: Context | None) -> AbstractContextManager[None]:
         return given(net, self.feature.of(images, context))
+
+
+def probes(model: LoadedModel) -> Tensor:
+    """Blank pictures as the model's network takes them, to watch it by."""
+    side, first = model.input.size or USUAL, next(model.net.parameters(), None)
+    return model.normalise(torch.zeros(PROBED, 3, side, side, device=None if first is None else first.device))
 
 
 def by_quality(model: LoadedModel, feature: Feature) -> LoadedModel:

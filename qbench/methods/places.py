@@ -51,6 +51,15 @@ class After(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.added(self.inner(*args, **kwargs))
 
+    def __getattr__(self, name: str) -> Any:
+        """What the network reads of its own module, it reads of the one inside."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "inner":
+                raise
+            return getattr(self.inner, name)
+
 
 class ByWidth(nn.Module):
     """One module for each number of channels that its input comes with; `layouts` as of `Place`."""
@@ -110,7 +119,7 @@ def _watched(net: nn.Module, run: Callable[[], object], kept: Sequence[str], str
     watch, training = _Watch(net, strict), net.training
     with ExitStack() as hooks, torch.no_grad():
         for module in net.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            if isinstance(module, nn.Linear | nn.LayerNorm | nn.Conv2d):
                 hooks.callback(module.register_forward_hook(watch.layer).remove)
         for path in kept:
             hooks.callback(net.get_submodule(path).register_forward_hook(watch.keeper(path)).remove)
@@ -150,7 +159,7 @@ class _Watch:
         self.found: dict[str, Place] = {}
         self.unfit: set[str] = set()
         self.doubtful: set[str] = set()
-        """Paths of maps [B, N, H, N] after a linear layer to N: their layout cannot be told from their shape."""
+        """Paths of maps [B, N, H, N] after a layer of rows of N: their layout cannot be told from their shape."""
         self.last_shape: dict[str, tuple[int, ...]] = {}
         """Of the last maps at each path."""
         self._last: nn.Module | None = None
@@ -193,8 +202,7 @@ class _Watch:
         """`before`: that of earlier runs, whose word holds where the shape of this one says nothing."""
         if output.dim() < 4:
             return "last"
-        last = self._last
-        rows = isinstance(last, nn.Linear) and last.out_features == output.shape[-1]
+        rows = _width(self._last) == output.shape[-1]
         if rows and output.shape[1] == output.shape[-1]:
             self.doubtful.add(path)
             return before or "last"
@@ -211,6 +219,13 @@ class _Watch:
         channels, size = _parts(shape, "first")
         layouts: dict[int, Layout] = {**place.layouts, 4: "first"}
         self.found[path] = replace(place, channels=channels, layout="first", size=size, layouts=layouts)
+
+
+def _width(layer: nn.Module | None) -> int | None:
+    """Of the rows that a linear layer or a norm of rows gives."""
+    if isinstance(layer, nn.LayerNorm):
+        return layer.normalized_shape[-1]
+    return layer.out_features if isinstance(layer, nn.Linear) else None
 
 
 def _parts(shape: tuple[int, ...], layout: Layout) -> tuple[int, tuple[int, ...]]:
@@ -239,3 +254,16 @@ def put(net: nn.Module, path: str, module: nn.Module, how: Literal["replace", "a
         module.to(first.device)
     module.train(net.training)
     net.set_submodule(path, module if how == "replace" else After(old, module))
+    _step_by_step(net, path)
+
+
+def _step_by_step(net: nn.Module, path: str) -> None:
+    """Let torch's transformer layers around `path` run their own modules: in evaluation they call a fused kernel that
+    knows no other activation than the one that they were made with."""
+    while path:
+        path = path.rpartition(".")[0]
+        around = net.get_submodule(path)
+        if isinstance(around, nn.TransformerEncoderLayer):
+            around.activation_relu_or_gelu = 0
+        if isinstance(around, nn.TransformerEncoder):
+            around.use_nested_tensor = False

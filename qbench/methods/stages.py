@@ -95,17 +95,33 @@ def backbone_end(net: nn.Module, run: Callable[[], object]) -> Place:
     usual names (transformers: the last block); else the last module that gives maps before a classifier pools them.
     `run` as of `observe`. Raises NotApplicable where neither is there."""
     with _output_shapes(net) as shapes:
-        places = [place for place in observe(net, run, every=True) if place.size]
+        everything = observe(net, run, every=True)
+    places = [place for place in everything if place.size]
     named = _backbone(net)
     inside = [place for place in places if any(f"{place.path}.".startswith(f"{path}.") for path in named)]
     if inside and len(inside[-1].widths) == 1 and inside[-1].path.count(".") - named[0].count(".") < DEEPEST:
         return inside[-1]
-    maps = [place for place in places if prod(place.size) > 1]
-    if not maps or not shapes or len(shapes[-1]) != 2:
+    last = _before_the_pool(net, everything) if shapes and len(shapes[-1]) == 2 else None
+    if last is None:
         raise NotApplicable(
             "it cannot be told where the network's backbone ends; name its last stage in `sites` with `how: add`"
         )
-    return maps[-1]
+    return last
+
+
+def _before_the_pool(net: nn.Module, places: Sequence[Place]) -> Place | None:
+    """The last place with maps before a classifier pools them.
+
+    On small pictures the last maps may be of one pixel before they are pooled: the pool is then the module that says so
+    by its class, if no weights follow it that work on maps; else it cannot be told (None)."""
+    end = max((i for i, place in enumerate(places) if prod(place.size) > 1), default=-1)
+    tail = list(enumerate(places))[end + 1 :]
+    weighty = [i for i, place in tail if place.size and list(net.get_submodule(place.path).parameters())]
+    pools = [i for i, place in tail if "Adaptive" in type(net.get_submodule(place.path)).__name__]
+    before = [i - 1 for i in pools if i == end + 1 or not any(other > i for other in weighty)]
+    if not before and weighty:
+        return None
+    return places[before[0] if before else end] if end >= 0 else None
 
 
 def _backbone(net: nn.Module, prefix: str = "") -> list[str]:

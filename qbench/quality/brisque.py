@@ -16,8 +16,9 @@ def brisque_features(images: Tensor) -> Tensor:
 
     For each of two scales: shape and variance of the normalised luminance, then for its products with the horizontal,
     vertical, main and secondary diagonal neighbour the shape, mean, left variance and right variance (Mittal, Moorthy
-    and Bovik, TIP 2012, table I). What a flat picture leaves undefined is zero. Below 32 pixels a side the second
-    scale says little. Meant for `Context.once("brisque", brisque_features)`: one call a batch, whoever asks."""
+    and Bovik, TIP 2012, table I). What a flat picture leaves undefined is zero. The second scale is MATLAB's, whose odd
+    sides are rounded up; piq cuts them off, and its last 18 features differ there. Below 32 pixels a side that scale
+    says little. Meant for `Context.once("brisque", brisque_features)`: one call a batch, whoever asks."""
     with torch.no_grad():
         picture = grey(levels(images))
         first, second = _statistics(picture), _statistics(halved(picture))

@@ -70,7 +70,7 @@ class _Sheet:
         made = []
         for method in methods:
             place = theirs.index(method) if method in theirs else None
-            paper = _paper(rows, degraded, printed, place)[: len(names)]
+            paper = _paper(rows, printed, place)[: len(names)]
             values = [value for pair in zip(self._ours(method, names), paper, strict=True) for value in pair]
             made.append(Row(method, any(c.oracle for c in self.cells if c.method == method), tuple(values)))
         return Group(of, tuple(heads), tuple(made))
@@ -96,14 +96,12 @@ class _Sheet:
         return found
 
 
-def _paper(
-    rows: Sequence[Figures], degraded: Sequence[Figures], printed: Sequence[float] | None, place: int | None
-) -> list[Value]:
-    """The paper's figures of the method at `place`, and their average: as printed, else of the cells."""
+def _paper(rows: Sequence[Figures], printed: Sequence[float] | None, place: int | None) -> list[Value]:
+    """The paper's figures of the method at `place`, and their average where it is printed."""
     if place is None:
         return [DASH] * (len(rows) + 1)
-    mean = sum(row.values[place] for row in degraded) / max(1, len(degraded))
-    return [Value(v / 100) for v in (*(row.values[place] for row in rows), printed[place] if printed else mean)]
+    average = Value(printed[place] / 100) if printed else DASH
+    return [*(Value(row.values[place] / 100) for row in rows), average]
 
 
 def _pair(name: str, unit: Unit) -> tuple[Column, Column]:

@@ -233,7 +233,7 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
         "minutes": round(state.seconds / 60, 2),
         "losses": {name: logs.last(values, tail) for name, values in state.log.items()},
         "measured": measured,
-        "parameters": sum(value.numel() for value in shipped.values()),
+        "numbers": sum(value.numel() for value in shipped.values()),
         "samples": {role: given.count for role, given in samples.items()},
         "versions": {name: version(name) for name in ("qbench", "torch", "numpy", "pillow")},
         "python": platform.python_version(),

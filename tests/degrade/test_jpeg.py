@@ -96,6 +96,20 @@ def test_rejpeg_is_one_file_after_the_other(tmp_path: Path) -> None:
     assert facts["bpp"] == 8 * length / (45 * 61)
 
 
+def test_one_compression_of_a_drawn_quality_is_that_of_this_quality_alone() -> None:
+    """Pictures and facts of CT = 1 are those of the sets of one quality (25, 18, 15, 10 and 7)."""
+    drawn = set()
+    for sample in "abcdefghijklmnop":
+        image = picture(seed=ord(sample))
+        found, facts = Rejpeg(1).apply(image, Draw(0, sample))
+        (quality,) = facts["quality"]
+        alone, told = Jpeg(quality).apply(image, Draw(1, "another"))
+        assert np.array_equal(found, alone)
+        assert facts == {key: told[key] for key in facts}
+        drawn.add(quality)
+    assert drawn == {25, 18, 15, 10, 7}
+
+
 def test_rejpeg_at_one_quality_and_from_a_list() -> None:
     image = picture()
     once, _ = Rejpeg(1, 30).apply(image, DRAW)

@@ -233,5 +233,12 @@ def test_the_header_of_the_weights_says_what_they_are(stem_model: LoadedModel, t
     helped.setup(Setup(stem_model, None, "cpu"))
     assert helped.at == "0"
     assert helped.network.shape == AfdShape(8, 4, "release", "mul_residual", nonnegative=False, gate=False)
-    with pytest.raises(WeightsError, match="do not fit Afd"):
+    with pytest.raises(WeightsError, match="`plan: light`: the weights were trained with `plan: release`"):
         AfdMethod(weights=file, plan="light").setup(Setup(stem_model, None, "cpu"))
+    with pytest.raises(WeightsError, match="`fde: pixels`: the weights were trained with `fde: dct`"):
+        AfdMethod(weights=file, fde="pixels").setup(Setup(stem_model, None, "cpu"))
+    with pytest.raises(WeightsError, match="`nonnegative: true`: the weights were trained with `nonnegative: false`"):
+        AfdMethod(weights=file, nonnegative=True).setup(Setup(stem_model, None, "cpu"))
+    elsewhere = AfdMethod(weights=file, site="1", plan="release")
+    elsewhere.setup(Setup(stem_model, None, "cpu"))
+    assert elsewhere.at == "1"

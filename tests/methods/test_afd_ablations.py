@@ -72,6 +72,16 @@ def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(back
     assert abs(parameters / 69_344 - 1) < 0.01
 
 
+def test_backbones_at_other_widths_are_as_far_from_the_unet_as_the_page_says() -> None:
+    page = (ROOT / "docs" / "methods" / "afd.md").read_text(encoding="utf-8")
+    for channels, told in ((24, "0.45 to 0.80 of its parameters"), (128, "1.21 to 1.58"), (256, "1.21 to 1.58")):
+        size = {b: count_parameters([Afd(Choice(backbone=b).shape(channels), STEM, "deployed").fe])
+                for b in ("unet", *BACKBONES)}  # fmt: skip
+        shares = [size[backbone] / size["unet"] for backbone in BACKBONES]
+        assert f"{min(shares):.2f} to {max(shares):.2f}" in told
+        assert told in page.replace("\n", " ")
+
+
 def _choice(network: dict[str, Any]) -> Choice:
     return Choice(**{key: value for key, value in network.items() if key in Choice.__dataclass_fields__})
 

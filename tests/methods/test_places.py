@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from qbench.errors import NotApplicable, QbenchError
 from qbench.methods.adaptive import given
-from qbench.methods.places import ByWidth, Place, is_activation, observe
+from qbench.methods.places import After, ByWidth, Place, is_activation, observe
 from qbench.methods.quac import Choice, QuacMethod
 from qbench.methods.quac.acon import AconC, QAcon
 from qbench.methods.quac.adapt import adapt, replace_activations
@@ -22,7 +23,7 @@ from qbench.methods.quarf import Choice as Fields
 from qbench.methods.quarf.adapt import insert_fields
 from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
-from qbench.methods.stages import activations_at_stage_ends, stage_ends
+from qbench.methods.stages import activations_at_stage_ends, backbone_end, stage_ends
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
 from qbench.quality.features import feature
@@ -230,6 +231,49 @@ def test_fields_go_to_the_front_of_any_encoder(make: Callable[[], nn.Module], si
         assert answer(net(x)).isfinite().all()
 
 
+class Tokens(nn.Module):
+    """torch's own transformer, which in evaluation calls a fused kernel in place of its layers' modules."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 32, activation=activation, batch_first=True)  # type: ignore[arg-type]
+        self.embed, self.layers = nn.Conv2d(3, 16, 8, 8), nn.TransformerEncoder(layer, 2)
+
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> Any:
+        return self.layers(self.embed(x).flatten(2).mT, src_key_padding_mask=padding)
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(placement="all"), Choice(sites=("*.linear1",)), Choice(sites=("*.layers.?",))]
+)
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU()])
+@pytest.mark.parametrize("padded", [False, True])
+def test_torch_s_fused_transformer_layers_run_the_new_activations(
+    choice: Choice, activation: nn.Module, padded: bool
+) -> None:
+    torch.manual_seed(0)
+    net, x = Tokens(activation).eval(), pictures(32, 32)
+    padding = torch.arange(16).expand(2, -1) >= torch.tensor([[16], [12]]) if padded else None
+    paths, q = replace_activations(net, lambda: net(x), choice), torch.randn(2, 256)
+    with torch.no_grad(), given(net, q):
+        for path in paths:
+            before = net(x, padding)
+            for parameter in net.get_submodule(path).parameters():
+                parameter.normal_()
+            assert not torch.allclose(net(x, padding), before), path
+        moved = net(x, padding)
+    with given(net, q):
+        torch.testing.assert_close(net(x, padding), moved)
+
+
+def test_a_module_with_another_behind_it_still_tells_what_the_network_asks_of_it() -> None:
+    after = After(nn.Conv2d(3, 4, 3, stride=2), nn.Identity())
+    assert (after.stride, after.weight.shape) == ((2, 2), (4, 3, 3, 3))
+    assert copy.deepcopy(after).stride == (2, 2)
+    with pytest.raises(AttributeError, match="neither"):
+        after.neither  # noqa: B018
+
+
 def test_fields_behind_a_module_of_several_widths_are_refused() -> None:
     net = torchvision("resnet50")().eval()
     with pytest.raises(NotApplicable, match="runs with 64 and with 256 channels; name the block"):
@@ -284,6 +328,7 @@ def test_a_width_that_was_not_seen_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("make", "site", "layout"), [
+    (lambda: swin(64), "features.0", "last"),
     (lambda: swin(64), "features.1.0", "last"), (lambda: swin(64), "features.1.0.mlp.1", "last"),
     (lambda: convnext(64), "stages.0.blocks.0", "first"), (lambda: convnext(64), "stages.0.blocks.0.mlp.act", "first"),
 ])  # fmt: skip
@@ -297,6 +342,13 @@ def test_channels_are_found_in_maps_as_wide_as_they_have_channels(
     if site != "stages.0.blocks.0.mlp.act":  # inside, ConvNeXt's channels lie last
         assert square.layout == oblong.layout == layout
     assert (square.layout, square.channels) == (oblong.layout, oblong.channels)
+
+
+def test_a_norm_of_rows_tells_that_channels_lie_last() -> None:
+    net = swin().eval()
+    with pytest.raises(NotApplicable, match=r"'features.0' gives no maps \[B, C, H, W\]"):
+        insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0",)))
+    assert insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0.0",))) == ["features.0.0.added"]
 
 
 def test_a_network_that_takes_one_size_is_taken_at_its_linear_layer_s_word() -> None:
@@ -351,3 +403,43 @@ def test_a_classifier_without_the_usual_names_ends_before_it_pools() -> None:
     )  # fmt: skip
     x = pictures(16, 16)
     assert replace_activations(net, lambda: net(x), Choice(placement="post-backbone")) == ["3.added"]
+
+
+class Branches(nn.Module):
+    """A classifier without the usual names, whose last maps are of one pixel on pictures of 16."""
+
+    def __init__(self, pool: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.left, self.right = nn.Conv2d(3, 4, 3, 4, 1), nn.Conv2d(4, 4, 3, 4), nn.Conv2d(4, 4, 1, 4)
+        self.join, self.pool, self.head = nn.Conv2d(8, 6, 1), pool, head
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        return self.head(self.pool(self.join(torch.cat([self.left(x), self.right(x)], 1))).flatten(1))
+
+
+class Mean(nn.Module):
+    """A pool that does not say so by its class."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True)
+
+
+def test_a_backbone_whose_last_maps_are_of_one_pixel_ends_before_the_pool_or_is_refused() -> None:
+    head, convolved = nn.Linear(6, 5), nn.Sequential(nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 5, 1), nn.Flatten())
+    for size in (16, 32, 64):
+        net = Branches(nn.AdaptiveAvgPool2d(1), head)
+        assert backbone_end(net, lambda net=net, size=size: net(pictures(size, size))).path == "join", size
+    unsaid, followed = Branches(Mean(), head), Branches(nn.AdaptiveAvgPool2d(1), convolved)
+    for net in (unsaid, followed):
+        assert backbone_end(net, lambda net=net: net(pictures(64, 64))).path == "join"
+        with pytest.raises(NotApplicable, match="cannot be told where the network's backbone ends"):
+            backbone_end(net, lambda net=net: net(pictures(16, 16)))
+
+
+def test_googlenet_s_backbone_ends_at_one_module_on_pictures_of_any_size() -> None:
+    from torchvision.models import googlenet
+
+    net = googlenet(weights=None, init_weights=False, aux_logits=False, num_classes=5).eval()
+    ends = [backbone_end(net, lambda size=size: net(pictures(size, size))).path for size in (32, 64)]
+    assert ends == ["inception5b"] * 2

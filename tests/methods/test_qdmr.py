@@ -347,8 +347,10 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     assert restored(QdmrMethod(weights=file), images).shape == images.shape
     with pytest.raises(WeightsError, match="without a codebook"):
         restored(QdmrMethod(codebook=True, weights=file), images)
-    with pytest.raises(WeightsError, match="do not fit Qdmr"):
+    with pytest.raises(WeightsError, match="`plan: tiny-64`: the weights were trained with `plan: tiny-32`"):
         restored(QdmrMethod(plan="tiny-64", weights=file), images)
+    with pytest.raises(WeightsError, match="`residual: true`: the weights were trained with `residual: false`"):
+        restored(QdmrMethod(residual=True, weights=file), images)
     save_file(started().state_dict(), file, {"qdmr": '{"plan": "huge"}'})
     with pytest.raises(WeightsError, match="does not describe a QDMR network"):
         restored(QdmrMethod(weights=file), images)

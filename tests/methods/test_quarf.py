@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from qbench.cards import find_weights
 from qbench.draws import keyed
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.quarf import Choice, QuarfMethod
 from qbench.methods.quarf.adapt import adapt, insert_fields
-from qbench.methods.quarf.block import Plain, Quarf
+from qbench.methods.quarf.block import Plain, Quarf, Routing
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.models.builtin import Builtin
@@ -168,6 +169,47 @@ def test_gates_sum_to_one_and_only_the_largest_stay(top: int) -> None:
     assert made.last_gates is not None
     torch.testing.assert_close(made.last_gates.sum(2), torch.ones(6, 4))
     assert ((made.last_gates > 0).sum(2) == top).all()
+
+
+@pytest.mark.parametrize("gates", ["quality", "uniform"])
+def test_no_more_than_the_largest_stay_where_logits_are_equal(gates: str) -> None:
+    made = Quarf(8, 5, gates=gates, top=2).eval()  # type: ignore[arg-type]
+    if made.logits is not None:
+        nn.init.zeros_(made.logits.weight)
+        nn.init.zeros_(made.logits.bias)
+    with given(made, noise(2, 5)):
+        made(noise(2, 8, 6, 6))
+    assert made.last_gates is not None
+    torch.testing.assert_close(made.last_gates, torch.tensor([0.5, 0.5, 0.0, 0.0]).expand(2, 4, 4))
+
+
+def test_a_quality_of_one_number_decides_too() -> None:
+    made, x = drawn(Quarf(8, 1)).eval(), noise(1, 8, 6, 6).expand(2, -1, -1, -1)
+    with given(made, torch.tensor([[-3.0], [3.0]])):
+        found = made(x)
+    assert (made.last_gates[0] - made.last_gates[1]).abs().max() > 0.1
+    assert (found[0] - found[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("afterwards", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("routing", ["soft", "hard"])
+def test_networks_of_other_types_keep_their_type(routing: Routing, dtype: torch.dtype, afterwards: bool) -> None:
+    """Whether the network has its type before it gets the blocks or after."""
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU()), noise(2, 3, 16, 16)
+    with torch.no_grad():
+        before = net(x)
+    net = net if afterwards else net.to(dtype)
+    run = lambda: net(x.to(next(net.parameters()).dtype))  # noqa: E731
+    insert_fields(net, run, Choice(sites=("1",), quality="brisque", routing=routing))
+    net.to(dtype) if afterwards else None
+    with given(net.train(), noise(2, 36)):
+        after = net(x.to(dtype))
+        after.sum().backward()
+    assert after.dtype == dtype
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+    assert (after - before).abs().max() < 0.1
 
 
 def test_routes_follow_the_quality_alone_and_swap_with_it() -> None:
@@ -391,12 +433,35 @@ def test_routing_may_change_after_training(tmp_path: Path) -> None:
     save_file(state_of(trained.net, paths), file, Choice(quality="brisque").metadata(quality.key))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     found = []
-    for routing in (None, "hard"):
-        method = QuarfMethod(weights=file, routing=routing)  # type: ignore[arg-type]
+    for changed in ({}, {"routing": "hard"}, {"top": 2}):
+        method = QuarfMethod(weights=file, **changed)
         method.setup(Setup(tiny(), None, "cpu"))
         with torch.no_grad():
             found.append(method.adapt(tiny()).predict(images))
-    assert not torch.allclose(*found)
+    assert not torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[0], found[2])
+    with pytest.raises(WeightsError, match="`gates: uniform`: the weights were trained with `gates: quality`"):
+        QuarfMethod(weights=file, gates="uniform").setup(Setup(tiny(), None, "cpu"))
+
+
+@pytest.mark.parametrize("name", ["scenes", "scenes-segmenter", "scenes-detector"])
+def test_what_ships_serves_every_network_of_scenes_since_their_stem_is_one(name: str) -> None:
+    found = find_weights("quarf", f"builtin:{name}", "scenes", 0)
+    assert found is not None
+    method = QuarfMethod()
+    method.setup(Setup(Builtin(name).build(), found.path, "cpu"))
+    model = method.adapt(Builtin(name).build())
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad(), model.given(images):
+        after = model.net(model.normalise(images))
+    with torch.no_grad():
+        assert not torch.allclose(after, Builtin(name).build().net(model.normalise(images)))  # type: ignore[arg-type]
+
+
+def test_a_network_without_parameters_is_not_applicable() -> None:
+    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
+    with pytest.raises(NotApplicable, match="no module of the network fits 'D2'"):
+        adapt(same, Choice(quality="brisque"), feature("brisque"))
 
 
 def test_places_without_maps_are_refused() -> None:

@@ -119,6 +119,18 @@ def test_ours_stand_beside_the_published(tmp_path):
         assert render(report, form)
 
 
+def test_an_average_that_the_paper_does_not_print_is_not_shown_as_published(tmp_path):
+    run = FakeRun(10)
+    for condition in ("jpeg@25", "jpeg@18", "jpeg@10", "jpeg@7"):
+        run.cell("afd", condition, np.ones(10, dtype=int), model="ResNet-50")
+    run.published.append(shown("afd", "2"))
+    table = next(table for table in build(run.write(tmp_path)).tables if table.name == "published-afd-2")
+    ours = row(table.groups[0], "afd")
+    assert ours["jpeg@25 published"].value == pytest.approx(0.671)
+    assert (ours["average"].value, ours["average published"].value) == (1.0, None)
+    assert ours["average published"].missing == "–"
+
+
 def test_costs_stand_beside_the_published(tmp_path):
     run = FakeRun(10)
     run.cell("direct", "jpeg@10", np.ones(10, dtype=int), model="ResNet-50")

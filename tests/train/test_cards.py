@@ -96,6 +96,14 @@ def test_missing_weights_are_none_with_the_command_that_makes_them(home: Path) -
     assert "no card" in cards.missing("nobody", None, None, 0)
 
 
+@pytest.mark.parametrize("name", cards.card_names())
+def test_recipes_of_what_works_inside_a_model_say_in_which(name: str) -> None:
+    """Else the first such recipe is told to users of every model."""
+    inside = {"afd", "quac", "quarf", "finetune"}
+    recipes = cards.load_card(cards.card_path(name)).recipes
+    assert [each for each, spec in recipes.items() if spec.kind in inside and spec.serves.model == "*"] == []
+
+
 def test_a_recipe_serves_by_any_name_of_a_model_and_dataset(home: Path) -> None:
     assert cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:scenes"), 0) is None
     file = home / "baselines/toy.yaml"

@@ -1,4 +1,4 @@
-"""Models of restoration learn from the clean pictures: all of them (finetune), or a module inside (afd)."""
+"""Models of restoration learn from the clean pictures: all of them, or modules inside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from qbench.errors import QbenchError
+from qbench.methods.adaptive import given
 from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.restoration import INPUT
 from qbench.models.restoration_net import Dncnn3Net, OnLuma, in_range
+from qbench.quality.features import feature
+from qbench.train.recipes.adaptive import quac, quarf
 from qbench.train.recipes.afd import recipe as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune import finetune
@@ -68,8 +71,31 @@ def test_afd_learns_in_a_restorer_that_stays_as_it_is(tmp_path: Path) -> None:
     assert moved(model, frozen) == set()
 
 
-@pytest.mark.parametrize("kind", ["finetune", "afd"])
+@pytest.mark.parametrize(("kind", "network", "fresh"), [
+    ("quac", {"quality": "brisque", "placement": "all"}, {"net.layers.1", "net.layers.3", "net.layers.5"}),
+    ("quarf", {"quality": "brisque", "sites": ["D2"]}, {"net.layers.1.added"}),
+])  # fmt: skip
+def test_adaptive_modules_learn_in_a_restorer_that_stays_as_it_is(
+    tmp_path: Path, kind: str, network: dict[str, object], fresh: set[str]
+) -> None:
+    made = with_restorer(tmp_path, kind, {"l1": 3.0}, {**network, "train": "modules"})
+    recipe = {"quac": quac, "quarf": quarf}[kind](made)
+    net = recipe.modules["net"]
+    before, batch = copied(net), recipe.stages[0].roles["source"](0)
+    with torch.no_grad(), given(net, feature("brisque").of(batch.degraded)):
+        expected = 3 * (net(batch.degraded).clamp(0, 1) - batch.clean).abs().mean()
+        assert float(recipe.stages[0].step({"source": batch}, 0)["l1"]) == pytest.approx(float(expected), rel=1e-3)
+    steps(recipe, 3)
+    changed = moved(net, before)
+    assert changed
+    assert all(name.startswith(tuple(fresh)) for name in changed)
+    assert {name for name in recipe.ship() if name.startswith(tuple(fresh))} == set(recipe.ship())
+    assert recipe.measure()["validation l1"] > 0
+
+
+@pytest.mark.parametrize("kind", ["finetune", "afd", "quac", "quarf"])
 def test_a_classifier_gives_no_pictures(tmp_path: Path, kind: str) -> None:
-    recipe = {"finetune": finetune, "afd": afd}[kind](parts(tmp_path, kind, {"l1": 1.0}))
+    made = parts(tmp_path, kind, {"l1": 1.0}, {"quality": "brisque"} if kind.startswith("qua") else {})
+    recipe = {"finetune": finetune, "afd": afd, "quac": quac, "quarf": quarf}[kind](made)
     with pytest.raises(QbenchError, match="of restored pictures, and this model gives none"):
         steps(recipe, 1)

@@ -76,6 +76,7 @@ def test_the_command_writes_weights_sidecar_log_and_picture(card: Path, tmp_path
     assert digest in result.output
     assert (facts["steps"], facts["train_seed"], facts["short"]) == (30, 3, False)
     assert facts["measured"]["validation l1"] > 0
+    assert facts["numbers"] == sum(value.numel() for value in load_file(out / f"{stem}.safetensors").values())
     assert len((out / f"{stem}.csv").read_text().splitlines()) == 31
     with Image.open(out / f"{stem}.png") as picture:
         assert min(picture.size) > 300

@@ -93,8 +93,9 @@ class AfdMethod:
         return self._choice.site
 
     def choice(self, header: Mapping[str, str]) -> Choice:
-        """The given options, filled from the weights' header. Raises WeightsError for a header of another kind."""
-        return chosen(Choice, self, header, "afd", "an AFD module", self.DEFAULTS)
+        """The given options, filled from the weights' header. Raises WeightsError for a header of another kind, and for
+        options that contradict it; a site may have another name in another model."""
+        return chosen(Choice, self, header, "afd", "an AFD module", self.DEFAULTS, free=("site",))
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights or site, WeightsError for a file that does not fit."""

@@ -5,11 +5,13 @@ All are y = (p1 - p2) x sigmoid(beta (p1 - p2) x) + p2 x with p1 and p2 per chan
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from qbench.errors import QbenchError
 from qbench.methods.adaptive import QualityAdaptive
 
 Norm = Literal["layer", "none", "release"]
@@ -17,6 +19,12 @@ Layout = Literal["first", "last"]
 REDUCTION, SMALLEST = 16, 16
 STEEP = 5.0
 """beta at which x sigmoid(beta x) starts in place of a ReLU: it is never further from it than 0.28 / beta."""
+
+STARTS = {
+    "relu": (STEEP, 0.0), "gelu": (1.702, 0.0), "silu": (1.0, 0.0), "swish": (1.0, 0.0), "mish": (1.25, 0.0),
+    "elu": (1.95, 0.35),
+}  # fmt: skip
+"""beta, and the slope below zero, by the first of these that the name of an activation holds."""
 
 
 class Acon(nn.Module):
@@ -33,10 +41,12 @@ class Acon(nn.Module):
         self.p1, self.p2 = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
     def _activate(self, x: Tensor, beta: Tensor) -> Tensor:
-        """`beta`: [channels] or [B, channels]."""
+        """`beta`: [channels] or [B, channels]. Maps keep their type, whatever that of the parameters is; autocast
+        chooses types of its own."""
         gap, p2, beta = (self._along(value, x) for value in (self.p1 - self.p2, self.p2, beta / self.unit))
         lifted = gap * x
-        return lifted * torch.sigmoid(beta * lifted) + p2 * x
+        y = lifted * torch.sigmoid(beta * lifted) + p2 * x
+        return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
 
     def _along(self, value: Tensor, x: Tensor) -> Tensor:
         if value.dim() == 1:
@@ -96,7 +106,7 @@ class MetaAcon(Acon):
         self.squeeze = _squeeze(channels, reduction, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._activate(x, torch.sigmoid(self.squeeze(self._pooled(x))))
+        return self._activate(x, torch.sigmoid(self.squeeze(self._pooled(x).to(self.p1.dtype))))
 
 
 class QAcon(Acon, QualityAdaptive):
@@ -130,42 +140,56 @@ class QAcon(Acon, QualityAdaptive):
     def beta_for(self, x: Tensor) -> Tensor:
         """[B, channels]."""
         pooled = self._pooled(x)
-        both = torch.cat([pooled, self.narrow(self.quality_for(x)).to(pooled.dtype)], dim=1)
+        quality = self.narrow(self.quality_for(x).to(self.p1.dtype))
+        both = torch.cat([pooled, quality.to(pooled.dtype)], dim=1).to(self.p1.dtype)
         return cast(Tensor, self.out(torch.sigmoid(self.squeeze(both))))
 
 
+class ReleasedNorm(nn.BatchNorm1d):
+    """The batch norm of the released code."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) == 1:
+            raise QbenchError("`norm: release` is a batch norm, which cannot train on one picture; use `norm: layer`")
+        return super().forward(x)
+
+
+NORMS: Mapping[Norm, Callable[[int], nn.Module]] = {
+    "layer": nn.LayerNorm, "none": lambda _width: nn.Identity(), "release": ReleasedNorm,
+}  # fmt: skip
+
+
 def _squeeze(width: int, reduction: int, norm: Norm) -> nn.Sequential:
-    inner = max(SMALLEST, width // reduction)
-    return nn.Sequential(nn.Linear(width, inner), _norm(inner, norm), nn.Linear(inner, width), _norm(width, norm))
-
-
-def _norm(width: int, norm: Norm) -> nn.Module:
-    if norm == "none":
-        return nn.Identity()
-    return nn.LayerNorm(width) if norm == "layer" else nn.BatchNorm1d(width)
+    inner, made = max(SMALLEST, width // reduction), NORMS[norm]
+    return nn.Sequential(nn.Linear(width, inner), made(inner), nn.Linear(inner, width), made(width))
 
 
 @torch.no_grad()
 def start_as(module: Acon, replaced: nn.Module | None) -> None:
     """Set what decides the first output: that of the activation which is replaced (None: an added one, the identity).
 
-    GELU is met to 0.02 by beta = 1.702 (Hendrycks and Gimpel, arXiv 1606.08415), SiLU exactly; of ReLU see STEEP.
+    SiLU is met exactly, ReLU and those with a slope below zero (PReLU: of each channel) as STEEP says, GELU to 0.02 by
+    beta = 1.702 (Hendrycks and Gimpel, arXiv 1606.08415). Others are nearly met: Mish to 0.10, Hardswish to 0.14, ELU
+    to 0.14 where it is given [-3, 3], and not beyond, where no such function is level; ReLU6 up to its limit.
     meta-ACON's beta cannot leave (0, 1), so that it begins near SiLU whatever it replaces."""
     beta, below = _shape_of(replaced)
     module.p1.fill_(1.0)
-    module.p2.fill_(1.0 if replaced is None else below)
+    module.p2.copy_(below)
     if isinstance(module, AconC):
-        module.beta.fill_(beta)
+        module.beta.copy_(beta)
     if isinstance(module, QAcon):
         module.out.weight.zero_()
-        module.out.bias.fill_(beta)
+        module.out.bias.copy_(beta)
 
 
-def _shape_of(replaced: nn.Module | None) -> tuple[float, float]:
-    """beta, and the slope below zero."""
+def _shape_of(replaced: nn.Module | None) -> tuple[Tensor, Tensor]:
+    """beta, and the slope below zero: one or one for each channel."""
+    if replaced is None:
+        return torch.tensor(STEEP), torch.tensor(1.0)
+    slope = getattr(replaced, "weight", getattr(replaced, "negative_slope", None))
+    if slope is not None:
+        below = torch.as_tensor(slope)
+        return torch.where(below > 1, -STEEP, STEEP), below  # above one, the smaller of both lines is meant
     name = type(replaced).__name__.lower()
-    if "gelu" in name:
-        return 1.702, 0.0
-    if "silu" in name or "swish" in name:
-        return 1.0, 0.0
-    return STEEP, replaced.negative_slope if isinstance(replaced, nn.LeakyReLU) else 0.0
+    beta, level = next((shape for part, shape in STARTS.items() if part in name), (STEEP, 0.0))
+    return torch.tensor(beta), torch.tensor(level)

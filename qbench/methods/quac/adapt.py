@@ -10,12 +10,12 @@ from torch import nn
 
 from qbench.draws import keyed
 from qbench.errors import NotApplicable
-from qbench.methods.adaptive import by_quality
-from qbench.methods.places import PROBED, ByWidth, Place, fitting, observe, put, set_apart
+from qbench.methods.adaptive import by_quality, probes
+from qbench.methods.places import ByWidth, Place, fitting, observe, put, set_apart
 from qbench.methods.quac import Choice, How
 from qbench.methods.quac.acon import AconC, MetaAcon, QAcon, start_as
 from qbench.methods.stages import activations_at_stage_ends, backbone_end
-from qbench.models.base import USUAL, LoadedModel
+from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature, dimension
 
 
@@ -23,9 +23,7 @@ def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -
     """The model with adaptive activations, and the paths of the new modules; its network is changed in place.
 
     Raises NotApplicable where the network has no such places."""
-    side = model.input.size or USUAL
-    device = next(model.net.parameters()).device
-    pictures = model.normalise(torch.zeros(PROBED, 3, side, side, device=device))
+    pictures = probes(model)
     paths = replace_activations(model.net, lambda: model.net(pictures), replace(choice, quality=feature.name), seed)
     return by_quality(model, feature), paths
 

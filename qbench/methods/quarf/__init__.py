@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -70,6 +71,7 @@ class QuarfMethod(ByQualityMethod):
     weights: Path | None = None
 
     NAME: ClassVar[str] = "quarf"
+    FREE: ClassVar[Collection[str]] = ("sites", "routing", "top")
 
     def choice(self) -> Choice:
         """The given options, filled from the defaults: those of a training."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-import torch
 from torch import nn
 
 from qbench.errors import NotApplicable
-from qbench.methods.adaptive import by_quality
+from qbench.methods.adaptive import by_quality, probes
 from qbench.methods.initial import initialise
-from qbench.methods.places import PROBED, Place, fitting, observe, put
+from qbench.methods.places import Place, fitting, observe, put
 from qbench.methods.quarf import Choice
 from qbench.methods.quarf.block import Plain, Quarf
 from qbench.methods.quarf.experts import Expert
-from qbench.models.base import USUAL, LoadedModel
+from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature, dimension
 
 NOISE = 0.01
@@ -29,9 +28,7 @@ def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -
     """The model with blocks behind its sites, and the paths of the blocks; its network is changed in place.
 
     Raises NotApplicable where the network has no such sites."""
-    side = model.input.size or USUAL
-    device = next(model.net.parameters()).device
-    pictures = model.normalise(torch.zeros(PROBED, 3, side, side, device=device))
+    pictures = probes(model)
     paths = tuple(model.sites.get(site, site) for site in choice.sites)
     added = insert_fields(
         model.net, lambda: model.net(pictures), replace(choice, sites=paths, quality=feature.name), seed

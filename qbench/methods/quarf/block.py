@@ -70,10 +70,11 @@ class Quarf(QualityAdaptive):
         return {**self.__dict__, "last_gates": None}
 
     def gates_of(self, logits: Tensor) -> Tensor:
-        """Logits [B, groups, count] to weights that sum to one over the experts; all but the `top` largest are zero."""
+        """Logits [B, groups, count] to weights that sum to one over the experts; all but the `top` largest are zero, of
+        equal ones the first are kept."""
         if self.top < logits.shape[2]:
-            lowest = logits.topk(self.top, dim=2).values[:, :, -1:]
-            logits = logits.masked_fill(logits < lowest, -torch.inf)
+            others = logits.sort(dim=2, descending=True, stable=True).indices[:, :, self.top :]
+            logits = logits.scatter(2, others, -torch.inf)
         return logits.float().softmax(dim=2)
 
     def _logits(self, x: Tensor) -> Tensor:
@@ -81,7 +82,8 @@ class Quarf(QualityAdaptive):
         if self.logits is None:
             return x.new_zeros(len(x), self.groups, len(self.experts), dtype=torch.float32)
         quality = self.quality_for(x)
-        seen = F.layer_norm(quality, (self.dimension,))
+        seen = F.layer_norm(quality, (self.dimension,)) if self.dimension > 1 else quality
+        seen = seen.to(self.logits.weight.dtype)
         found = cast(Tensor, self.logits(seen)).float()
         if self.training and self.spread is not None:
             own = quality if self.reads_quality else x.float().mean((2, 3))

@@ -48,19 +48,20 @@ class Expert(nn.Module):
         return self._run(x, rows, 1, 1)
 
     def _run(self, x: Tensor, rows: slice, repeats: int, copies: int) -> Tensor:
-        """In float32 even under autocast: in bfloat16 torch's gradients of grouped dilated convolutions are not finite
-        on CPUs (oneDNN, torch 2.13, dilation 4 and 8)."""
+        """In float32 (float64 where the weights are) even under autocast: in bfloat16 torch's gradients of grouped
+        dilated convolutions are not finite on CPUs (oneDNN, torch 2.13, dilation 4 and 8)."""
         with torch.autocast(x.device.type, enabled=False):
-            return self._steps(x.float(), rows, repeats, copies).to(x.dtype)
+            return self._steps(x, rows, repeats, copies).to(x.dtype)
 
     def _steps(self, x: Tensor, rows: slice, repeats: int, copies: int) -> Tensor:
         for conv in self._convolutions():
             assert conv.bias is not None
-            weight, bias = conv.weight[rows], conv.bias[rows]
+            precision = torch.promote_types(conv.weight.dtype, torch.float32)
+            weight, bias = conv.weight[rows].to(precision), conv.bias[rows].to(precision)
             if repeats > 1:
                 weight, bias = weight.repeat(repeats, 1, 1, 1), bias.repeat(repeats)
             groups = conv.groups // self.copies * copies * repeats
-            x = F.conv2d(x, weight, bias, 1, conv.padding, conv.dilation, groups)
+            x = F.conv2d(x.to(precision), weight, bias, 1, conv.padding, conv.dilation, groups)
         return x
 
     @torch.no_grad()

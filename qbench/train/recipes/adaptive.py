@@ -50,8 +50,9 @@ class Adapted:
 def quac(parts: Parts) -> Recipe:
     """QuAC: adaptive activations in a model.
 
-    Terms: `ce` from labels, masks or pixels, as in fine-tuning; with the clean-image teacher (the model before, on
-    clean pictures) `kl` on predictions and `deeper` on the maps of `sites`, as the published figure draws it.
+    Terms: those of `Supervised`, as in fine-tuning: `ce` from labels or masks, `l1` and `mse` of a restorer's pictures
+    to the clean ones, and others; with the clean-image teacher (the model before, on clean pictures) `kl` on
+    predictions and `deeper` on the maps of `sites`, as the published figure draws it.
     `network: {scaled: true}`: beta and the means count in units of each place's maps, for networks whose maps are far
     from 1; what ships counts in units of 1 again. Raises QbenchError for that with meta-ACON."""
     options, whole = _options(parts)
