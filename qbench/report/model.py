@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Unit = Literal[
-    "percent", "points", "db", "db gain", "plain", "plain gain", "count", "parameters", "macs", "ms", "ratio"
+    "percent", "percent printed", "points", "db", "db gain", "plain", "plain gain", "count", "parameters", "macs", "ms",
+    "ratio",
 ]  # fmt: skip
 Mark = Literal["", "best", "second"]
 

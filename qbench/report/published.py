@@ -63,7 +63,7 @@ class _Sheet:
         rows = [row for row in self.shown.table.rows if row.model == model]
         degraded = [row for row in rows if row.condition != CLEAN]
         names = [row.condition for row in rows] + (["average"] if len(degraded) > 1 else [])
-        heads = [head for name in names for head in _pair(name, "percent")]
+        heads = [head for name in names for head in _pair(name, "percent", "percent printed")]
         theirs = list(self.shown.table.methods.values())
         methods = dict.fromkeys([*theirs, *(cell.method for cell in self.cells)])
         printed = next((each.values for each in self.shown.table.averages if each.model == model), None)
@@ -104,8 +104,9 @@ def _paper(rows: Sequence[Figures], printed: Sequence[float] | None, place: int 
     return [*(Value(row.values[place] / 100) for row in rows), average]
 
 
-def _pair(name: str, unit: Unit) -> tuple[Column, Column]:
-    return Column(name, f"{name}, ours", unit), Column(f"{name} published", f"{name}, published", unit)
+def _pair(name: str, unit: Unit, printed: Unit | None = None) -> tuple[Column, Column]:
+    """`printed`: the unit of the paper's figures, which have two decimals where they are percents."""
+    return Column(name, f"{name}, ours", unit), Column(f"{name} published", f"{name}, published", printed or unit)
 
 
 def _costs(shown: Shown, loaded: Loaded) -> Table:

@@ -11,6 +11,7 @@ DAGGER = "†"
 WIDE = 10
 _FORMATS: dict[Unit, Callable[[float], str]] = {
     "percent": lambda v: f"{100 * v:.1f}",
+    "percent printed": lambda v: f"{100 * v:.2f}",
     "points": lambda v: _unsigned_zero(f"{100 * v:+.1f}"),
     "db": lambda v: f"{v:.2f}",
     "db gain": lambda v: f"{v:+.2f}",

@@ -14,7 +14,7 @@ FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
     "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp", "metric",
 )  # fmt: skip
-_UNITS = {"percent": "fraction", "points": "fraction"}
+_UNITS = {"percent": "fraction", "percent printed": "fraction", "points": "fraction"}
 
 
 def rows(report: Report) -> Iterator[dict[str, Any]]:

@@ -99,6 +99,8 @@ def test_ours_stand_beside_the_published(tmp_path):
         run.cell("mine", condition, status="n/a", reason="no weights yet", model="ResNet-50")
     run.published.append(shown("afd", "5"))
     report = build(run.write(tmp_path))
+    printed = next(line for line in render(report, "md").splitlines() if line.startswith("| jpeg@7, published"))
+    assert [cell.strip() for cell in printed.split("|")][2:4] == ["31.65", "44.64"]
     table = next(table for table in report.tables if table.name == "published-afd-5")
     resnet, repvgg = table.groups
     assert [c.heading for c in resnet.columns[:2]] == ["jpeg@25, ours", "jpeg@25, published"]
