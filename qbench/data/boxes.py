@@ -32,7 +32,7 @@ def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float |
         corners,
         np.array([row[4] for row in kept], dtype=np.int32),
         crowd=np.array([row[5] for row in kept], dtype=np.bool_),
-        area=np.array(areas, dtype=np.float32),
+        area=np.array(areas, dtype=np.float64),
     )
 
 
