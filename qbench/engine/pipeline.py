@@ -15,7 +15,7 @@ from torch import Tensor
 from qbench.data.views import View
 from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
-from qbench.errors import BadSample, NotApplicable
+from qbench.errors import BadSample, BadTarget, DataError, NotApplicable
 from qbench.models.base import Cut, LoadedModel
 from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
@@ -238,12 +238,18 @@ def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callab
         with torch.inference_mode():
             scoring = work.bench.scoring(cell)
             parts = [
-                scoring.score(output, [work.viewed.targets[i] for i in batch.places])
-                for output, batch in zip(forward(cell), batches, strict=True)
+                _scored(scoring, output, batch, work) for output, batch in zip(forward(cell), batches, strict=True)
             ]
         return Outcome(cell, _columns(parts, [i for batch in batches for i in batch.places], work, scoring))
     except Exception as error:
         return _refused(cell, error)
+
+
+def _scored(scoring: Scoring, output: Any, batch: _Batch, work: _Work) -> Columns:
+    try:
+        return scoring.score(output, [work.viewed.targets[i] for i in batch.places])
+    except BadTarget as error:
+        raise DataError(f"sample {batch.context.ids[error.index]}: {error.message}") from None
 
 
 def _refused(cell: Cell, error: Exception) -> Outcome:

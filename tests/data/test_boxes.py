@@ -120,7 +120,11 @@ def broken(key: str, at: int, **change: object) -> dict[str, object]:
         (broken("annotations", 2, category_id="dog"), r"annotations\[2\] has no whole number 'category_id'"),
         (broken("annotations", 1, bbox=[1, 2, 3]), r"annotations\[1\] needs a bbox of four numbers"),
         (broken("annotations", 1, bbox=[1, 2, 3, float("nan")]), r"annotations\[1\] needs a bbox"),
+        (broken("annotations", 1, bbox=[1, 2, 3, 10**400]), r"annotations\[1\] needs a bbox of four numbers"),
+        (broken("annotations", 1, bbox=[1, 2, -3, 4]), r"annotations\[1\] has a bbox of -3 x 4 pixels"),
         (broken("annotations", 1, area="large"), r"annotations\[1\] has area 'large'"),
+        (broken("annotations", 1, iscrowd="0"), r"annotations\[1\] has iscrowd '0'; it is 0 or 1"),
+        (broken("images", 1, width="30"), r"images\[1\] has width '30', which is not a number"),
     ],
 )
 def test_coco_files_that_make_no_sense(changes: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -133,6 +137,9 @@ def test_coco_files_that_are_no_json_name_the_place(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not JSON") as caught:
         Coco(tmp_path).manifest()
     assert str(caught.value).startswith(f"{tmp_path / 'annotations.json'}:2:")
+    (tmp_path / "annotations.json").write_text('{"images": [1%s]}' % ("0" * 5000))
+    with pytest.raises(DataError, match="cannot be read"):
+        Coco(tmp_path).manifest()
     with pytest.raises(DataError, match="cannot be read"):
         Coco(tmp_path, annotations="none.json").manifest()
     with pytest.raises(DataError, match="not a folder"):
@@ -191,7 +198,9 @@ def test_a_difficult_object_is_neither_a_hit_nor_a_miss(tmp_path: Path) -> None:
         (VOC.replace("<xmin>1</xmin>", "<xmin>left</xmin>"), "could not convert"),
         (VOC.replace("<xmin>1</xmin>", "<xmin>nan</xmin>"), "xmin is nan"),
         (VOC.replace("<width>30", "<width>20"), "is 30x20 pixels, but its boxes are for 20x20"),
-        (VOC.replace("<width>30", "<width>wide"), "cannot be read as boxes"),
+        (VOC.replace("<width>30", "<width>wide"), "one.xml cannot be read as boxes"),
+        (VOC.replace("<width>30", "<width>30.5"), "is 30x20 pixels, but its boxes are for 30.5x20"),
+        (VOC.replace("<name>dog</name>", "<name> </name>"), "an object has no name"),
     ],
 )
 def test_voc_s_bad_samples(text: str, message: str, tmp_path: Path) -> None:
@@ -202,12 +211,21 @@ def test_voc_s_bad_samples(text: str, message: str, tmp_path: Path) -> None:
     assert message in str(caught.value)
 
 
+def test_voc_sizes_may_have_a_point_and_ids_spaces(tmp_path: Path) -> None:
+    data = VocDetection(voc(tmp_path, VOC.replace("<width>30", "<width>30.0"), "one  1\ntwo\t-1\nmy one\nmy 1\n"))
+    for name in ("my one", "my 1"):
+        put(tmp_path / "JPEGImages" / f"{name}.jpg")
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(VOC)
+    assert data.manifest().ids == ("one", "two", "my one", "my 1")
+    assert [len(data.load(index).target.labels) for index in range(4)] == [2, 2, 2, 2]
+
+
 def test_voc_s_missing_files(tmp_path: Path) -> None:
     data = VocDetection(voc(tmp_path))
     (tmp_path / "Annotations" / "one.xml").unlink()
     (tmp_path / "JPEGImages" / "two.jpg").unlink()
     assert data.manifest().ids == ("one", "two")
-    with pytest.raises(BadSample, match=r"annotation .*one.xml cannot be read"):
+    with pytest.raises(BadSample, match=r"annotation one.xml cannot be read: No such file"):
         data.load(0)
     with pytest.raises(BadSample, match=r"two.jpg cannot be read as an image"):
         data.load(1)

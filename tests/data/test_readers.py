@@ -203,10 +203,28 @@ def test_what_is_no_picture_is_a_bad_sample(tmp_path: Path) -> None:
     }
     for name, content in faulty.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(BadSample, match=name):
-            decode(tmp_path / name)
-    with pytest.raises(BadSample, match=r"gone\.png"):
-        decode(tmp_path / "gone.png")
+        texts = [refusal(tmp_path / name) for _ in range(2)]
+        assert name in texts[0]
+        assert texts[0] == texts[1], "records of two runs are the same"
+        assert not re.search(rf"0x|{tmp_path}", texts[0])
+    assert refusal(tmp_path / "text.png").endswith("it is no picture of a kind that Pillow knows")
+    assert refusal(tmp_path / "gone.png") == "gone.png cannot be read as an image: No such file or directory"
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(BadSample) as caught:
+        decode(file)
+    return caught.value.message
+
+
+def test_hidden_files_and_folders_are_no_samples(tmp_path: Path) -> None:
+    root = tmp_path / ".cache" / "data"
+    put(root / "a" / "1.png"), put(root / "a" / "._1.png"), put(root / ".trash" / "2.png")
+    (root / "a" / "folder.png").mkdir()
+    (root / "a" / "lost.png").symlink_to(root / "nowhere.png")
+    expected = ("a/1.png", "a/lost.png")
+    assert Photos(root).manifest().ids == ImageFolder(root).manifest().ids == expected, "a broken link is a bad sample"
+    assert ImageFolder(root).classes == ("a",)
 
 
 def test_a_picture_too_large_to_be_meant_is_a_bad_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.errors import DataError, QbenchError
+from qbench.errors import BadTarget, QbenchError
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
@@ -29,7 +29,8 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     classes = logits.shape[1]
     target = torch.tensor([-1 if t is None else t for t in targets])
     if int(target.max()) >= classes:
-        raise DataError(f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart")
+        told = f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart"
+        raise BadTarget(told, int(target.argmax()))
     values = logits.float().cpu()
     log_probabilities = values.log_softmax(1)
     labelled = target >= 0

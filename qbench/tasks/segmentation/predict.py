@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qbench.data.views import View
-from qbench.errors import DataError, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("tp", "fp", "fn")
@@ -58,14 +58,13 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
 def _stacked(targets: Sequence[Mask | None], size: tuple[int, ...], classes: int) -> Tensor:
     """[B, H, W] int64, checked."""
     masks = [np.full(size, IGNORED, dtype=np.uint8) if mask is None else mask for mask in targets]
-    for mask in masks:
+    for index, mask in enumerate(masks):
         if mask.shape != size:
-            raise DataError(f"a mask is {mask.shape} pixels, the model's output {size}")
-    stacked = np.stack(masks)
-    known = stacked[stacked != IGNORED]
-    if known.size and int(known.max()) >= classes:
-        raise DataError(f"the dataset has class {int(known.max())}, but the model tells only {classes} classes apart")
-    return torch.from_numpy(stacked).long()
+            raise BadTarget(f"the mask is {mask.shape} pixels, the model's output {size}", index)
+        highest = int(mask.max(initial=0, where=mask != IGNORED))
+        if highest >= classes:
+            raise BadTarget(f"the mask has class {highest}, but the model tells only {classes} classes apart", index)
+    return torch.from_numpy(np.stack(masks)).long()
 
 
 def bad(count: int) -> Mapping[str, Any]:
