@@ -16,7 +16,7 @@ from qbench.data.views import View
 from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
 from qbench.errors import BadSample, BadTarget, DataError, NotApplicable
-from qbench.models.base import Cut, LoadedModel
+from qbench.models.base import Cut, LoadedModel, finite
 from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
 
@@ -209,7 +209,7 @@ def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
         restored = method.restore(batch.images, batch.context)
     if restored.shape != batch.images.shape:
         raise ValueError(f"restore gave {list(restored.shape)} for images of {list(batch.images.shape)}")
-    return restored.contiguous(memory_format=torch.channels_last)
+    return finite(restored, "the method's pictures").contiguous(memory_format=torch.channels_last)
 
 
 def _predictions(model: LoadedModel, batches: Sequence[_Batch]) -> Iterator[Any]:
@@ -230,7 +230,8 @@ def _run_model(
     if where not in fronts:
         fronts[where] = [cut.front(batch.images, batch.context) for batch in batches]
     for features, batch in zip(fronts[where], batches, strict=True):
-        yield cut.back(method.enhance(features, batch.images, batch.context), batch.images, batch.context)
+        enhanced = finite(method.enhance(features, batch.images, batch.context), "the method's features")
+        yield cut.back(enhanced, batch.images, batch.context)
 
 
 def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callable[[Cell], Iterator[Any]]) -> Outcome:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from qbench.errors import NotApplicable, WeightsError, nearest
+from qbench.errors import NotApplicable, QbenchError, WeightsError, nearest
 from qbench.models.cut import Geometry, cut, geometry
 from qbench.vocabulary import Boxes, Context, InputConvention
 
@@ -37,6 +37,13 @@ OwnLosses: TypeAlias = Callable[[nn.Module, Tensor, Sequence[Boxes]], Mapping[st
 
 def as_it_is(output: Any, images: Tensor) -> Any:
     return output
+
+
+def finite(values: Tensor, whose: str) -> Tensor:
+    """The values. Raises QbenchError where one is not finite: what follows might leave it out without a word."""
+    if not bool(torch.isfinite(values).all()):
+        raise QbenchError(f"{whose} are not finite")
+    return values
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qbench.errors import BadTarget, QbenchError
+from qbench.tasks.outputs import tensor_of
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
@@ -23,7 +24,9 @@ def target(sample: Sample, viewed: Image, view: object) -> Any:
 def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     """[B, classes] and B targets (None: unlabelled) to columns of B values; see `bad` for their meaning.
 
-    A tie with the target's logit counts against it. Raises QbenchError for logits that are not finite."""
+    A tie with the target's logit counts against it. Raises QbenchError for what is no logits, or not finite, and
+    BadTarget for a label that the model does not know."""
+    logits = tensor_of(logits, 2, "classification", "logits [B, classes]")
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     classes = logits.shape[1]

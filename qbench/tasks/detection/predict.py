@@ -9,6 +9,7 @@ import numpy as np
 
 from qbench.data.views import Placement, View
 from qbench.errors import DataError, QbenchError
+from qbench.tasks.outputs import misfit
 from qbench.vocabulary import Boxes, Image, Sample
 
 VISIBLE = 0.25
@@ -70,6 +71,8 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     """A batch's detections and objects to columns; see `bad` for their meaning.
 
     Raises QbenchError for detections that are not Boxes with scores, or not finite."""
+    if not isinstance(output, Sequence) or not all(_are_detections(each) for each in output):
+        raise misfit(output, "detection", "a list of Boxes with scores, one for each picture")
     for found in output:
         _check(found)
     true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if each is None else each for each in targets]
@@ -87,13 +90,16 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     }
 
 
+def _are_detections(found: Any) -> bool:
+    return isinstance(found, Boxes) and found.scores is not None
+
+
 def _check(found: Boxes) -> None:
-    if not isinstance(found, Boxes) or found.scores is None:
-        raise QbenchError("a detector must give a list of Boxes with scores, one for each picture")
-    if found.corners.shape != (len(found.scores), 4) or len(found.labels) != len(found.scores):
-        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(found.scores)} scores"
+    scores = np.asarray(found.scores)
+    if found.corners.shape != (len(scores), 4) or len(found.labels) != len(scores):
+        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(scores)} scores"
         raise QbenchError(f"the detections of one picture do not fit together: {sizes}")
-    if not (np.isfinite(found.corners).all() and np.isfinite(found.scores).all()):
+    if not (np.isfinite(found.corners).all() and np.isfinite(scores).all()):
         raise QbenchError("the model's outputs are not finite")
 
 

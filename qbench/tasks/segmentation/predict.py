@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qbench.data.views import View
 from qbench.errors import BadTarget, DataError, QbenchError
+from qbench.tasks.outputs import misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("tp", "fp", "fn")
@@ -39,10 +40,12 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
     """Logits [B, K, H, W] and B masks [H, W] (255: ignored; None: ignored everywhere) to columns of B x K counts.
 
     The class of a pixel is that of the highest logit. See `qbench.tasks.segmentation.metrics` for what is counted.
-    Raises QbenchError for logits that are not finite or tell fewer than two classes apart, DataError for a mask of
-    another size or with a class that the model does not know."""
-    if logits.dim() != 4 or logits.shape[1] < 2:
-        raise QbenchError(f"segmentation needs logits [B, classes, H, W] of two classes or more, not {[*logits.shape]}")
+    Raises QbenchError for what is no logits, not finite or of fewer than two classes, BadTarget for a mask of another
+    size or with a class that the model does not know."""
+    needs = "logits [B, classes, H, W] of two classes or more"
+    logits = tensor_of(logits, 4, "segmentation", needs)
+    if logits.shape[1] < 2:
+        raise misfit(logits, "segmentation", needs)
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     batch, classes, *size = logits.shape
