@@ -49,7 +49,9 @@ class Measure:
     alone: Alone | None = None
 
     def of(self, restored: Tensor, targets: Sequence[Image | None]) -> Numbers:
-        """[B]; NaN where the measure needs a clean picture and there is none."""
+        """[B]; NaN where the measure needs a clean picture and there is none, and where the border is the picture."""
+        if min(restored.shape[-2:]) <= 2 * self.crop_border:
+            return np.full(len(restored), np.nan)
         restored = without_border(restored, self.crop_border)
         if self.alone is not None:
             return np.asarray(self.alone(restored).cpu(), dtype=np.float64)
