@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from qbench.data.imagenet_c import ImageNetC
 from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, decode, imagenet_classes
 from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import BadSample, DataError, QbenchError
+from qbench.named import NamedItem
+from qbench.registry import get
+from qbench.suite.construct import construct
+from qbench.suite.load import Document
 from tests.conftest import PLUGIN
 
 TENCH, GOLDFISH, TOILET_PAPER = "n01440764", "n01443537", "n15075141"
@@ -105,6 +110,13 @@ def test_csv_keeps_one_split_in_the_table_s_order(tmp_path: Path) -> None:
     assert np.array_equal(data.load(1).image, pixels(2))
     assert len(CsvLabels(tmp_path).manifest().ids) == 3
     assert (data.label, CsvLabels(tmp_path, name="mine").label) == (tmp_path.name, "mine")
+
+
+@pytest.mark.parametrize("reader", ["csv", "coco"])
+def test_a_parameter_called_name_is_written_below_the_reader_s_name(reader: str) -> None:
+    written = {reader: {"root": "data", "name": "streets"}}
+    named = TypeAdapter(NamedItem).validate_python(written)
+    assert construct(get("dataset", reader), named, (), Document({}, {})).label == "streets"
 
 
 def test_csv_reads_the_real_tables(shared: Path) -> None:
