@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -219,6 +220,23 @@ def test_a_model_of_another_task_is_told(name: str, model: str, told: str, tmp_p
     found = qbench.run({"suite": "other", "tasks": [asked]}, out=tmp_path, device="cpu")
     assert {cell.status for cell in found.info.cells} == {"failed"}
     assert all(re.search(f"the model gives {told}", cell.reason) for cell in found.info.cells)
+
+
+@qbench.model("four-renumbered")
+class FourRenumbered(FourDetector):
+    """A detector that says what its classes are called."""
+
+    def build(self) -> LoadedModel:
+        first, second, *rest = Scenes().classes
+        return replace(super().build(), names=(second, first, *rest, "and more"))
+
+
+def test_a_detector_that_numbers_the_classes_otherwise_is_told(tmp_path: Path) -> None:
+    asked = task("detection", "four-renumbered", target="boxes") | {"methods": ["direct"]}
+    found = qbench.run({"suite": "other", "tasks": [asked]}, out=tmp_path, device="cpu")
+    assert {cell.status for cell in found.info.cells} == {"failed"}
+    expected = f"class 0 of the dataset is {Scenes().classes[0]!r}, which is class 1 of the model"
+    assert all(expected in cell.reason for cell in found.info.cells)
 
 
 def test_the_report_has_a_table_for_every_score_of_every_task(results: qbench.Results) -> None:

@@ -17,6 +17,7 @@ from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
 from qbench.errors import BadSample, BadTarget, DataError, NotApplicable
 from qbench.models.base import Cut, LoadedModel, finite
+from qbench.models.names import agree
 from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
 
@@ -100,7 +101,9 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Be
     by_view: dict[View, list[Cell]] = {}
     for cell in cells:
         try:
-            by_view.setdefault(concrete(cell.view, bench.model(cell)), []).append(cell)
+            model = bench.model(cell)
+            agree(getattr(bench.dataset(cell), "classes", ()), model.names)
+            by_view.setdefault(concrete(cell.view, model), []).append(cell)
         except Exception as error:
             yield Outcome(cell, error=error)
     for view, in_view in by_view.items():

@@ -63,6 +63,8 @@ class LoadedModel:
 
     beside: Beside | None = None
     """Gives modules inside the network what they must know of the pictures beside its input, for each batch."""
+    names: tuple[str, ...] = ()
+    """What its classes are called, by index; empty where it does not know."""
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
