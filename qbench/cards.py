@@ -90,6 +90,17 @@ def recipe_of(card: Card, name: str | None) -> tuple[str, RecipeSpec]:
     return name, card.recipes[name]
 
 
+def shipped_recipe(name: str) -> str:
+    """The only recipe of a shipped card whose weights ship. Raises QbenchError that lists them where there are others:
+    each was trained on pictures of its own."""
+    card = load_card(card_path(name))
+    shipping = [recipe for recipe, spec in card.recipes.items() if spec.shipped]
+    if len(shipping) == 1:
+        return shipping[0]
+    known = ", ".join(f"{recipe} (ships)" if recipe in shipping else recipe for recipe in card.recipes)
+    raise QbenchError(f"card {name!r} has weights of several recipes, name one as `recipe`: {known}")
+
+
 def trained_dir() -> Path:
     """Where `qbench train` writes unless told otherwise: $QBENCH_HOME/weights (~/.cache/qbench/weights)."""
     return home() / "weights"

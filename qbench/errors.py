@@ -42,6 +42,14 @@ class DataError(QbenchError):
     """A dataset that cannot be used as a whole: no root, no samples, duplicate ids."""
 
 
+class BadTarget(DataError):
+    """A sample's target that the model's outputs cannot be compared with; `index` says which of its batch."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
 class ConditionError(QbenchError):
     """A condition that cannot degrade this picture, or cannot run here: a codec or a texture that is missing."""
 

@@ -39,7 +39,7 @@ class Boxes:
     """[N], of detections only."""
     crowd: NDArray[np.bool_] | None = None
     """[N], of what is there: regions that match any number of detections and ask for none (COCO's `iscrowd`)."""
-    area: NDArray[np.float32] | None = None
+    area: NDArray[np.float64] | None = None
     """[N] square pixels, of what is there: the object's own where its outline is known, else the box's."""
 
 

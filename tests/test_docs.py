@@ -4,6 +4,7 @@ tables are those of the report that lies in the repository."""
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import re
@@ -138,6 +139,15 @@ def test_the_table_of_recipes_names_the_methods_that_have_them() -> None:
         told = set(trained) - told if "all but" in of else told
         for recipe in re.findall(r"`([\w-]+)`", names):
             assert told == {name for name in trained if recipe in recipes[name]}, recipe
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation", "detection"])
+def test_every_column_of_records_is_documented(task: str) -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = text.split(f"## Columns of {task} records\n")[1].split("\n## ")[0]
+    columns = importlib.import_module(f"qbench.tasks.{task}.predict").COLUMNS
+    assert [name for name in columns if f"| `{name}` |" not in section] == []
+    assert "## Columns of restoration records" in text
 
 
 def test_every_built_in_method_and_dataset_is_documented() -> None:

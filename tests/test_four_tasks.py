@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -107,6 +109,24 @@ def task(name: str, model: str, **dataset: Any) -> dict[str, Any]:
     }
 
 
+@qbench.method("nan-pictures", site="image")
+class NanPictures:
+    """Divides nothing by nothing."""
+
+    def restore(self, images: Tensor, context: Context) -> Tensor:
+        return images * torch.nan
+
+
+@qbench.method("nan-features", site="feature")
+class NanFeatures:
+    """The same, inside."""
+
+    at = "D1"
+
+    def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
+        return features * torch.nan
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> qbench.Results:
     tasks = [
@@ -170,6 +190,53 @@ def test_restoration_scores_the_picture_and_says_where_a_method_has_no_place(res
     (cell,) = [c for c in results.info.cells if (c.task, c.method, c.condition) == ("restoration", "double", "jpeg@9")]
     assert cell.status == "n/a"
     assert "D1" in cell.reason
+
+
+@pytest.mark.parametrize("method", ["nan-pictures", "nan-features"])
+def test_a_method_whose_values_are_not_finite_fails_in_detection_too(method: str, tmp_path: Path) -> None:
+    """No detector sees them: most would leave such places out, and find nothing."""
+    asked = task("detection", "builtin:scenes-detector", target="boxes") | {"methods": [method]}
+    found = qbench.run({"suite": "nan", "tasks": [asked]}, out=tmp_path, device="cpu")
+    assert {cell.status for cell in found.info.cells} == {"failed"}
+    assert {cell.reason for cell in found.info.cells} == {f"the method's {method[4:]} are not finite"}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "told"),
+    [
+        ("classification", "four-detector", r"boxes, and classification needs logits \[B, classes\]"),
+        ("classification", "four-segmenter", r"a tensor of \[5, 25, 128, 128\], and classification needs logits"),
+        ("segmentation", "four-detector", r"boxes, and segmentation needs logits \[B, classes, H, W\]"),
+        ("segmentation", "four-classifier", r"a tensor of \[5, 24\], and segmentation needs logits"),
+        ("detection", "four-classifier", r"a tensor of \[5, 24\], and detection needs a list of Boxes"),
+        ("restoration", "four-classifier", r"a tensor of \[5, 24\], and restoration needs pictures \[B, 3, H, W\]"),
+        ("restoration", "four-segmenter", r"a tensor of \[5, 25, 128, 128\], and restoration needs pictures"),
+        ("restoration", "four-detector", r"boxes, and restoration needs pictures \[B, 3, H, W\]"),
+    ],
+)
+def test_a_model_of_another_task_is_told(name: str, model: str, told: str, tmp_path: Path) -> None:
+    target = {"segmentation": {"target": "mask"}, "detection": {"target": "boxes"}}.get(name, {})
+    asked = task(name, model, **target) | {"methods": ["direct"]}
+    found = qbench.run({"suite": "other", "tasks": [asked]}, out=tmp_path, device="cpu")
+    assert {cell.status for cell in found.info.cells} == {"failed"}
+    assert all(re.search(f"the model gives {told}", cell.reason) for cell in found.info.cells)
+
+
+@qbench.model("four-renumbered")
+class FourRenumbered(FourDetector):
+    """A detector that says what its classes are called."""
+
+    def build(self) -> LoadedModel:
+        first, second, *rest = Scenes().classes
+        return replace(super().build(), names=(second, first, *rest, "and more"))
+
+
+def test_a_detector_that_numbers_the_classes_otherwise_is_told(tmp_path: Path) -> None:
+    asked = task("detection", "four-renumbered", target="boxes") | {"methods": ["direct"]}
+    found = qbench.run({"suite": "other", "tasks": [asked]}, out=tmp_path, device="cpu")
+    assert {cell.status for cell in found.info.cells} == {"failed"}
+    expected = f"class 0 of the dataset is {Scenes().classes[0]!r}, which is class 1 of the model"
+    assert all(expected in cell.reason for cell in found.info.cells)
 
 
 def test_the_report_has_a_table_for_every_score_of_every_task(results: qbench.Results) -> None:

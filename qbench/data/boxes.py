@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, cast
 
 import numpy as np
@@ -32,7 +34,7 @@ def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float |
         corners,
         np.array([row[4] for row in kept], dtype=np.int32),
         crowd=np.array([row[5] for row in kept], dtype=np.bool_),
-        area=np.array(areas, dtype=np.float32),
+        area=np.array(areas, dtype=np.float64),
     )
 
 
@@ -40,7 +42,7 @@ def of_size(image: Image, stated: tuple[Any, Any], source: str) -> Image:
     """The image, if it has the stated width and height. Raises BadSample: boxes of another size lie elsewhere."""
     height, width = image.shape[:2]
     if None not in stated and stated != (width, height):
-        raise BadSample(f"{source} is {width}x{height} pixels, but its boxes are for {stated[0]}x{stated[1]}")
+        raise BadSample(f"{source} is {width}x{height} pixels, but its boxes are for {stated[0]:g}x{stated[1]:g}")
     return image
 
 
@@ -92,6 +94,9 @@ class Coco:
         for at, (row, number) in enumerate(zip(images, numbers, strict=True)):
             if not isinstance(row.get("file_name"), str):
                 raise DataError(f"{self._file}: images[{at}] has no file_name")
+            for side in ("width", "height"):
+                if row.get(side) is not None and not _is_number(row[side]):
+                    raise DataError(f"{self._file}: images[{at}] has {side} {short(row[side])}, which is not a number")
             if number in objects:
                 raise DataError(f"{self._file}: images[{at}] has id {number}, as another has")
             objects[number] = []
@@ -106,13 +111,18 @@ class Coco:
         return [(row, boxes_of(objects[number])) for row, number in zip(images, numbers, strict=True)]
 
     def _box(self, at: int, row: dict[str, Any], label: int) -> tuple[Any, ...]:
-        box, area = row.get("bbox"), row.get("area")
+        box, area, crowd = row.get("bbox"), row.get("area"), row.get("iscrowd", 0)
+        here = f"{self._file}: annotations[{at}]"
         if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-            raise DataError(f"{self._file}: annotations[{at}] needs a bbox of four numbers, not {box!r}")
-        if area is not None and not _is_number(area):
-            raise DataError(f"{self._file}: annotations[{at}] has area {area!r}, which is not a number")
+            raise DataError(f"{here} needs a bbox of four numbers, not {short(box)}")
         x, y, width, height = box
-        return x, y, x + width, y + height, label, bool(row.get("iscrowd", 0)), area
+        if width < 0 or height < 0:
+            raise DataError(f"{here} has a bbox of {width} x {height} pixels; a bbox is [x, y, width, height]")
+        if area is not None and not _is_number(area):
+            raise DataError(f"{here} has area {short(area)}, which is not a number")
+        if not isinstance(crowd, int) or crowd not in {0, 1}:
+            raise DataError(f"{here} has iscrowd {short(crowd)}; it is 0 or 1")
+        return x, y, x + width, y + height, label, bool(crowd), area
 
     def manifest(self) -> Manifest:
         """Ids, and digests of pictures, of the objects in them and of the classes' names."""
@@ -129,7 +139,7 @@ class Coco:
     def load(self, index: int) -> Sample:
         row, boxes = self._rows[index]
         file = self._picture(row)
-        image = of_size(decode(file), (row.get("width"), row.get("height")), str(file))
+        image = of_size(decode(file), (row.get("width"), row.get("height")), file.name)
         return Sample(row["file_name"], image, boxes)
 
 
@@ -141,7 +151,7 @@ def _lists(file: Path) -> Mapping[str, list[dict[str, Any]]]:
         raise DataError(
             f"the annotations are not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"the annotations {file} cannot be read: {error}; check `annotations`") from None
     for key in ("images", "annotations", "categories"):
         rows = content.get(key) if isinstance(content, dict) else None
@@ -158,7 +168,11 @@ def _number(file: Path, part: str, at: int, row: Mapping[str, Any], key: str) ->
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    """Whether a float holds it, and it is finite."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _digest(*facts: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class VocDetection:
 
     @cached_property
     def _ids(self) -> list[str]:
-        """A line may also hold a flag after the id, as lists of single classes do."""
+        """A line may also hold a flag after the id, as lists of single classes do (-1, 0 or 1)."""
         lists = checked_root(self.root) / "ImageSets" / "Main"
         file = lists / f"{self.split}.txt"
         try:
@@ -52,7 +53,12 @@ class VocDetection:
         except (OSError, UnicodeDecodeError) as error:
             hint = nearest(self.split, (other.stem for other in lists.glob("*.txt")))
             raise DataError(f"the split's list {file} cannot be read: {error}{hint}") from None
-        return [line.split()[0] for line in lines if line.strip()]
+        return [self._id(line.strip()) for line in lines if line.strip()]
+
+    def _id(self, line: str) -> str:
+        """Without its flag, unless a picture goes by the whole line."""
+        before = re.sub(r"\s+(-1|0|1)$", "", line)
+        return line if before != line and self._files(line)[0].is_file() else before
 
     def _files(self, sample_id: str) -> tuple[Path, Path]:
         return self.root / "JPEGImages" / f"{sample_id}{self.suffix}", self.root / "Annotations" / f"{sample_id}.xml"
@@ -69,16 +75,17 @@ class VocDetection:
         picture, file = self._files(sample_id)
         image = decode(picture)
         tree = _parsed(file)
-        stated = (_text(tree, "size/width"), _text(tree, "size/height"))
         try:
-            size = tuple(int(value or 0) or None for value in stated)
+            size = _side(tree, "width"), _side(tree, "height")
             rows = [self._object(file, element) for element in tree.iter("object")]
         except ValueError as error:
-            raise BadSample(f"{file} cannot be read as boxes: {error}") from None
-        return Sample(sample_id, of_size(image, (size[0], size[1]), str(picture)), boxes_of(rows))
+            raise BadSample(f"{file.name} cannot be read as boxes: {error}") from None
+        return Sample(sample_id, of_size(image, size, picture.name), boxes_of(rows))
 
     def _object(self, file: Path, element: ElementTree.Element) -> tuple[Any, ...]:
         name = (_text(element, "name") or "").strip()
+        if not name:
+            raise ValueError("an object has no name")
         if name not in self.classes:
             raise DataError(
                 f"{file} holds an object of class {name!r}{nearest(name, self.classes)}; list all in `classes`"
@@ -92,7 +99,7 @@ def _parsed(file: Path) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(file.read_bytes())
     except OSError as error:
-        raise BadSample(f"the annotation {file} cannot be read: {error.strerror}") from None
+        raise BadSample(f"the annotation {file.name} cannot be read: {error.strerror}") from None
     except ElementTree.ParseError as error:
         line, column = error.position
         raise BadSample(f"the annotation is not XML: {error}", place=Place(file, line, column + 1)) from None
@@ -101,6 +108,12 @@ def _parsed(file: Path) -> ElementTree.Element:
 def _text(element: ElementTree.Element, path: str) -> str | None:
     found = element.find(path)
     return None if found is None else found.text
+
+
+def _side(tree: ElementTree.Element, side: str) -> float | None:
+    """What the file says of its picture, in pixels; None where it says nothing or 0."""
+    text = (_text(tree, f"size/{side}") or "").strip()
+    return float(text or 0) or None
 
 
 def _coordinate(element: ElementTree.Element, corner: str) -> float:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.data.mask_values import Meaning
 from qbench.data.masks import CONFIG, MaskedPictures, Row, paired_by_stem, text_of
-from qbench.data.readers import checked_root
+from qbench.data.readers import checked_root, hidden
 from qbench.errors import DataError, nearest
 from qbench.registry import dataset
 
@@ -56,7 +56,7 @@ class Cityscapes(MaskedPictures):
         folder, end = split_of(root / "leftImg8bit", self.split), "_leftImg8bit"
         masks = root / "gtFine" / self.split
         rows = []
-        for file in sorted(folder.glob(f"*/*{end}.png")):
+        for file in sorted(file for file in folder.glob(f"*/*{end}.png") if not hidden(file, folder)):
             place = f"{file.parent.name}/{file.stem.removesuffix(end)}"
             rows.append(Row(place, file, masks / f"{place}_gtFine_labelIds.png"))
         return _with_masks(rows)

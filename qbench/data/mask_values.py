@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from qbench.data.readers import reason
 from qbench.errors import BadSample
 
 IGNORED = 255
@@ -57,7 +58,7 @@ def decode_mask(file: Path) -> NDArray[np.uint8]:
         with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
             return _values(picture)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BadSample(f"{file} cannot be read as a mask: {error}") from None
+        raise BadSample(f"{file.name} cannot be read as a mask: {reason(error)}") from None
 
 
 def _values(picture: Pillow.Image) -> NDArray[np.uint8]:

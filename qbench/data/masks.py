@@ -62,11 +62,11 @@ class MaskedPictures:
         image, stored = decode(row.image), decode_mask(row.mask)
         if image.shape[:2] != stored.shape:
             sizes = f"{stored.shape[1]}x{stored.shape[0]}, its picture {image.shape[1]}x{image.shape[0]}"
-            raise BadSample(f"{row.mask} is {sizes}")
+            raise BadSample(f"{row.mask.name} is {sizes}")
         try:
             return Sample(row.id, image, self._meaning.read(stored))
         except ValueError as error:
-            raise BadSample(f"{row.mask} cannot be read as a mask: {error}") from None
+            raise BadSample(f"{row.mask.name} cannot be read as a mask: {error}") from None
 
 
 @dataset("masks", whole=("ignore",))
@@ -156,13 +156,14 @@ def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> list[Row]:
 
 
 def read_pairs(root: Path, file: Path) -> list[Row]:
-    """`picture mask` a line, below the root, apart by spaces or one tab; the picture's path is the id.
+    """`picture mask` a line, below the root, apart by spaces or one tab; the picture's path is the id. A line whose
+    first word is `#` is a remark.
 
     Raises DataError at the line that is not such a pair."""
     rows = []
     for number, line in enumerate(text_of(file).splitlines(), start=1):
         parts = line.split("\t") if "\t" in line else line.split()
-        if not parts or line.startswith("#"):
+        if not parts or line.split()[0] == "#":
             continue
         if len(parts) != 2:
             raise DataError(f"expected a picture and its mask, found {len(parts)} words", place=Place(file, number, 1))

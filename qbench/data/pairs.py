@@ -62,11 +62,11 @@ class Pairs:
         """Raises BadSample for a picture that cannot be read, or has no clean partner of its size."""
         sample, file, partner = self._rows[index]
         if partner is None:
-            raise BadSample(f"{file} has no clean picture of its stem in {self.root / self.clean}")
+            raise BadSample(f"{file.name} has no clean picture of its stem in {self.clean}")
         degraded, clean = decode(file), decode(partner)
         if degraded.shape != clean.shape:
             sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in (degraded, clean)]
-            raise BadSample(f"{file} is {sizes[0]}, its clean picture {partner} {sizes[1]}")
+            raise BadSample(f"{file.name} is {sizes[0]}, its clean picture {partner.name} {sizes[1]}")
         return Sample(sample, degraded, clean)
 
 

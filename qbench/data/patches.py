@@ -62,7 +62,7 @@ class Patches:
         room = np.array(picture.shape[:2]) - self.size
         if (room < 0).any():
             height, width = picture.shape[:2]
-            raise BadSample(f"{file} has {width} x {height} pixels, less than a patch of {self.size}")
+            raise BadSample(f"{file.name} has {width} x {height} pixels, less than a patch of {self.size}")
         top, left = (int(place) for place in self._drawn[index, 1:] * (room + 1))
         patch = picture[top : top + self.size, left : left + self.size]
         return Sample(f"{index:05d}", np.ascontiguousarray(patch))

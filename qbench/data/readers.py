@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -31,7 +32,14 @@ def decode(file: Path) -> Image:
         with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
             return _rgb(picture)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BadSample(f"{file} cannot be read as an image: {error}") from None
+        raise BadSample(f"{file.name} cannot be read as an image: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """What is wrong with a file, in the same words wherever the file lies and whenever it is read."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no picture of a kind that Pillow knows"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _rgb(picture: Pillow.Image) -> Image:
@@ -102,7 +110,8 @@ class ImageFolder(_OnDisk):
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        found = sorted(folder.name for folder in checked_root(self.root).iterdir() if folder.is_dir())
+        root = checked_root(self.root)
+        found = sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not hidden(folder, root))
         if not found:
             raise DataError(f"{self.root} holds no class folders; expected {self.root}/CLASS/PICTURE")
         return tuple(found)
@@ -208,6 +217,12 @@ def _text(table: Path) -> str:
 
 
 def pictures(folder: Path, *, deep: bool = False) -> list[Path]:
-    """The picture files of a folder, sorted by path."""
+    """The picture files of a folder, sorted by path; none that is hidden or in a hidden folder."""
     found = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(file for file in found if file.suffix.lower() in SUFFIXES)
+    named = (file for file in found if file.suffix.lower() in SUFFIXES and not hidden(file, folder))
+    return sorted(file for file in named if not file.is_dir())
+
+
+def hidden(file: Path, below: Path) -> bool:
+    """Whether a name on the way from `below` starts with a dot, as those of macOS' and editors' own files do."""
+    return any(part.startswith(".") for part in file.relative_to(below).parts)

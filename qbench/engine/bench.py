@@ -95,6 +95,10 @@ class _ListedOnce:
     def label(self) -> str:
         return self._dataset.label
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(getattr(self._dataset, "classes", ()))
+
     @cached_property
     def _manifest(self) -> Manifest:
         return self._dataset.manifest()

@@ -28,9 +28,9 @@ class Part:
     path: KeyPath
 
 
-def metric_facts(part: Part) -> list[Any]:
-    """What decides a metric's numbers."""
-    own = part.target.identity() if hasattr(part.target, "identity") else {}
+def metric_facts(part: Part, document: Document) -> list[Any]:
+    """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
+    own = identity_of(part, document) if hasattr(part.target, "identity") else {}
     return [part.named.model_dump(), fingerprints.plain(own)]
 
 

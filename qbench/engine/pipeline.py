@@ -15,8 +15,9 @@ from torch import Tensor
 from qbench.data.views import View
 from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
-from qbench.errors import BadSample, ConditionError, NotApplicable
-from qbench.models.base import Cut, LoadedModel
+from qbench.errors import BadSample, BadTarget, ConditionError, DataError, NotApplicable
+from qbench.models.base import Cut, LoadedModel, finite
+from qbench.models.names import agree
 from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
 
@@ -100,7 +101,9 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Be
     by_view: dict[View, list[Cell]] = {}
     for cell in cells:
         try:
-            by_view.setdefault(concrete(cell.view, bench.model(cell)), []).append(cell)
+            model = bench.model(cell)
+            agree(getattr(bench.dataset(cell), "classes", ()), model.names)
+            by_view.setdefault(concrete(cell.view, model), []).append(cell)
         except Exception as error:
             yield Outcome(cell, error=error)
     for view, in_view in by_view.items():
@@ -222,7 +225,7 @@ def _restore(method: ImageMethod, batch: _Batch) -> Tensor:
         restored = method.restore(_lent(batch.images, method), batch.context)
     if restored.shape != batch.images.shape:
         raise ValueError(f"restore gave {list(restored.shape)} for images of {list(batch.images.shape)}")
-    return restored.contiguous(memory_format=torch.channels_last)
+    return finite(restored, "the method's pictures").contiguous(memory_format=torch.channels_last)
 
 
 def _lent(shared: Tensor, method: object) -> Tensor:
@@ -249,6 +252,7 @@ def _run_model(
         fronts[where] = [cut.front(batch.images, batch.context) for batch in batches]
     for features, batch in zip(fronts[where], batches, strict=True):
         enhanced = method.enhance(_lent(features, method), _lent(batch.images, method), batch.context)
+        finite(enhanced, "the method's features")
         yield cut.back(enhanced, batch.images, batch.context)
 
 
@@ -257,12 +261,18 @@ def _outcome(cell: Cell, work: _Work, batches: Sequence[_Batch], forward: Callab
         with torch.inference_mode():
             scoring = work.bench.scoring(cell)
             parts = [
-                scoring.score(output, [work.viewed.targets[i] for i in batch.places])
-                for output, batch in zip(forward(cell), batches, strict=True)
+                _scored(scoring, output, batch, work) for output, batch in zip(forward(cell), batches, strict=True)
             ]
         return Outcome(cell, _columns(parts, [i for batch in batches for i in batch.places], work, scoring))
     except Exception as error:
         return _refused(cell, error)
+
+
+def _scored(scoring: Scoring, output: Any, batch: _Batch, work: _Work) -> Columns:
+    try:
+        return scoring.score(output, [work.viewed.targets[i] for i in batch.places])
+    except BadTarget as error:
+        raise DataError(f"sample {batch.context.ids[error.index]}: {error.message}") from None
 
 
 def _refused(cell: Cell, error: Exception) -> Outcome:

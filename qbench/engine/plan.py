@@ -124,10 +124,16 @@ def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Docu
     """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
     asked = spec.metrics or [Named(name=name) for name in task.target.shown]
     found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
+    names: set[str] = set()
     for part in found:
         if part.entry.facts["task"] != task.name:
             text = f"metric {part.named.name!r} scores {part.entry.facts['task']}, not {task.name}"
             raise SuiteError(text, place=document.place(part.path))
+        name = part.named.label or part.named.name
+        if name in names and task.target.records_what_is_asked:
+            text = f"two metrics are called {name!r}; give one of them a `label`"
+            raise SuiteError(text, place=document.place(part.path))
+        names.add(name)
     return found
 
 
@@ -186,9 +192,10 @@ def _cell(
     label, axis = in_tables(dataset.target, condition.named, condition.label, condition.target)
     acting = [*method_facts(method, document), sha256]
     identity = [model.named.name, fingerprints.plain(identity_of(model, document))]
+    asked = [metric_facts(part, document) for part in metrics]
     key = fingerprints.digest(
         {
-            **({"metrics": [metric_facts(part) for part in metrics]} if task.target.records_what_is_asked else {}),
+            **({"metrics": asked} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
             "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
             "model": identity,

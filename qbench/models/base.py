@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from qbench.errors import NotApplicable, WeightsError, nearest
+from qbench.errors import NotApplicable, QbenchError, WeightsError, nearest
 from qbench.models.cut import Geometry, cut, geometry
 from qbench.vocabulary import Boxes, Context, InputConvention
 
@@ -39,6 +39,13 @@ def as_it_is(output: Any, images: Tensor) -> Any:
     return output
 
 
+def finite(values: Tensor, whose: str) -> Tensor:
+    """The values. Raises QbenchError where one is not finite: what follows might leave it out without a word."""
+    if not bool(torch.isfinite(values).all()):
+        raise QbenchError(f"{whose} are not finite")
+    return values
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A network in eval mode with its input convention and its named feature sites (name -> module path)."""
@@ -56,6 +63,8 @@ class LoadedModel:
 
     beside: Beside | None = None
     """Gives modules inside the network what they must know of the pictures beside its input, for each batch."""
+    names: tuple[str, ...] = ()
+    """What its classes are called, by index; empty where it does not know."""
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:

@@ -47,6 +47,11 @@ def indices(names: Sequence[str], skipped: int = 0) -> tuple[int, ...]:
     return tuple(int(number) - 1 if there else -1 for there, number in zip(real, np.cumsum(real), strict=True))
 
 
+def named(names: Sequence[str], skipped: int = 0) -> tuple[str, ...]:
+    """The names of those that stand for something, by index."""
+    return tuple(name for name, index in zip(names, indices(names, skipped), strict=True) if index >= 0)
+
+
 def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], images: Tensor) -> list[Boxes]:
     """`boxes`, `labels` and `scores` of each picture, on any device, to Boxes; `table` maps labels to indices."""
     mapped = np.array(table, dtype=np.int32)
@@ -140,7 +145,9 @@ class TorchvisionDetection:
             load_any(net, self.weights)
         self._resize(net.transform)
         ready = for_inference(net, fold=False)
-        return LoadedModel(ready, AS_THEY_ARE, self.sites, partial(decode, indices(names, skipped=1)), own_losses)
+        known = named(names, skipped=1) if self.classes is None else ()
+        read = partial(decode, indices(names, skipped=1))
+        return LoadedModel(ready, AS_THEY_ARE, self.sites, read, own_losses, names=known)
 
     def _origin(self, hub: Any, places: int) -> dict[str, Any]:
         """Arguments that say where the first weights come from; unless told, torchvision fetches the trunk's."""

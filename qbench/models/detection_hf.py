@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import WeightsError
-from qbench.models.detection import AS_THEY_ARE, CONFIG
+from qbench.models.detection import AS_THEY_ARE, CONFIG, named
 from qbench.models.huggingface import EXTRA, LIBRARY, OfTransformers
 from qbench.models.segmentation import installed
 from qbench.registry import model
@@ -50,7 +50,7 @@ class HfDetection(OfTransformers):
             net = with_state(net, self.weights)
         names = [str(net.config.id2label[place]) for place in range(net.config.num_labels)]
         ready = Processed(for_inference(net, fold=False), processor)
-        return LoadedModel(ready.eval(), AS_THEY_ARE, self.sites, decode(processor, names))
+        return LoadedModel(ready.eval(), AS_THEY_ARE, self.sites, decode(processor, names), names=named(names))
 
     def _read(self) -> tuple[Any, Any]:
         """The image processor, and the network as it is before `weights`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qbench.models.base import check_state
+from qbench.models.base import check_state, finite
 from qbench.models.detection import decode as boxes_of
 from qbench.models.detection import indices
 from qbench.models.files import read_state
@@ -37,6 +37,7 @@ def decode(processor: Any, names: Sequence[str]) -> Callable[[Any, Tensor], list
 
     def read(output: Any, images: Tensor) -> list[Boxes]:
         sizes = [(images.shape[2], images.shape[3])] * images.shape[0]
+        finite(output.logits, "the model's outputs")
         found = processor.post_process_object_detection(output, threshold=0.0, target_sizes=sizes)
         return boxes_of(table, found, images)
 

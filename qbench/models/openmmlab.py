@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from qbench.errors import QbenchError
 from qbench.models.files import sha256
 from qbench.models.openmmlab_config import SITES, backbone, place, sources
 from qbench.models.segmentation import installed
@@ -61,7 +62,7 @@ class OpenMMLab:
         """Raises QbenchError where the framework is not installed or a file cannot be read."""
         return {
             "config": [sha256(file) for file in sources(place(self.config))],
-            "libraries": [installed(name, EXTRA) for name in (self.distribution, *SHARED)],
+            "libraries": [_found(name) for name in (self.distribution, *SHARED)],
             "weights": sha256(self._file),
         }
 
@@ -79,11 +80,22 @@ class OpenMMLab:
 
     def build(self) -> LoadedModel:
         """Raises QbenchError where the framework is not installed or refuses, WeightsError for a misfit."""
-        installed(self.distribution, EXTRA)
+        _found(self.distribution)
         state = self._state()
         from qbench.models.openmmlab_net import build
 
         return build(self.framework, place(self.config), state, str(self._file))
+
+
+def _found(library: str) -> str:
+    """`NAME==VERSION`. Raises QbenchError that says how: the extra alone would start to compile MMCV."""
+    try:
+        return installed(library, EXTRA)
+    except QbenchError:
+        raise QbenchError(
+            f"{library} is not installed; OpenMMLab runs in an environment of its own, which `tox -e openmmlab` makes, "
+            "or `bash baselines/openmmlab/install.sh` in an active one (docs/openmmlab.md)"
+        ) from None
 
 
 @model("mmdetection")

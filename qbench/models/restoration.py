@@ -70,7 +70,7 @@ class _Tiling:
 class Restorer(_Tiling):
     """A restorer of this project, `arcnn`, `dncnn` or `dncnn-small`, with the weights of a recipe on its card.
 
-    Without `recipe`, the first on the card; `weights` is a file to use instead."""
+    `recipe` may be left out where the weights of one alone ship; `weights` is a file to use instead."""
 
     name: str
     recipe: str | None = None
@@ -92,14 +92,16 @@ class Restorer(_Tiling):
 
     @property
     def file(self) -> Path:
-        """Where its weights lie. Raises WeightsError where the card's were not trained yet."""
-        from qbench.cards import find_weights, missing
+        """Where its weights lie. Raises QbenchError where the card has several recipes and none is named, WeightsError
+        where the card's were not trained yet."""
+        from qbench.cards import find_weights, missing, shipped_recipe
 
         if self.weights is not None:
             return self.weights
-        found = find_weights(self.name, None, None, self.train_seed, self.recipe)
+        recipe = self.recipe or shipped_recipe(self.name)
+        found = find_weights(self.name, None, None, self.train_seed, recipe)
         if found is None:
-            raise WeightsError(f"{self.label}: {missing(self.name, None, None, self.train_seed, self.recipe)}")
+            raise WeightsError(f"{self.label}: {missing(self.name, None, None, self.train_seed, recipe)}")
         return found.path
 
     def identity(self) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from qbench.models.base import finite
 from qbench.vocabulary import Boxes
 
 STRIDE, KEPT, THRESHOLD = 4, 100, 0.02
@@ -14,8 +15,8 @@ STRIDE, KEPT, THRESHOLD = 4, 100, 0.02
 
 def boxes_of(maps: Tensor, images: Tensor) -> list[Boxes]:
     """[B, classes + 4, h, w] to boxes inside the pictures [B, 3, H, W]: peaks among their eight neighbours, the best
-    KEPT of a picture with a score above THRESHOLD."""
-    scores = maps[:, :-4].float().sigmoid()
+    KEPT of a picture with a score above THRESHOLD. Raises QbenchError for maps that are not finite."""
+    scores = finite(maps, "the model's outputs")[:, :-4].float().sigmoid()
     peaks = scores * (F.max_pool2d(scores, 3, 1, 1) == scores)
     height, width = images.shape[-2:]
     found = []

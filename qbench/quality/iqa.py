@@ -25,6 +25,21 @@ def pyiqa_version() -> str:
         return "none"
 
 
+LOWER_BETTER = {
+    "afine_all", "afine_all_scale", "afine_fr", "afine_nr", "brisque", "brisque_matlab", "deepdc", "dists", "gmsd",
+    "ilniqe", "lpips", "lpips+", "lpips-vgg", "lpips-vgg+", "mad", "msswd", "niqe", "niqe_matlab", "nlpd", "pi",
+    "pieapp", "piqe", "stlpips", "stlpips-vgg",
+}  # fmt: skip
+"""As pyiqa 0.1.16 says, so that records are read again where it is not installed."""
+
+
+def lower_is_better(name: str) -> bool:
+    """Which way a metric points; pyiqa itself is asked only about one that it has and its version above had not."""
+    if name in LOWER_BETTER:
+        return True
+    return pyiqa_version() != "none" and bool(_table().get(name, {}).get("lower_better", False))
+
+
 def settings(name: str) -> Mapping[str, Any]:
     """What pyiqa says of a metric: `metric_mode` (`FR` with a clean picture, `NR` without), `lower_better`.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qbench.errors import QbenchError
 from qbench.quality.nss import SHIFTS, gamma_ratio, halved, local_deviation, neighbours, normalised, sides_of
-from qbench.quality.pictures import grey
+from qbench.quality.pictures import grey_by_product
 from qbench.quality.pristine import Pristine
 
 FEATURES = 36
@@ -29,7 +29,7 @@ def niqe(pictures: Tensor, pristine: Pristine) -> Tensor:
     )
     if min(pictures.shape[-2:]) < pristine.block:
         return pictures.new_full(pictures.shape[:1], torch.nan)
-    each = block_features(grey(pictures), pristine.block)
+    each = block_features(grey_by_product(pictures), pristine.block)
     return torch.stack([_distance(features, mean, covariance) for features in each])
 
 
@@ -49,10 +49,16 @@ def block_features(picture: Tensor, block: int) -> Tensor:
     """Grey levels [B, 1, H, W] to the features of whole blocks, [B, blocks, 36] (equations 2-8), at two scales."""
     picture = _whole_blocks(picture, block)
     scales = []
-    for scale, side in ((picture, block), (halved(picture), block // 2)):
+    for scale, side in ((picture, block), (_halved(picture), block // 2)):
         blocks = _blocks(normalised(scale, "replicate"), side)
         scales.append(_features(blocks.flatten(0, 1)).reshape(*blocks.shape[:2], FEATURES // 2))
     return torch.cat(scales, dim=2)
+
+
+def _halved(picture: Tensor) -> Tensor:
+    """In single precision and as a share of 255, as pyiqa does: in flat places the signs of the next step are those of
+    its rounding errors, and they count as structure."""
+    return halved((picture / 255).float()).double() * 255
 
 
 def _whole_blocks(picture: Tensor, block: int) -> Tensor:
@@ -90,8 +96,8 @@ def fit(pictures: Iterable[Tensor], block: int) -> Pristine:
     Of each picture only its sharp blocks count. Raises QbenchError where they are too few for a covariance."""
     kept = []
     for picture in pictures:
-        features = block_features(grey(picture), block)[0]
-        sharpness = block_sharpness(grey(picture), block)[0]
+        features = block_features(grey_by_product(picture), block)[0]
+        sharpness = block_sharpness(grey_by_product(picture), block)[0]
         sharp = (sharpness >= SHARP * sharpness.max()) & ~features.isnan().any(dim=1)
         kept.append(features[sharp])
     rows = torch.cat(kept) if kept else torch.zeros(0, FEATURES)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qbench.draws import Draw, keyed
-from qbench.errors import DataError
+from qbench.errors import BadSample, DataError
 from qbench.train.crops import Window, clipped, kept, tilted, window
 from qbench.train.mix import Mix
 from qbench.train.schema import CropView
@@ -77,7 +77,11 @@ class Samples:
         return Sample(str(index), image, found.label)
 
     def _masked(self, index: int) -> Sample:
-        sample = self.dataset.load(index)
+        try:
+            sample = self.dataset.load(index)
+        except BadSample as error:
+            name = self.dataset.manifest().ids[index]
+            raise BadSample(f"sample {name} of dataset {self.dataset.label}: {error.message}") from None
         if isinstance(sample.target, np.ndarray) and sample.target.ndim == 2:
             return Sample(sample.id, np.dstack([sample.image, sample.target]))
         if self.planes:

@@ -19,7 +19,7 @@ from qbench.errors import BadSample, DataError
 from qbench.registry import get
 from qbench.tasks.detection.metrics import AveragePrecision
 from qbench.tasks.detection.predict import score, target
-from qbench.vocabulary import Boxes
+from qbench.vocabulary import Boxes, Sample
 from tests.tasks.detections import NAMES, coco, without_minus_one, xywh
 
 
@@ -66,7 +66,7 @@ def test_coco_maps_gaps_in_ids_and_keeps_crowds_and_areas(tmp_path: Path) -> Non
     assert objects.area.tolist() == [40, 9], "the outline's where stated, else the box's"
     assert none.corners.shape == (0, 4)
     assert [array.dtype.name for array in (none.corners, none.labels, none.crowd, none.area)] == [
-        "float32", "int32", "bool", "float32",
+        "float32", "int32", "bool", "float64",
     ]  # fmt: skip
 
 
@@ -120,7 +120,11 @@ def broken(key: str, at: int, **change: object) -> dict[str, object]:
         (broken("annotations", 2, category_id="dog"), r"annotations\[2\] has no whole number 'category_id'"),
         (broken("annotations", 1, bbox=[1, 2, 3]), r"annotations\[1\] needs a bbox of four numbers"),
         (broken("annotations", 1, bbox=[1, 2, 3, float("nan")]), r"annotations\[1\] needs a bbox"),
+        (broken("annotations", 1, bbox=[1, 2, 3, 10**400]), r"annotations\[1\] needs a bbox of four numbers"),
+        (broken("annotations", 1, bbox=[1, 2, -3, 4]), r"annotations\[1\] has a bbox of -3 x 4 pixels"),
         (broken("annotations", 1, area="large"), r"annotations\[1\] has area 'large'"),
+        (broken("annotations", 1, iscrowd="0"), r"annotations\[1\] has iscrowd '0'; it is 0 or 1"),
+        (broken("images", 1, width="30"), r"images\[1\] has width '30', which is not a number"),
     ],
 )
 def test_coco_files_that_make_no_sense(changes: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -133,6 +137,9 @@ def test_coco_files_that_are_no_json_name_the_place(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not JSON") as caught:
         Coco(tmp_path).manifest()
     assert str(caught.value).startswith(f"{tmp_path / 'annotations.json'}:2:")
+    (tmp_path / "annotations.json").write_text('{"images": [1%s]}' % ("0" * 5000))
+    with pytest.raises(DataError, match="cannot be read"):
+        Coco(tmp_path).manifest()
     with pytest.raises(DataError, match="cannot be read"):
         Coco(tmp_path, annotations="none.json").manifest()
     with pytest.raises(DataError, match="not a folder"):
@@ -191,7 +198,9 @@ def test_a_difficult_object_is_neither_a_hit_nor_a_miss(tmp_path: Path) -> None:
         (VOC.replace("<xmin>1</xmin>", "<xmin>left</xmin>"), "could not convert"),
         (VOC.replace("<xmin>1</xmin>", "<xmin>nan</xmin>"), "xmin is nan"),
         (VOC.replace("<width>30", "<width>20"), "is 30x20 pixels, but its boxes are for 20x20"),
-        (VOC.replace("<width>30", "<width>wide"), "cannot be read as boxes"),
+        (VOC.replace("<width>30", "<width>wide"), "one.xml cannot be read as boxes"),
+        (VOC.replace("<width>30", "<width>30.5"), "is 30x20 pixels, but its boxes are for 30.5x20"),
+        (VOC.replace("<name>dog</name>", "<name> </name>"), "an object has no name"),
     ],
 )
 def test_voc_s_bad_samples(text: str, message: str, tmp_path: Path) -> None:
@@ -202,12 +211,21 @@ def test_voc_s_bad_samples(text: str, message: str, tmp_path: Path) -> None:
     assert message in str(caught.value)
 
 
+def test_voc_sizes_may_have_a_point_and_ids_spaces(tmp_path: Path) -> None:
+    data = VocDetection(voc(tmp_path, VOC.replace("<width>30", "<width>30.0"), "one  1\ntwo\t-1\nmy one\nmy 1\n"))
+    for name in ("my one", "my 1"):
+        put(tmp_path / "JPEGImages" / f"{name}.jpg")
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(VOC)
+    assert data.manifest().ids == ("one", "two", "my one", "my 1")
+    assert [len(data.load(index).target.labels) for index in range(4)] == [2, 2, 2, 2]
+
+
 def test_voc_s_missing_files(tmp_path: Path) -> None:
     data = VocDetection(voc(tmp_path))
     (tmp_path / "Annotations" / "one.xml").unlink()
     (tmp_path / "JPEGImages" / "two.jpg").unlink()
     assert data.manifest().ids == ("one", "two")
-    with pytest.raises(BadSample, match=r"annotation .*one.xml cannot be read"):
+    with pytest.raises(BadSample, match=r"annotation one.xml cannot be read: No such file"):
         data.load(0)
     with pytest.raises(BadSample, match=r"two.jpg cannot be read as an image"):
         data.load(1)
@@ -257,6 +275,14 @@ def noisy(truth: Boxes, seed: int) -> Boxes:
     return Boxes(corners.astype(np.float32), labels.astype(np.int32), generator.random(len(which)).astype(np.float32))
 
 
+def seen_whole(row: dict[str, int], boxes: Boxes) -> Boxes:
+    """As the task takes them where the view leaves the picture whole."""
+    picture = np.zeros((row["height"], row["width"], 3), np.uint8)
+    found = target(Sample("s", picture, boxes), picture, View(None, None))
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("root", "annotations", "images"),
     [("bccd", "annotations/val.json", "images/val"), ("coco", "annotations/instances_test.json", "images")],
@@ -268,7 +294,7 @@ def test_real_annotations_score_as_pycocotools_scores_their_file(
     content = json.loads((data.root / annotations).read_text())
     numbers = [row["id"] for row in content["images"]]
     categories = sorted(row["id"] for row in content["categories"])
-    truths = [boxes for _, boxes in data._rows]
+    truths = [seen_whole(row, boxes) for row, boxes in data._rows]
     found = [noisy(truth, seed) for seed, truth in enumerate(truths)]
     results = [
         {"image_id": number, "category_id": categories[label], "bbox": xywh(box), "score": float(value)}

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from qbench.data.imagenet_c import ImageNetC
 from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, decode, imagenet_classes
 from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import BadSample, DataError, QbenchError
+from qbench.named import NamedItem
+from qbench.registry import get
+from qbench.suite.construct import construct
+from qbench.suite.load import Document
 from tests.conftest import PLUGIN
 
 TENCH, GOLDFISH, TOILET_PAPER = "n01440764", "n01443537", "n15075141"
@@ -105,6 +110,13 @@ def test_csv_keeps_one_split_in_the_table_s_order(tmp_path: Path) -> None:
     assert np.array_equal(data.load(1).image, pixels(2))
     assert len(CsvLabels(tmp_path).manifest().ids) == 3
     assert (data.label, CsvLabels(tmp_path, name="mine").label) == (tmp_path.name, "mine")
+
+
+@pytest.mark.parametrize("reader", ["csv", "coco"])
+def test_a_parameter_called_name_is_written_below_the_reader_s_name(reader: str) -> None:
+    written = {reader: {"root": "data", "name": "streets"}}
+    named = TypeAdapter(NamedItem).validate_python(written)
+    assert construct(get("dataset", reader), named, (), Document({}, {})).label == "streets"
 
 
 def test_csv_reads_the_real_tables(shared: Path) -> None:
@@ -203,10 +215,28 @@ def test_what_is_no_picture_is_a_bad_sample(tmp_path: Path) -> None:
     }
     for name, content in faulty.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(BadSample, match=name):
-            decode(tmp_path / name)
-    with pytest.raises(BadSample, match=r"gone\.png"):
-        decode(tmp_path / "gone.png")
+        texts = [refusal(tmp_path / name) for _ in range(2)]
+        assert name in texts[0]
+        assert texts[0] == texts[1], "records of two runs are the same"
+        assert not re.search(rf"0x|{tmp_path}", texts[0])
+    assert refusal(tmp_path / "text.png").endswith("it is no picture of a kind that Pillow knows")
+    assert refusal(tmp_path / "gone.png") == "gone.png cannot be read as an image: No such file or directory"
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(BadSample) as caught:
+        decode(file)
+    return caught.value.message
+
+
+def test_hidden_files_and_folders_are_no_samples(tmp_path: Path) -> None:
+    root = tmp_path / ".cache" / "data"
+    put(root / "a" / "1.png"), put(root / "a" / "._1.png"), put(root / ".trash" / "2.png")
+    (root / "a" / "folder.png").mkdir()
+    (root / "a" / "lost.png").symlink_to(root / "nowhere.png")
+    expected = ("a/1.png", "a/lost.png")
+    assert Photos(root).manifest().ids == ImageFolder(root).manifest().ids == expected, "a broken link is a bad sample"
+    assert ImageFolder(root).classes == ("a",)
 
 
 def test_a_picture_too_large_to_be_meant_is_a_bad_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_a_run_measures_what_its_view_feeds(tmp_path):
             "tasks": [
                 {
                     "task": "restoration", "dataset": {"name": "scenes", "count": 1},
-                    "models": ["restorer:dncnn-small"],
+                    "models": [{"restorer:dncnn-small": {"recipe": "scenes"}}],
                     "view": {"crop": crop, "resize": None}, "conditions": ["clean"], "metrics": ["psnr"],
                 }
             ],

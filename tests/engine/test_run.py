@@ -194,6 +194,17 @@ def test_an_unreadable_image_is_recorded_by_id_and_never_replaced(toy: Suite, tm
     assert list(frame["prediction"][keep]) == list(whole["prediction"][keep])
 
 
+def test_a_label_that_the_model_does_not_know_is_told_with_its_sample(toy: Suite, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(np.full((90, 70, 3), 99, dtype=np.uint8)).save(root / f"{name}.png")
+    (root / "labels.csv").write_text("file,class_index\na.png,1\nb.png,777\n")
+    info = run(toy(("{name: scenes, count: 10}", f"{{name: csv, root: {root}}}")), tmp_path / "run")
+    assert {cell.status for cell in info.cells} == {"failed"}
+    assert all("sample b.png: the dataset has label 777, but the model" in cell.reason for cell in info.cells)
+
+
 def test_too_many_unreadable_images_fail_the_cells(toy: Suite, tmp_path: Path) -> None:
     root = tmp_path / "photos" / "a"
     root.mkdir(parents=True)

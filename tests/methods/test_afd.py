@@ -127,6 +127,15 @@ def test_a_zero_residual_changes_nothing(form: str) -> None:
     assert torch.equal(net(features, noise(1, 3, 32, 32)), features)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (40, 8), (8, 8), (16, 9)])
+def test_pictures_of_one_block_a_side_have_features_too(size: tuple[int, int]) -> None:
+    net = drawn(Afd(AfdShape(8, base=4, gate=True, nonnegative=False), STEM))
+    features = noise(1, 8, *(max(1, side // 2) for side in size))
+    found = net(features, noise(1, 3, *size))
+    assert found.shape == features.shape
+    assert torch.isfinite(found).all()
+
+
 @pytest.mark.parametrize("guide", ["mul_residual", "mul_each_scale", "concat_each_scale"])
 @pytest.mark.parametrize("plan", ["light", "release"])
 def test_gradients_reach_every_parameter(plan: str, guide: str) -> None:

@@ -15,7 +15,7 @@ from qbench.methods.restorers import DncnnSmallMethod
 from qbench.models.restoration import Restorer
 from qbench.vocabulary import Context, Setup
 
-SMALL = Restorer("dncnn-small").file
+SMALL = Restorer("dncnn-small", recipe="scenes").file
 
 
 def images() -> torch.Tensor:
@@ -23,12 +23,15 @@ def images() -> torch.Tensor:
 
 
 def test_it_is_the_method_of_the_same_network() -> None:
-    found, own = AnyRestorer(model={"name": "restorer:dncnn-small"}), DncnnSmallMethod(weights=SMALL)
+    found, own = (
+        AnyRestorer(model={"name": "restorer:dncnn-small", "recipe": "scenes"}),
+        DncnnSmallMethod(weights=SMALL),
+    )
     for each in (found, own):
         each.setup(Setup(None, None, "cpu"))
     context = Context(("a", "b"), images(), ({}, {}))
     assert torch.allclose(found.restore(images(), context), own.restore(images(), context), atol=1e-6)
-    assert found.label == "dncnn-small"
+    assert found.label == "dncnn-small (scenes)"
     assert AnyRestorer(model={"restorer:dncnn-small": {"label": "mine"}}).label == "mine"
 
 
@@ -71,6 +74,7 @@ def test_its_weights_decide_the_key_wherever_they_lie(tmp_path: Path) -> None:
         ("{model: dncn3}", "did you mean 'dncnn3'"),
         ("{model: {dncnn3: {weights: none.safetensors}}}", r"none\.safetensors"),
         ("{model: {identity: {strength: 3}}}", "strength"),
+        ("{model: restorer:arcnn}", "name one as `recipe`"),
         ("{modle: identity}", "did you mean 'model'"),
     ],
 )
@@ -82,7 +86,7 @@ def test_mistakes_are_told_with_their_place(tmp_path: Path, method: str, message
 
 @pytest.mark.slow
 def test_a_suite_compares_it_with_direct(tmp_path: Path) -> None:
-    file = suite(tmp_path, "{model: restorer:dncnn-small}")
+    file = suite(tmp_path, "{model: {restorer:dncnn-small: {recipe: scenes}}}")
     records = qbench.run(file, out=tmp_path / "run", device="cpu").records()
     psnr = records.set_index("method")["psnr"]
-    assert psnr["dncnn-small"] > psnr["direct"] + 0.5
+    assert psnr["dncnn-small (scenes)"] > psnr["direct"] + 0.5

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import types
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_a_configuration_that_cannot_be_read(text: str | None, match: str, tmp_p
         file.write_text(text)
     with pytest.raises(QbenchError, match=match):
         sources(file)
+
+
+def test_a_missing_framework_is_told_with_the_way_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`pip install 'qbench[openmmlab]'` would start to compile MMCV."""
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("qbench.models.segmentation.version", missing)
+    (tmp_path / "w.safetensors").write_bytes(b"w")
+    model = MMDetection(config=SHIPPED / "scenes_detector.py", weights=tmp_path / "w.safetensors", trust=True)
+    for ask in (model.identity, model.build):
+        with pytest.raises(QbenchError, match="mmdet is not installed") as caught:
+            ask()
+        assert "`bash baselines/openmmlab/install.sh`" in str(caught.value)
+        assert "pip" not in str(caught.value)
 
 
 def test_the_key_covers_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,13 +95,21 @@ def test_a_restorer_is_its_method_s_network_with_the_card_s_weights() -> None:
         expected = method.restore(images, Context(("a",), images, ({},)))
         assert torch.allclose(declared.build().predict(images), expected, atol=1e-6)
     assert declared.label == "dncnn-small (scenes)"
-    assert Restorer("dncnn-small").identity() == declared.identity(), "the first recipe is that of scenes"
 
 
 @pytest.mark.parametrize(("name", "gain"), [("arcnn", 0.1), ("dncnn-small", 0.3)])
 def test_restorers_help_jpeg_scenes(name: str, gain: float) -> None:
     data = Scenes(count=4, split="test")
-    assert mean_psnr(Restorer(name).build(), data) > mean_psnr(Identity().build(), data) + gain
+    assert mean_psnr(Restorer(name, recipe="scenes").build(), data) > mean_psnr(Identity().build(), data) + gain
+
+
+def test_a_recipe_is_named_where_weights_of_several_ship() -> None:
+    """Weights for scenes are never taken in silence for photos."""
+    with pytest.raises(QbenchError, match=r"card 'arcnn' .* name one as `recipe`: scenes \(ships\), .*, div2k$"):
+        Restorer("arcnn").identity()
+    with pytest.raises(QbenchError, match="card 'dncnn-small'"):
+        _ = Restorer("dncnn-small").file
+    assert Restorer("dncnn").file == Restorer("dncnn", recipe="photos").file, "its photos' weights alone ship"
 
 
 def test_restorers_say_what_is_wrong(tmp_path: Path) -> None:
@@ -134,7 +142,7 @@ def test_tiles_are_the_whole_picture(size: tuple[int, int]) -> None:
 def test_a_restorer_in_tiles_is_the_restorer() -> None:
     images = tensor(noise(0, 90, 110))
     with torch.inference_mode():
-        whole, tiled = (Restorer("dncnn-small", tile=tile).build().predict(images) for tile in (None, 32))
+        whole, tiled = (Restorer("dncnn-small", "scenes", tile=tile).build().predict(images) for tile in (None, 32))
     assert torch.allclose(tiled, whole, atol=1e-5)
 
 

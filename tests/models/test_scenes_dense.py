@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from qbench.data.scenes.dataset import Scenes
+from qbench.errors import QbenchError
 from qbench.models.scenes_boxes import boxes_of, targets_of
 from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
 from qbench.train.recipes.supervised import focal, giou
@@ -72,3 +73,10 @@ def test_the_stem_is_the_classifier_s_own_and_stays_so() -> None:
     for name in ("conv1.weight", "bn1.weight", "bn1.running_mean", "bn1.running_var"):
         assert torch.equal(net.state_dict()[name], classifier[name])
     assert not torch.equal(net.state_dict()["stages.0.0.bn1.running_mean"], classifier["stages.0.0.bn1.running_mean"])
+
+
+def test_maps_that_are_not_finite_are_no_empty_detections() -> None:
+    maps = torch.zeros(1, 28, 8, 8)
+    maps[0, 3, 2, 2] = torch.nan
+    with pytest.raises(QbenchError, match="the model's outputs are not finite"):
+        boxes_of(maps, torch.zeros(1, 3, 32, 32))

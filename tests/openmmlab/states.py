@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from safetensors.torch import load_file
 from torch import Tensor
 
 from qbench.data.scenes.dataset import Scenes
@@ -30,6 +31,14 @@ def random_checkpoint(config: Path, folder: Path, framework: str, seed: int = 0)
     classes = ("first", "second")
     file = folder / f"{config.stem}.pth"
     torch.save({"state_dict": state, "meta": {"dataset_meta": {"classes": classes, "palette": [[0, 0, 0]]}}}, file)
+    return file
+
+
+def trained_checkpoint(name: str, folder: Path) -> Path:
+    """The weights that ship for a network of scenes, as the frameworks' own loaders take them."""
+    file = folder / f"{name}.pth"
+    meta = {"dataset_meta": {"classes": Scenes().classes, "palette": [[0, 0, 0]]}}
+    torch.save({"state_dict": load_file(SHIPPED / f"{name}.safetensors"), "meta": meta}, file)
     return file
 
 

@@ -14,10 +14,12 @@ from mmdet.apis import inference_detector, init_detector
 from mmseg.apis import inference_model, init_model
 from torch import Tensor, nn
 
+from qbench.data.scenes.dataset import Scenes
+from qbench.degrade import degrade
 from qbench.models.base import LoadedModel
 from qbench.models.openmmlab import MMDetection, MMSegmentation
 from qbench.vocabulary import Boxes
-from tests.openmmlab.states import CONFIGS, SHIPPED, batch_of, pictures, random_checkpoint
+from tests.openmmlab.states import CONFIGS, SHIPPED, batch_of, pictures, random_checkpoint, trained_checkpoint
 
 PUBLISHED_DETECTORS = Path(mmdet.__file__).parent / ".mim" / "configs"
 PUBLISHED_SEGMENTERS = Path(mmseg.__file__).parent / ".mim" / "configs"
@@ -85,6 +87,37 @@ def test_masks_are_theirs(config: Path, tmp_path: Path) -> None:
             assert torch.equal(logits.argmax(0), expected.pred_sem_seg.data[0].long())
             classes |= set(logits.argmax(0).unique().tolist())
     assert len(classes) > 1
+
+
+def scenes_and_their_jpegs() -> list[np.ndarray[Any, Any]]:
+    """Scenes, then the same at quality 10."""
+    clean = pictures(128, 128, 6)
+    return [*clean, *(degrade(image, "jpeg", quality=10)[0] for image in clean)]
+
+
+def test_the_trained_detector_finds_what_theirs_finds(tmp_path: Path) -> None:
+    config, images = SHIPPED / "scenes_detector.py", scenes_and_their_jpegs()
+    model = MMDetection(config=config, weights=config.with_suffix(".safetensors"), trust=True).build()
+    theirs = init_detector(config, str(trained_checkpoint("scenes_detector", tmp_path)), device="cpu")
+    likely = 0
+    for found, image in zip(predicted(model, batch_of(images)), images, strict=True):
+        same_boxes(found, inference_detector(theirs, bgr(image)))
+        likely += int((found.scores > 0.3).sum())
+    assert likely > 12, "it finds the objects, not noise"
+
+
+def test_the_trained_segmenter_marks_what_theirs_marks(tmp_path: Path) -> None:
+    config, images = SHIPPED / "scenes_segmenter.py", scenes_and_their_jpegs()
+    model = MMSegmentation(config=config, weights=config.with_suffix(".safetensors"), trust=True).build()
+    theirs = init_model(config, str(trained_checkpoint("scenes_segmenter", tmp_path)), device="cpu")
+    right = []
+    for index, (logits, image) in enumerate(zip(predicted(model, batch_of(images)), images, strict=True)):
+        expected = inference_model(theirs, bgr(image))
+        assert torch.equal(logits, expected.seg_logits.data)
+        assert torch.equal(logits.argmax(0), expected.pred_sem_seg.data[0].long())
+        truth = Scenes(count=6, split="val").scene(index % 6).mask
+        right.append(float((logits.argmax(0).numpy() == truth).mean()))
+    assert np.mean(right) > 0.6, "it marks the objects, not noise"
 
 
 @pytest.mark.parametrize("name", ["rtmdet/rtmdet_tiny_8xb32-300e_coco.py", "yolox/yolox_tiny_8xb8-300e_coco.py"])

@@ -13,6 +13,7 @@ import torch
 
 from qbench.errors import QbenchError
 from qbench.quality import iqa
+from qbench.tasks.restoration.metrics import Pyiqa
 from tests.quality.pictures import noise, tensor
 
 SETTINGS = """\
@@ -88,6 +89,22 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(QbenchError, match=r"pip install 'qbench\[iqa\]'"):
         iqa.settings("musiq")
     iqa._table.cache_clear()
+
+
+def test_records_are_read_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which way a metric points must be known wherever tables are made."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(iqa, "pyiqa_version", lambda: "none")
+    assert [Pyiqa(name).higher_is_better for name in ("musiq", "lpips", "topiq_nr", "niqe")] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    assert Pyiqa("lpips").labelled("perceptual").higher_is_better is False
+
+
+@pytest.mark.skipif(iqa.pyiqa_version() == "none", reason="pyiqa (extra iqa) is not installed")
+def test_directions_are_those_of_the_library() -> None:
+    said = {name for name, facts in iqa._table().items() if facts.get("lower_better")}
+    assert said >= iqa.LOWER_BETTER
 
 
 def test_nothing_imports_it_at_start_up() -> None:

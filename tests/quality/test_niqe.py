@@ -18,7 +18,7 @@ from qbench.data.scenes.dataset import Scenes
 from qbench.errors import QbenchError, WeightsError
 from qbench.quality import pristine
 from qbench.quality.niqe import block_features, block_sharpness, fit, niqe
-from qbench.quality.pictures import grey, levels
+from qbench.quality.pictures import grey_by_product, levels
 from qbench.quality.pristine import Pristine, load_pristine, local_file, published_file
 from tests.quality.pictures import Picture, constant, noise, tensor, waves
 
@@ -42,17 +42,26 @@ def one_block(picture: Picture) -> Picture:
     return picture[:150, :170]
 
 
+def strip(picture: Picture) -> Picture:
+    return picture[:192, :96]
+
+
 OF_PYIQA = [
-    ("set5/bird", as_it_is, 4.398846),
-    ("set5/bird", flat, 4.940519),
-    ("set5/bird", bright, 4.556475),
-    ("set5/butterfly", as_it_is, 5.140969),
-    ("set14/bridge", as_it_is, 2.512353),
-    ("live1/bikes", as_it_is, 2.855958),
-    ("", as_it_is, 34.753392),
-    ("", one_block, 43.001930),
+    ("set5/bird", as_it_is, 4.398189, 4.398846),
+    ("set5/bird", flat, 4.940519, 4.940519),
+    ("set5/bird", bright, 4.556650, 4.556503),
+    ("set5/butterfly", as_it_is, 5.140935, 5.140969),
+    ("set14/bridge", as_it_is, 2.512353, 2.512353),
+    ("live1/bikes", as_it_is, 2.855777, 2.855833),
+    ("live1/bikes", strip, 3.560144, 3.547859),
+    ("live1/carnivaldolls", as_it_is, 2.471371, 2.469813),
+    ("set14/foreman", as_it_is, 5.504853, 5.505512),
+    ("", as_it_is, 34.749111, 34.753392),
+    ("", one_block, 43.001930, 43.001930),
 ]
-"""Picture (none: noise), change, and NIQE by pyiqa 0.1.16 (`calculate_niqe`, its defaults) with the published model."""
+"""Picture (none: noise), change, and NIQE by pyiqa 0.1.16 (`calculate_niqe`, its defaults) with the published model, on
+a processor with AVX-512 and on one with AVX2."""
+CASES = pytest.mark.parametrize(("name", "change", "fused", "plain"), OF_PYIQA)
 
 
 def picture_of(shared: Path, name: str) -> Picture:
@@ -66,25 +75,31 @@ def published(shared: Path) -> Pristine:
     return load_pristine(published_file(shared / "weights" / "niqe_pristine.npz"))
 
 
-@pytest.mark.parametrize(("name", "change", "expected"), OF_PYIQA)
+@CASES
 def test_niqe_is_pyiqa_s(
-    shared: Path, published: Pristine, name: str, change: Callable[[Picture], Picture], expected: float
+    shared: Path, published: Pristine, name: str, change: Callable[[Picture], Picture], fused: float, plain: float
 ) -> None:
-    picture = change(picture_of(shared, name))
-    assert float(niqe(levels(tensor(picture)), published)) == pytest.approx(expected, abs=1e-3)
+    found = float(niqe(levels(tensor(change(picture_of(shared, name)))), published))
+    assert min(abs(found - fused), abs(found - plain)) < 1e-3, (found, fused, plain)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyiqa") is None, reason="pyiqa (extra iqa) is not installed")
-@pytest.mark.parametrize(("name", "change", "expected"), OF_PYIQA)
-def test_niqe_is_what_pyiqa_says_today(
-    shared: Path, published: Pristine, tmp_path: Path, name: str, change: Callable[[Picture], Picture], expected: float
+@CASES
+def test_niqe_is_what_pyiqa_says_here(
+    shared: Path,
+    published: Pristine,
+    tmp_path: Path,
+    name: str,
+    change: Callable[[Picture], Picture],
+    fused: float,
+    plain: float,
 ) -> None:
     import pyiqa
 
     savemat(tmp_path / "p.mat", {"mu_prisparam": published.mean[None], "cov_prisparam": published.covariance})
     theirs = pyiqa.create_metric("niqe", device=torch.device("cpu"), pretrained_model_path=str(tmp_path / "p.mat"))
     picture = tensor(change(picture_of(shared, name)))
-    assert float(theirs(picture)) == pytest.approx(float(niqe(levels(picture), published)), abs=1e-3)
+    assert float(theirs(picture)) == pytest.approx(float(niqe(levels(picture), published)), abs=1e-4)
 
 
 def test_a_batch_is_its_pictures(published: Pristine) -> None:
@@ -122,12 +137,13 @@ def test_local_model_tells_scenes_from_degraded_ones() -> None:
 
 @pytest.mark.slow
 def test_the_local_model_that_ships_is_the_fitted_one() -> None:
+    """Up to how processors round grey levels halfway between two."""
     from benchmarks.niqe_local import fitted
 
     found, shipped = fitted(), load_pristine(local_file())
     assert found.block == shipped.block
-    assert found.mean == pytest.approx(shipped.mean, rel=1e-6)
-    assert found.covariance == pytest.approx(shipped.covariance, rel=1e-4, abs=1e-8)
+    assert found.mean == pytest.approx(shipped.mean, abs=3e-4)
+    assert found.covariance == pytest.approx(shipped.covariance, abs=1e-3)
 
 
 def test_fitting_recovers_the_moments_of_sharp_blocks(tmp_path: Path) -> None:
@@ -135,7 +151,7 @@ def test_fitting_recovers_the_moments_of_sharp_blocks(tmp_path: Path) -> None:
     for picture in pictures:
         picture[..., :32, :32] = 40 + picture[..., :32, :32] / 255
     found = fit(iter(pictures), block=32)
-    rows = torch.cat([block_features(grey(picture), 32)[0, 1:] for picture in pictures]).numpy()
+    rows = torch.cat([block_features(grey_by_product(picture), 32)[0, 1:] for picture in pictures]).numpy()
     assert found.mean == pytest.approx(rows.mean(axis=0))
     assert found.covariance == pytest.approx(np.cov(rows.T))
     found.save(tmp_path / "own.npz")
@@ -143,7 +159,7 @@ def test_fitting_recovers_the_moments_of_sharp_blocks(tmp_path: Path) -> None:
     assert (stored.mean == found.mean).all()
     assert (stored.covariance == found.covariance).all()
     assert stored.block == 32
-    sharpness = block_sharpness(grey(pictures[0]), 32)[0]
+    sharpness = block_sharpness(grey_by_product(pictures[0]), 32)[0]
     assert sharpness.argmin() == 0
     assert sharpness[0] < 0.2 * sharpness[1:].min()
 

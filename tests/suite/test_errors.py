@@ -94,6 +94,41 @@ def test_weights_that_do_not_exist_or_fit_are_told(toy: Suite, tmp_path: Path) -
     assert "toy.yaml:13:" in text
 
 
+RESTORATION = """\
+suite: restoration
+version: 1
+changelog: {1: first}
+tasks:
+  - task: restoration
+    dataset: {name: scenes, count: 2}
+    models: [identity]
+    conditions: [clean]
+    metrics:
+      - psnr
+      - %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("psnr: {crop_border: 4}", "two metrics are called 'psnr'; give one of them a `label`"),
+        ("niqe: {model: baselines/quality/niqe-local-scenes.npz}", "is not the published model of NIQE"),
+        ("niqe: {model: /no/model.npz}", "/no/model.npz cannot be read"),
+        ("niqe-local: {model: /no/model.npz}", "/no/model.npz cannot be read"),
+        ("pyiqa:musik", "pyiqa"),
+    ],
+)
+def test_metrics_that_cannot_be_computed_are_told_before_anything_runs(
+    metric: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "restoration.yaml").write_text(RESTORATION % metric)
+    text = problem(tmp_path / "restoration.yaml")
+    assert said in text
+    assert "restoration.yaml:11:" in text
+
+
 def test_extends_merges_one_level_and_keeps_places(toy: Suite, tmp_path: Path) -> None:
     toy(name="base.yaml")
     child = tmp_path / "child.yaml"

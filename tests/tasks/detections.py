@@ -35,7 +35,7 @@ def picture(
         "gt_corners": corners.ravel(),
         "gt_labels": np.array([label for _, label in there], np.int32),
         "gt_crowd": np.isin(np.arange(len(there)), crowd).astype(np.uint8),
-        "gt_area": own.astype(np.float32),
+        "gt_area": own.astype(np.float64),
         "labelled": np.uint8(labelled),
         "error": error,
     }

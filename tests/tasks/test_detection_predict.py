@@ -35,6 +35,20 @@ def test_the_whole_picture_leaves_boxes_alone():
     assert np.array_equal(moved.area, objects.area)
 
 
+def test_boxes_that_leave_a_whole_picture_stay_as_they_are():
+    """pycocotools clips nothing: a detection of the visible part alone overlaps too little of such a box."""
+    objects = boxes((600, 400, 700, 500), (700, 10, 720, 30), labels=[0, 1], area=np.array([1024.00001, 400.0]))
+    for view in (View(None, None), View(480, None)):
+        moved = seen(objects, view, 480, 640)
+        assert np.array_equal(moved.corners, objects.corners)
+        assert np.array_equal(moved.area, objects.area), "to the last digit: the area is not small"
+    found = boxes((600, 400, 640, 480), labels=[0], scores=np.ones(1))
+    records = {**score([found], [seen(objects, View(None, None), 480, 640)]), "error": np.array([""])}
+    assert records["gt_area"][0].tolist() == [1024.00001, 400.0]
+    assert AveragePrecision.statistic(records, np.ones(1)) == 0
+    assert seen(objects, View(960, None), 480, 640).corners[0].tolist() == [1200, 800, 1400, 1000]
+
+
 @pytest.mark.parametrize("size", [(60, 110), (37, 61), (101, 64)])
 @pytest.mark.parametrize("view", [View(48, 32), View(None, 32), View(50, None), View(96, 96)])
 def test_boxes_land_where_the_pixels_do(view, size):

@@ -15,7 +15,7 @@ from torchmetrics.functional import classification as functional
 
 from qbench import registry
 from qbench.data.views import View
-from qbench.errors import DataError, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError
 from qbench.tasks.segmentation import Segmentation
 from qbench.tasks.segmentation.metrics import ClassIoU, class_ious, scored
 from qbench.tasks.segmentation.predict import COLUMNS, bad, score, target
@@ -217,8 +217,11 @@ def test_wrong_input_is_one_error() -> None:
     mixed = {name: [*found[name], *other[name]] for name in (*COLUMNS, "error")}
     with pytest.raises(QbenchError, match="3 and 5 classes"):
         value("miou", mixed)
-    with pytest.raises(DataError, match="has class 4, but the model tells only 3 classes apart"):
-        score(torch.zeros(6, 3, 17, 20), list(truth.astype(np.uint8)))
+    few = np.where((truth == 4) & (np.arange(6) != 2)[:, None, None], 0, truth)
+    few[2, 0, 0] = 77
+    with pytest.raises(BadTarget, match="has class 77, but the model tells only 5 classes apart") as caught:
+        score(torch.zeros(6, 5, 17, 20), list(few.astype(np.uint8)))
+    assert caught.value.index == 2
     with pytest.raises(DataError, match=r"\(17, 20\) pixels, the model's output \(17, 19\)"):
         score(torch.zeros(6, 5, 17, 19), list(truth.astype(np.uint8)))
     with pytest.raises(QbenchError, match="not finite"):

@@ -99,3 +99,10 @@ def test_a_classifier_gives_no_pictures(tmp_path: Path, kind: str) -> None:
     recipe = {"finetune": finetune, "afd": afd, "quac": quac, "quarf": quarf}[kind](made)
     with pytest.raises(QbenchError, match="of restored pictures, and this model gives none"):
         steps(recipe, 1)
+
+
+@pytest.mark.parametrize("kind", ["finetune", "afd"])
+def test_a_restorer_gives_no_logits(tmp_path: Path, kind: str) -> None:
+    recipe = {"finetune": finetune, "afd": afd}[kind](with_restorer(tmp_path, kind, {"kl": 1.0}, {}))
+    with pytest.raises(QbenchError, match=r"are of logits, and this model gives none; .* restorers by `l1` or `mse`"):
+        steps(recipe, 1)

@@ -55,5 +55,5 @@ def _boxes(drawn: Scene) -> Boxes:
     """What is visible of each object: its box, class, and area in pixels."""
     corners = np.array([box[:4] for box in drawn.boxes], np.float32).reshape(-1, 4)
     numbers = np.arange(1, len(drawn.boxes) + 1)
-    area = (drawn.instances[..., None] == numbers).sum(axis=(0, 1)).astype(np.float32)
+    area = (drawn.instances[..., None] == numbers).sum(axis=(0, 1)).astype(np.float64)
     return Boxes(corners, np.array([box[4] for box in drawn.boxes], np.int32), area=area)

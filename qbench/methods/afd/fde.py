@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.methods.afd.dct import FREQUENCIES, BlockDct
+from qbench.methods.afd.dct import BLOCK, FREQUENCIES, BlockDct
 
 
 class Fde(nn.Module):
@@ -43,8 +43,10 @@ class Gate(nn.Module):
         self.out = nn.Linear(hidden, 1)
 
     def statistics(self, dct: BlockDct, luma: Tensor) -> Tensor:
-        """[B, 1, 8h, 8w] luma to [B, 192]: excess of near-zero coefficients of the aligned over the shifted grid."""
-        shifted = luma[:, :, 4:-4, 4:-4]
+        """[B, 1, 8h, 8w] luma to [B, 192]: excess of near-zero coefficients of the aligned over the shifted grid.
+
+        Where a side is one block long, its last row or column is repeated under the shifted grid."""
+        shifted = _two_blocks(luma)[:, :, 4:-4, 4:-4]
         return self._near_zero(dct.coefficients(luma)) - self._near_zero(dct.coefficients(shifted))
 
     def _near_zero(self, coefficients: Tensor) -> Tensor:
@@ -58,5 +60,12 @@ class Gate(nn.Module):
         return evidence.flatten()
 
     def forward(self, dct: BlockDct, luma: Tensor) -> Tensor:
-        """[B, 1, 8h, 8w] luma, at least 16 pixels a side, to [B] in [0, 1]."""
+        """[B, 1, 8h, 8w] luma to [B] in [0, 1]."""
         return (self.logits(dct, luma) + 0.5).clamp(0, 1)
+
+
+def _two_blocks(luma: Tensor) -> Tensor:
+    height, width = luma.shape[-2:]
+    if min(height, width) >= 2 * BLOCK:
+        return luma
+    return F.pad(luma, (0, max(0, 2 * BLOCK - width), 0, max(0, 2 * BLOCK - height)), mode="replicate")

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.errors import DataError, QbenchError
+from qbench.errors import BadTarget, QbenchError
+from qbench.tasks.outputs import tensor_of
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
@@ -23,13 +24,16 @@ def target(sample: Sample, viewed: Image, view: object) -> Any:
 def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     """[B, classes] and B targets (None: unlabelled) to columns of B values; see `bad` for their meaning.
 
-    A tie with the target's logit counts against it. Raises QbenchError for logits that are not finite."""
+    A tie with the target's logit counts against it. Raises QbenchError for what is no logits, or not finite, and
+    BadTarget for a label that the model does not know."""
+    logits = tensor_of(logits, 2, "classification", "logits [B, classes]")
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     classes = logits.shape[1]
     target = torch.tensor([-1 if t is None else t for t in targets])
     if int(target.max()) >= classes:
-        raise DataError(f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart")
+        told = f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart"
+        raise BadTarget(told, int(target.argmax()))
     values = logits.float().cpu()
     log_probabilities = values.log_softmax(1)
     labelled = target >= 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from qbench.data.views import Placement, View
 from qbench.errors import DataError, QbenchError
+from qbench.tasks.outputs import misfit
 from qbench.vocabulary import Boxes, Image, Sample
 
 VISIBLE = 0.25
@@ -19,9 +20,10 @@ COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels",
 def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
     """The sample's objects scaled and cut as its picture is; None where it has no labels.
 
-    Boxes are clipped to the view. An object with less than `VISIBLE` of its box inside is dropped, as if it were not
-    there; a crowd stays while any of it is inside. Areas shrink as boxes do: by the scale, and by the share of the box
-    that is left. Raises DataError for a target that is no Boxes."""
+    A view that cuts nothing off only scales: boxes may leave the picture, as they may in COCO's files. Otherwise boxes
+    are clipped to the view. An object with less than `VISIBLE` of its box inside is dropped, as if it were not there; a
+    crowd stays while any of it is inside. Areas shrink as boxes do: by the scale, and by the share of the box that is
+    left. Raises DataError for a target that is no Boxes."""
     boxes = sample.target
     if boxes is None:
         return None
@@ -37,17 +39,19 @@ def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:
     scale = np.array([place.width / width, place.height / height] * 2)
     origin = np.array([place.left, place.top] * 2, dtype=np.float64)
     whole = boxes.corners.astype(np.float64).reshape(-1, 4) * scale - origin
+    crowd = _crowd(boxes)
+    area = _areas(whole) if boxes.area is None else boxes.area.astype(np.float64) * scale[0] * scale[1]
+    if (place.cut_width, place.cut_height) == (place.width, place.height):
+        return Boxes(whole.astype(np.float32), boxes.labels.astype(np.int32), crowd=crowd, area=area)
     inside = np.clip(whole, 0.0, np.array([place.cut_width, place.cut_height] * 2, dtype=np.float64))
     before, after = _areas(whole), _areas(inside)
     share = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
-    crowd = _crowd(boxes)
-    area = before if boxes.area is None else boxes.area.astype(np.float64) * scale[0] * scale[1]
     kept = (share > 0) & (crowd | (share >= VISIBLE))
     return Boxes(
         inside[kept].astype(np.float32),
         boxes.labels[kept].astype(np.int32),
         crowd=crowd[kept],
-        area=(area * share)[kept].astype(np.float32),
+        area=(area * share)[kept],
     )
 
 
@@ -67,6 +71,8 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     """A batch's detections and objects to columns; see `bad` for their meaning.
 
     Raises QbenchError for detections that are not Boxes with scores, or not finite."""
+    if not isinstance(output, Sequence) or not all(_are_detections(each) for each in output):
+        raise misfit(output, "detection", "a list of Boxes with scores, one for each picture")
     for found in output:
         _check(found)
     true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if each is None else each for each in targets]
@@ -79,18 +85,21 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
         "gt_corners": [each.corners.astype(np.float32).ravel() for each in true],
         "gt_labels": [each.labels.astype(np.int32) for each in true],
         "gt_crowd": [_crowd(each).astype(np.uint8) for each in true],
-        "gt_area": [_own_area(each).astype(np.float32) for each in true],
+        "gt_area": [_own_area(each).astype(np.float64) for each in true],
         "labelled": np.array([each is not None for each in targets], dtype=np.uint8),
     }
 
 
+def _are_detections(found: Any) -> bool:
+    return isinstance(found, Boxes) and found.scores is not None
+
+
 def _check(found: Boxes) -> None:
-    if not isinstance(found, Boxes) or found.scores is None:
-        raise QbenchError("a detector must give a list of Boxes with scores, one for each picture")
-    if found.corners.shape != (len(found.scores), 4) or len(found.labels) != len(found.scores):
-        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(found.scores)} scores"
+    scores = np.asarray(found.scores)
+    if found.corners.shape != (len(scores), 4) or len(found.labels) != len(scores):
+        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(scores)} scores"
         raise QbenchError(f"the detections of one picture do not fit together: {sizes}")
-    if not (np.isfinite(found.corners).all() and np.isfinite(found.scores).all()):
+    if not (np.isfinite(found.corners).all() and np.isfinite(scores).all()):
         raise QbenchError("the model's outputs are not finite")
 
 
@@ -100,7 +109,7 @@ def bad(count: int) -> Mapping[str, Any]:
     `det_corners` (4 numbers a detection: x0, y0, x1, y1 in pixels of the view), `det_scores` and `det_labels` hold what
     was found; `gt_corners`, `gt_labels`, `gt_crowd` (1: a crowd) and `gt_area` what is there; `labelled` is 0 where
     nobody has said what is there."""
-    kinds = {"det_labels": np.int32, "gt_labels": np.int32, "gt_crowd": np.uint8}
+    kinds = {"det_labels": np.int32, "gt_labels": np.int32, "gt_crowd": np.uint8, "gt_area": np.float64}
     columns: dict[str, Any] = {
         name: [np.zeros(0, dtype=kinds.get(name, np.float32)) for _ in range(count)] for name in COLUMNS[:-1]
     }

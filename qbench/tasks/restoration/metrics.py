@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from qbench.quality.iqa import pyiqa_version, settings
-from qbench.quality.pristine import SHA256, local_file, sha256
+from qbench.quality.iqa import lower_is_better, pyiqa_version, settings
+from qbench.quality.pristine import SHA256, local_file, published_file, sha256
 from qbench.registry import metric
 from qbench.tasks.score import Columns, Numbers, readable, weighted_mean
 
@@ -120,6 +120,9 @@ class Niqe(PerPicture):
     title = "NIQE"
 
     def identity(self) -> Mapping[str, Any]:
+        """Raises WeightsError for a `model` that is not the published file."""
+        if self.model is not None:
+            published_file(self.model)
         return {"pristine": SHA256}
 
 
@@ -158,10 +161,11 @@ class Pyiqa:
 
     @property
     def higher_is_better(self) -> bool:
-        """Raises QbenchError where pyiqa is not installed or has no metric of that name."""
-        return not settings(self.name).get("lower_better", False)
+        return not lower_is_better(self.name)
 
     def identity(self) -> Mapping[str, Any]:
+        """Raises QbenchError where pyiqa is not installed or has no metric of that name."""
+        settings(self.name)
         return {"pyiqa": pyiqa_version()}
 
     def labelled(self, label: str) -> Labelled:

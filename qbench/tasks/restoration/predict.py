@@ -21,6 +21,7 @@ from qbench.quality.pictures import levels, luma, without_border
 from qbench.quality.pristine import load_pristine, local_file, published_file
 from qbench.quality.psnr import psnr
 from qbench.quality.ssim import ssim
+from qbench.tasks.outputs import misfit, tensor_of
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, PerPicture, Psnr, PsnrY, Pyiqa, Ssim, SsimY
 from qbench.tasks.score import Numbers
@@ -35,6 +36,9 @@ Alone = Callable[[Tensor], Tensor]
 """Restored levels [B, 3, H, W] to [B]."""
 
 
+NEEDS = "pictures [B, 3, H, W]"
+
+
 @dataclass(frozen=True)
 class Measure:
     """One column of the records."""
@@ -45,7 +49,9 @@ class Measure:
     alone: Alone | None = None
 
     def of(self, restored: Tensor, targets: Sequence[Image | None]) -> Numbers:
-        """[B]; NaN where the measure needs a clean picture and there is none."""
+        """[B]; NaN where the measure needs a clean picture and there is none, and where the border is the picture."""
+        if min(restored.shape[-2:]) <= 2 * self.crop_border:
+            return np.full(len(restored), np.nan)
         restored = without_border(restored, self.crop_border)
         if self.alone is not None:
             return np.asarray(self.alone(restored).cpu(), dtype=np.float64)
@@ -72,8 +78,11 @@ class Scoring:
         """Restored pictures [B, 3, H, W] in [0, 1] and B clean ones, uint8 [H, W, 3], to columns of B float64 numbers.
 
         As usual in the literature the output is first rounded to 8 bits, as a file would hold it. Raises QbenchError
-        for an output that is not finite or of another size than the clean pictures, DataError for no clean picture
-        where every measure needs one."""
+        for an output that is no pictures, not finite or of another size than the clean pictures, DataError for no clean
+        picture where every measure needs one."""
+        output = tensor_of(output, 4, "restoration", NEEDS)
+        if output.shape[1] != 3:
+            raise misfit(output, "restoration", NEEDS)
         sizes = {clean.shape[:2] for clean in targets if clean is not None}
         if sizes - {tuple(output.shape[-2:])}:
             size = "x".join(map(str, output.shape[-2:]))

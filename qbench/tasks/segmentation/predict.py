@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qbench.data.views import View
-from qbench.errors import DataError, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError
+from qbench.tasks.outputs import misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("tp", "fp", "fn")
@@ -39,10 +40,12 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
     """Logits [B, K, H, W] and B masks [H, W] (255: ignored; None: ignored everywhere) to columns of B x K counts.
 
     The class of a pixel is that of the highest logit. See `qbench.tasks.segmentation.metrics` for what is counted.
-    Raises QbenchError for logits that are not finite or tell fewer than two classes apart, DataError for a mask of
-    another size or with a class that the model does not know."""
-    if logits.dim() != 4 or logits.shape[1] < 2:
-        raise QbenchError(f"segmentation needs logits [B, classes, H, W] of two classes or more, not {[*logits.shape]}")
+    Raises QbenchError for what is no logits, not finite or of fewer than two classes, BadTarget for a mask of another
+    size or with a class that the model does not know."""
+    needs = "logits [B, classes, H, W] of two classes or more"
+    logits = tensor_of(logits, 4, "segmentation", needs)
+    if logits.shape[1] < 2:
+        raise misfit(logits, "segmentation", needs)
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     batch, classes, *size = logits.shape
@@ -58,14 +61,13 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
 def _stacked(targets: Sequence[Mask | None], size: tuple[int, ...], classes: int) -> Tensor:
     """[B, H, W] int64, checked."""
     masks = [np.full(size, IGNORED, dtype=np.uint8) if mask is None else mask for mask in targets]
-    for mask in masks:
+    for index, mask in enumerate(masks):
         if mask.shape != size:
-            raise DataError(f"a mask is {mask.shape} pixels, the model's output {size}")
-    stacked = np.stack(masks)
-    known = stacked[stacked != IGNORED]
-    if known.size and int(known.max()) >= classes:
-        raise DataError(f"the dataset has class {int(known.max())}, but the model tells only {classes} classes apart")
-    return torch.from_numpy(stacked).long()
+            raise BadTarget(f"the mask is {mask.shape} pixels, the model's output {size}", index)
+        highest = int(mask.max(initial=0, where=mask != IGNORED))
+        if highest >= classes:
+            raise BadTarget(f"the mask has class {highest}, but the model tells only {classes} classes apart", index)
+    return torch.from_numpy(np.stack(masks)).long()
 
 
 def bad(count: int) -> Mapping[str, Any]:

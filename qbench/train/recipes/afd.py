@@ -17,7 +17,7 @@ from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
-from qbench.train.recipes.supervised import of_pictures
+from qbench.train.recipes.supervised import of_logits, of_pictures
 
 SCALE_BATCHES = 16
 GATE_SHARPNESS = 4.0
@@ -109,7 +109,8 @@ class _Loss:
             student = self.cut.back(enhanced, batch.degraded)
         found = {}
         if "kl" in self.wanted:
-            found["kl"] = terms.kl(student.float(), teacher.float(), self.wanted["kl"].temperature)
+            given_logits, expected = (of_logits(each, batch).float() for each in (student, teacher))
+            found["kl"] = terms.kl(given_logits, expected, self.wanted["kl"].temperature)
         if "deeper" in self.wanted:
             pairs = [terms.deeper(given[name].float(), targets[name].float()) for name in self.layers]
             found["deeper"] = torch.stack(pairs).mean()

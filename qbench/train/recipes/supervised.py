@@ -53,9 +53,7 @@ class Supervised:
 
     def _of_logits(self, batch: Batch) -> dict[str, Tensor]:
         with self.parts.precision():
-            logits = self.model.logits(batch.degraded)
-        if not isinstance(logits, Tensor):
-            raise QbenchError("the losses `ce` and `kl` are of logits, and this model gives none; detectors use `own`")
+            logits = of_logits(self.model.logits(batch.degraded), batch)
         return self.of(logits.float(), batch)
 
     def of(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -91,6 +89,20 @@ class Supervised:
         with _asked_for_losses(self.model.net), self.parts.precision(), self.model.given(batch.degraded):
             parts = self.model.own_losses(self.model.net, self.model.normalise(batch.degraded), batch.boxes)
         return {name: self._weighted("own", value.float()) for name, value in parts.items()}
+
+
+def of_logits(output: Any, batch: Batch) -> Tensor:
+    """What a model gives for a batch, for `ce` and `kl`. Raises QbenchError where that is boxes or pictures."""
+    advice = "detectors learn by `own`, restorers by `l1` or `mse`"
+    if not isinstance(output, Tensor) or _are_pictures(output, batch.clean):
+        raise QbenchError(f"the losses `ce` and `kl` are of logits, and this model gives none; {advice}")
+    return output
+
+
+def _are_pictures(output: Tensor, like: Tensor) -> bool:
+    """Of the size of pictures, and nowhere below 0 or above 1, as logits of three classes are somewhere unless all of
+    them are 0."""
+    return output.shape == like.shape and bool(((output >= 0) & (output <= 1)).all() and output.any())
 
 
 def of_pictures(wanted: Collection[str], restored: Any, batch: Batch) -> dict[str, Tensor]:

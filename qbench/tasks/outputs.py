@@ -1,0 +1,29 @@
+"""What a model gave, in words, for a task that needs something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from qbench.errors import QbenchError
+from qbench.vocabulary import Boxes
+
+
+def tensor_of(output: Any, dims: int, task: str, needs: str) -> Tensor:
+    """The output, if it is a tensor of `dims` dimensions. Raises QbenchError that says what the task needs."""
+    if isinstance(output, Tensor) and output.dim() == dims:
+        return output
+    raise misfit(output, task, needs)
+
+
+def misfit(output: Any, task: str, needs: str) -> QbenchError:
+    return QbenchError(f"the model gives {told(output)}, and {task} needs {needs}")
+
+
+def told(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"a tensor of {[*output.shape]}"
+    if isinstance(output, list | tuple) and all(isinstance(each, Boxes) for each in output):
+        return "boxes" if all(each.scores is not None for each in output) else "boxes without scores"
+    return f"values of type {type(output).__name__}"
