@@ -13,7 +13,7 @@ from qbench.data.views import View
 from qbench.efficiency.measure import measure
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell, Plan
-from qbench.engine.pipeline import concrete
+from qbench.engine.samples import concrete
 from qbench.errors import BadSample
 from qbench.files import write_text
 from qbench.models.base import USUAL

@@ -15,10 +15,10 @@ from torch import Tensor
 from qbench.data.views import View
 from qbench.draws import Draw
 from qbench.engine.cells import Cell, Settings, Shard
-from qbench.errors import BadSample, BadTarget, ConditionError, DataError, NotApplicable
+from qbench.engine.samples import Good, concrete, degraded, load_shard
+from qbench.errors import BadTarget, DataError, NotApplicable
 from qbench.models.base import Cut, LoadedModel, finite
 from qbench.models.names import agree
-from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Context, Dataset, Facts, FeatureMethod, Image, ImageMethod, Sample
 
 Columns = Mapping[str, Any]
@@ -58,41 +58,6 @@ class Bench(Protocol):
     def scoring(self, cell: Cell) -> Scoring: ...
 
 
-def concrete(view: ViewSpec, model: LoadedModel) -> View:
-    """A view with the model's own sizes where the suite leaves them to it."""
-    convention = model.input
-    return View(
-        convention.resize if view.resize == "model" else view.resize,
-        convention.size if view.crop == "model" else view.crop,
-        convention.interpolation if view.interpolation == "model" else view.interpolation,
-    )
-
-
-@dataclass
-class _Good:
-    """The samples of a shard that could be read, and the errors of the others by position."""
-
-    samples: list[Sample]
-    positions: list[int]
-    errors: dict[int, str]
-    ids: list[str]
-
-
-def load_shard(dataset: Dataset, shard: Shard) -> _Good:
-    """Decode a shard once. A sample that cannot be read is kept by id, with its error."""
-    ids = list(dataset.manifest().ids[shard.start : shard.stop])
-    good = _Good([], [], {}, ids)
-    for position in range(shard.stop - shard.start):
-        try:
-            sample = dataset.load(shard.start + position)
-        except BadSample as error:
-            good.errors[position] = error.message
-        else:
-            good.samples.append(sample)
-            good.positions.append(position)
-    return good
-
-
 def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Bench) -> Iterator[Outcome]:
     """The outcomes of `cells`, which share a source, on one shard; a cell's outcome comes as soon as it is whole.
 
@@ -114,12 +79,12 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Be
 class _Viewed:
     """The good samples of a shard after a view: clean pictures, and targets moved along."""
 
-    good: _Good
+    good: Good
     images: Sequence[Image]
     targets: Sequence[Any]
 
 
-def _run_view(view: View, cells: Sequence[Cell], good: _Good, settings: Settings, bench: Bench) -> Iterator[Outcome]:
+def _run_view(view: View, cells: Sequence[Cell], good: Good, settings: Settings, bench: Bench) -> Iterator[Outcome]:
     try:
         images = [view.apply(sample.image) for sample in good.samples]
         targets = [
@@ -145,7 +110,7 @@ def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, b
     try:
         condition = bench.condition(cells[0])
         pairs = [
-            _degraded(condition, image, Draw(settings.seed, sample.id))
+            degraded(condition, image, Draw(settings.seed, sample.id))
             for image, sample in zip(viewed.images, viewed.good.samples, strict=True)
         ]
     except Exception as error:
@@ -160,19 +125,6 @@ def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, b
     for cell in cells:
         if cell.site != "image":
             yield _outcome(cell, work, batches, lambda c: _run_model(c, batches, fronts, bench))
-
-
-def _degraded(condition: Condition, image: Image, draw: Draw) -> tuple[Image, Facts]:
-    """A copy of the picture, degraded: whatever a condition does to what it is given, others see the clean one.
-
-    Raises ConditionError for anything but a picture of the same size."""
-    degraded, facts = condition.apply(image.copy(), draw)
-    if not isinstance(degraded, np.ndarray) or degraded.dtype != np.uint8 or degraded.shape != image.shape:
-        given = (
-            f"{degraded.dtype} {list(degraded.shape)}" if isinstance(degraded, np.ndarray) else type(degraded).__name__
-        )
-        raise ConditionError(f"{condition.label} gave {given}; a condition gives uint8 {list(image.shape)} for such")
-    return degraded, facts
 
 
 @dataclass(frozen=True)
