@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from qbench.engine.plan import Options, load_suite, make_plan, with_live
 from qbench.engine.run import run_plan
 from qbench.engine.run_info import CellInfo, RunInfo
-from qbench.suite.load import Document, validated
+from qbench.suite.faults import validated
+from qbench.suite.load import Document
 from qbench.suite.schema import Suite
 
 if TYPE_CHECKING:

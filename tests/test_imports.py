@@ -12,7 +12,19 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named", "files", "home", "memory"}
+BASE = {
+    "errors",
+    "registry",
+    "draws",
+    "vocabulary",
+    "shipped",
+    "threads",
+    "named",
+    "files",
+    "home",
+    "memory",
+    "importing",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "suite": {"degrade.drawn"},
     "data": set(),

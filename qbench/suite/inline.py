@@ -12,7 +12,8 @@ from qbench import registry
 from qbench.errors import SuiteError
 from qbench.named import Named, NamedItem
 from qbench.suite.construct import construct, entry_of, expanded
-from qbench.suite.load import Document, load_suite_document, validated
+from qbench.suite.faults import validated
+from qbench.suite.load import Document, load_suite_document
 from qbench.suite.schema import Suite
 from qbench.vocabulary import Condition, Dataset
 

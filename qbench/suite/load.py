@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from qbench.errors import Place, SuiteError, nearest
+from qbench.errors import Place, SuiteError
 from qbench.home import VARIABLE, home
 
 KeyPath: TypeAlias = tuple[str | int, ...]
-M = TypeVar("M", bound=BaseModel)
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -134,62 +132,3 @@ def merged(base: dict[str, Any], child: dict[str, Any], path: KeyPath, places: d
         for old in [p for p in places if p[: len(here)] == here]:
             del places[old]
     return whole
-
-
-def validated(model: type[M], document: Document) -> M:
-    """`document` as `model`. Raises SuiteError for its first fault, at its place, with the nearest valid key."""
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as error:
-        raise explain(error, document, known=_keys(model)) from None
-
-
-def explain(error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()) -> SuiteError:
-    """The first fault of a validation as one sentence with its place; `at` is where the validated data stands."""
-    unknown = {"extra_forbidden", "unexpected_keyword_argument"}
-    found = error.errors(include_url=False)
-    first = next((each for each in found if each["type"] in unknown), found[0])
-    path = at + tuple(part for part in first["loc"])
-    shown = _existing(path, document.data)
-    key = str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] in unknown:
-        text = f"unknown key {key!r}{nearest(key, known)}"
-    elif first["type"] in {"missing", "missing_argument"}:
-        text = f"key {key!r} is missing"
-    elif first["type"] in {"value_error", "assertion_error"}:
-        text = first["msg"].split(", ", 1)[-1]
-    else:
-        text = f"{key!r}: {first['msg'][0].lower() + first['msg'][1:]}, not {_short(first['input'])}"
-    return SuiteError(text, place=document.place(shown))
-
-
-def _existing(path: KeyPath, data: Any) -> KeyPath:
-    """`path` without the parts that pydantic adds for unions and functions."""
-    kept: list[str | int] = []
-    for part in path:
-        known = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
-        if part in known:
-            data = data[part]
-            kept.append(part)
-    return tuple(kept)
-
-
-def _keys(model: type[BaseModel]) -> set[str]:
-    """The field names of a model and of the models inside it."""
-    found: set[str] = set()
-    for name, info in model.model_fields.items():
-        found.add(name)
-        for inner in _models(info.annotation):
-            found |= _keys(inner)
-    return found
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

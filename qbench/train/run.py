@@ -19,7 +19,8 @@ from safetensors.torch import save
 from qbench import cards, files, registry
 from qbench.named import Named
 from qbench.suite.construct import construct, entry_of
-from qbench.suite.load import Document, KeyPath, explain
+from qbench.suite.faults import explain
+from qbench.suite.load import Document, KeyPath
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
