@@ -13,7 +13,7 @@ from qbench.degrade.drawn import prepared
 from qbench.errors import Place, QbenchError, SuiteError, nearest
 from qbench.named import Named
 from qbench.registry import Entry, Kind, get
-from qbench.suite.faults import explain
+from qbench.suite.faults import check_kinds, explain
 from qbench.suite.load import Document, KeyPath
 
 RESERVED = ("recipe", "weights", "train_seeds")
@@ -52,13 +52,15 @@ def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> 
         if key not in known:
             raise SuiteError(_no_parameter(entry, named, key, known), place=document.place((*at, key)))
     try:
-        return prepared(entry, params) if entry.kind == "condition" else entry.target(*first, **params)
+        made = prepared(entry, params) if entry.kind == "condition" else entry.target(*first, **params)
     except ValidationError as error:
         raise explain(error, document, at=at, kind=entry.target, known=known) from None
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(at)) from None
+    check_kinds(params, made, document, at=at)
+    return made
 
 
 def _rest(entry: Entry, named: Named, place: Place | None) -> list[str]:

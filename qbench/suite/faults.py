@@ -10,12 +10,21 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from qbench.errors import SuiteError, nearest
+from qbench.kinds import KINDS, misfits
 from qbench.suite.keys import field_at, home_of, keys_at
 from qbench.suite.load import Document, KeyPath
 
 M = TypeVar("M", bound=BaseModel)
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 _MISSING = {"missing", "missing_argument"}
+_WORDS = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), f"expected {KINDS[int]}"),
+    **dict.fromkeys(("float_type", "float_parsing"), f"expected {KINDS[float]}"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), f"expected {KINDS[bool]}"),
+    **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),
+    **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "expected keys with their values"),
+    "string_type": f"expected {KINDS[str]}",
+}
 _QUOTED = re.compile(r"'([^']*)'")
 _PREFIX = re.compile(r"^(Value error|Assertion failed), ")
 
@@ -23,9 +32,17 @@ _PREFIX = re.compile(r"^(Value error|Assertion failed), ")
 def validated(model: type[M], document: Document) -> M:
     """`document` as `model`. Raises SuiteError for its first fault, at its place, with the nearest valid key."""
     try:
-        return model.model_validate(document.data)
+        made = model.model_validate(document.data)
     except ValidationError as error:
         raise explain(error, document, kind=model) from None
+    check_kinds(document.data, made, document)
+    return made
+
+
+def check_kinds(given: Any, made: Any, document: Document, *, at: KeyPath = ()) -> None:
+    """Raise SuiteError for the first value that pydantic took for one of another kind."""
+    for path, text in misfits(given, made):
+        raise SuiteError(text, place=document.place(at + path))
 
 
 def explain(
@@ -85,7 +102,7 @@ def _unfit(fault: ErrorDetails, shown: KeyPath) -> str:
     name = keys[-1] if keys else str(fault["loc"][-1]) if fault["loc"] else ""
     said, given = message(fault["msg"]), fault["input"]
     near = nearest(given, _QUOTED.findall(said)) if isinstance(given, str) else ""
-    return f"{name!r}: {said[:1].lower() + said[1:]}, not {_short(given)}{near}"
+    return f"{name!r}: {_WORDS.get(fault['type'], said[:1].lower() + said[1:])}, not {_short(given)}{near}"
 
 
 def _existing(path: KeyPath, data: Any) -> KeyPath:

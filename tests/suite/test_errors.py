@@ -108,6 +108,26 @@ def problem(file: Path) -> str:
         ("damp]", "{afd: {base: -4}}]", 13, "'base': input should be greater than or equal to 1, not -4"),
         ("direct,", "{direct: {weights: x}},", 13, "method 'direct' is not declared as trained; it takes no 'weights'"),
         ("direct,", "{direct: {recipe: x}},", 13, "method 'direct' is not declared as trained; it takes no 'recipe'"),
+        ("tables: [", "tables: 3 # [", 14, "'tables': expected a list, not 3"),
+        ("seed: 3", "seed: 3\nplugins: &a\n- *a", 5, "an alias stands inside of what it names"),
+        ("models: [toy]", "models: &a [{chain: *a}]", 8, "an alias stands inside of what it names"),
+        ("version: 1", "version: '1'", 2, "'version': expected a whole number, not '1'"),
+        ("version: 1", "version: true", 2, "'version': expected a whole number, not True"),
+        ("batch: 4", "batch: 4.0", 5, "'batch': expected a whole number, not 4.0"),
+        ("batch: 4", "threads: '2'", 5, "'threads': expected a whole number, not '2'"),
+        ("batch: 4", "max_bad: true", 5, "'max_bad': expected a number, not True"),
+        ("models: [toy]", "models: [toy]\n    view: {crop: true}", 9, "'crop': expected a whole number, not True"),
+        ("models: [toy]", "models: [{'timm:resnet18': {pretrained: 'no'}}]", 8, "expected true or false, not 'no'"),
+        ("models: [toy]", "models: [{'timm:resnet18': {input: {size: '9'}}}]", 8, "'size': expected a whole number"),
+        ("count: 10", "count: true", 7, "'count': expected a whole number, not True"),
+        ("quality: [25, 7]", "quality: '7'", 11, "'quality': expected a whole number, not '7'"),
+        ("quality: [25, 7]", "quality: [7, true]", 11, "'quality': expected a whole number, not True"),
+        ("quality: [25, 7]", "quality: {any: [7, '8']}", 11, "'quality': expected a whole number, not '8'"),
+        ("quality: [25, 7]", "quality: {between: [true, 8]}", 11, "expected {any: [..]}"),
+        ("quality: [25, 7]", "quality: {between: [5, 1000000000000]}", 11, "lies in 1..100, not 1000000000000"),
+        ("quality: [25, 7]", f"quality: {{between: [5, {10**40}]}}", 11, "'quality'"),
+        ("times: [2, 3]", "times: 2, quality: {any: ['7']}", 12, "'quality': expected a whole number, not '7'"),
+        ("- clean", "- chain: {steps: [{jpeg: {quality: '7'}}]}", 10, "expected a whole number, not '7'"),
     ],
 )
 def test_a_fault_names_its_place(toy: Suite, old: str, new: str, line: int | None, said: str) -> None:
@@ -156,6 +176,20 @@ def test_variables_are_filled_from_the_environment(toy: Suite, monkeypatch: pyte
     assert load_suite(file)[0].title == "none of it"
     monkeypatch.setenv("QB_TITLE", "told")
     assert load_suite(file)[0].title == "told"
+
+
+def test_a_variable_alone_may_stand_for_a_number(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QB_COUNT", "6")
+    monkeypatch.setenv("QB_BATCH", "2")
+    file = toy(("count: 10", "count: '${QB_COUNT:-10}'"), ("batch: 4", "batch: '${QB_BATCH}'"),
+               ("seed: 3", "seed: ${QB_SEED:-5}\ntitle: ${QB_COUNT}"),
+               ("damp]", "{damp: {factor: 1e-1}}]"))  # fmt: skip
+    suite, document = load_suite(file)
+    assert (suite.engine.batch, suite.seed, suite.title) == (2, 5, "6")
+    plan = make_plan(suite, document, Options(plugin_files=(PLUGIN,), device="cpu"))
+    assert plan.sources[0].samples == 6
+    assert plan.cells[-1].method.params == {"factor": 0.1}
+    assert "expected a whole number, not '06'" in problem(toy(("seed: 3", "seed: '0${QB_COUNT}'")))
 
 
 def test_the_folder_of_what_qbench_made_is_known_without_being_set(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
