@@ -75,6 +75,7 @@ BUILTIN = (
     "qbench.methods.quac",
     "qbench.methods.quarf",
 )
+PLUGIN_FILE = "qbench_plugin_"
 T = TypeVar("T")
 
 
@@ -194,6 +195,14 @@ def load_builtin() -> None:
             point.load()
 
 
+def reaches_workers(entry: Entry, modules: Iterable[str]) -> bool:
+    """Whether a process that imports the built-in entries, the installed entry points, plug-in files and `modules` gets
+    to know this entry: it is declared below one of their packages."""
+    installed = (point.module for point in entry_points(group="qbench"))
+    tops = {name.partition(".")[0] for name in ("qbench", *installed, *modules)}
+    return entry.module.partition(".")[0] in tops or entry.module.startswith(PLUGIN_FILE)
+
+
 def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
     """Import the suite's `plugins` and every `--plugin FILE`; safe to call again in each worker.
 
@@ -208,7 +217,7 @@ def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
 
 def load_file(file: Path) -> ModuleType:
     """Import one plug-in file under the name `qbench_plugin_STEM`, once a process."""
-    name = f"qbench_plugin_{file.stem}"
+    name = f"{PLUGIN_FILE}{file.stem}"
     if name in sys.modules:
         return _same_file(sys.modules[name], file)
     spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None

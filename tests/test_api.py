@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import qbench
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
-from qbench.errors import SuiteError
+from qbench.errors import QbenchError, StoreError, SuiteError
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 COUNT, SIZE = 21, 32
@@ -223,3 +223,42 @@ def test_a_suite_without_any_model_is_refused() -> None:
         qbench.run(suite(), device="cpu")
     with pytest.raises(SuiteError, match=r"unknown method 'api-swop' \(did you mean 'api-swap'\?\)"):
         qbench.run(suite(methods=["api-swop"]), models={"mine": network()}, input=INPUT, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"models": {"mine": "resnet18"}},
+            r"models\['mine'\] is to be a torch.nn.Module, not 'resnet18'; .*timm:resnet18",
+        ),
+        ({"input": {"mien": INPUT}}, r"input\['mien'\] is for no model of `models` \(did you mean 'mine'\?\)"),
+        ({"limit": 0}, "the limit is at least 1 sample of every dataset, not 0"),
+    ],
+)
+def test_what_a_caller_gives_wrong_is_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(QbenchError, match=said):
+        qbench.run(suite(), **{"models": {"mine": network()}, "device": "cpu", **options})
+
+
+def test_out_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(StoreError, match=r"file is a file; name a folder"):
+        qbench.run(suite(), models={"mine": network()}, input=INPUT, out=tmp_path / "file", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"methods": ["api-swap"]},
+        {"conditions": [{"chain": {"steps": ["api-speckle"]}}]},
+        {"dataset": {"name": "api-blocks", "count": 3}},
+    ],
+)
+def test_what_this_process_alone_declares_is_refused_with_several_workers(task: dict[str, Any], tmp_path: Path) -> None:
+    plain = {"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"], "methods": ["direct"]}
+    asked = suite(models=["builtin:scenes"], **{**plain, **task})
+    with pytest.raises(SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or put it"):
+        qbench.run(asked, out=tmp_path, device="cpu", workers=2)
+    found = qbench.run(suite(models=["builtin:scenes"], **plain), out=tmp_path, device="cpu", workers=2)
+    assert set(found.cells()["status"]) == {"done"}

@@ -51,17 +51,17 @@ def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
 
 def code_of(task: registry.Entry, *parts: Part) -> str:
     """Digest of the code that a cell runs."""
-    modules = [entry.module for part in parts for entry in _entries(part)]
+    modules = [entry.module for part in parts for entry in entries_of(part)]
     modules += [type(part.target).__module__ for part in parts if inner(part.target)]
     return fingerprints.code_digest([*modules, task.module, task.target.predict, "qbench.engine.pipeline"])
 
 
 def libraries_of(condition: Part) -> dict[str, str]:
     """Versions of what decides every result, and of the codecs and libraries of this condition."""
-    names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
+    names = {name for entry in entries_of(condition) for name in entry.facts.get("libraries", ())}
     return {name: fingerprints.library_version(name) for name in names} | fingerprints.library_versions()
 
 
-def _entries(part: Part) -> list[registry.Entry]:
+def entries_of(part: Part) -> list[registry.Entry]:
     """The part's own entry and, for a composite one, those that it runs through."""
     return [part.entry, *inner(part.target)]

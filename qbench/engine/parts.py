@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from qbench import registry
-from qbench.engine.keys import Part
+from qbench.engine.keys import Part, entries_of
 from qbench.errors import SuiteError
 from qbench.named import Named
 from qbench.suite.construct import construct, entry_of, expanded
@@ -75,6 +75,16 @@ def told_apart(kind: registry.Kind, parts: Sequence[Part], document: Document) -
             raise SuiteError(text, place=document.place(part.path))
         seen.add(_seen_as(part))
     return list(parts)
+
+
+def check_reach(parts: Iterable[Part], plugins: Sequence[str], document: Document) -> None:
+    """Raise SuiteError for what a process that imports the suite's plug-ins does not get to know."""
+    for part in parts:
+        for entry in entries_of(part):
+            if not registry.reaches_workers(entry, plugins):
+                text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which other processes do not import"
+                advice = "use one worker, or put it into a module that the suite's `plugins` name"
+                raise SuiteError(f"{text}; {advice}", place=document.place(part.path))
 
 
 def _seen_as(part: Part) -> Hashable:

@@ -14,8 +14,9 @@ from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
-from qbench.engine.parts import fanned_out, metrics_of, parts_of, told_apart
-from qbench.errors import DataError, QbenchError, SuiteError, nearest
+from qbench.engine.parts import check_reach, fanned_out, metrics_of, parts_of, told_apart
+from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
+from qbench.models.files import sha256
 from qbench.named import Named
 from qbench.published import published_tables
 from qbench.suite.compared import check_controls, train_seeds
@@ -37,6 +38,8 @@ class Options:
     device: str = "auto"
     plugin_files: tuple[Path, ...] = ()
     live: Mapping[str, Any] = field(default_factory=dict)
+    one_process: bool = True
+    """Whether the cells are computed by this process, or by others that do not know what it declared itself."""
 
 
 def load_suite(file: Path) -> tuple[Suite, Document]:
@@ -54,6 +57,8 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     except QbenchError as error:
         raise SuiteError(error.message, place=error.place or document.place(("plugins",))) from error
     registry.load_plugins((), options.plugin_files)
+    if options.limit is not None and options.limit < 1:
+        raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
     only = _only(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
@@ -122,6 +127,8 @@ def _task_cells(
     conditions = fanned_out("condition", spec.conditions, places, document)
     methods = parts_of("method", spec.methods, (*path, "methods"), document, options.live)
     metrics = metrics_of(task, spec, path, document)
+    if not options.one_process:
+        check_reach([*datasets, *models, *conditions, *methods, *metrics], suite.plugins, document)
     for dataset in datasets:
         source = _source(dataset, suite, options.limit, document)
         sources.append(source)
@@ -199,20 +206,34 @@ def _weights(
     """The method's weights for this model and dataset: path, sha256, and why there are none."""
     if not method.entry.facts["trained"]:
         return None, "", ""
-    given = method.named.params.get("weights")
-    if given is not None:
-        if not Path(given).is_file():
-            raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
-        return Path(given), cards.digest(Path(given)), ""
+    given, recipe = (_text(method, key, document) for key in ("weights", "recipe"))
+    name = method.named.name
     model_names = None if method.entry.facts["site"] == "image" else _names(model)
-    name, recipe = method.named.name, method.named.params.get("recipe")
     try:
+        if given is not None:
+            return Path(given), _digest(Path(given)), ""
         found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
         return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
     return found.path, found.sha256, ""
+
+
+def _text(method: Part, key: str, document: Document) -> str | None:
+    """What the suite says of a trained method under `key`. Raises SuiteError for anything but text."""
+    value = method.named.params.get(key)
+    if value is None or isinstance(value, str | Path):
+        return None if value is None else str(value)
+    at = (*method.path, method.named.name) if method.named.inner else method.path
+    raise SuiteError(f"{key!r}: expected text, not {value!r}", place=document.place((*at, key)))
+
+
+def _digest(weights: Path) -> str:
+    cards.check_made(weights)
+    if not weights.exists():
+        raise WeightsError(f"weights {weights} do not exist")
+    return sha256(weights)
 
 
 def _names(part: Part) -> tuple[str, ...]:

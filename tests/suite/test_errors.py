@@ -106,6 +106,8 @@ def problem(file: Path) -> str:
         ("damp]", "{afd: {guide: mul_residuals}}]", 13, "(did you mean 'mul_residual'?)"),
         ("damp]", "{afd: {recipie: lite0}}]", 13, "no parameter 'recipie' (did you mean 'recipe'?)"),
         ("damp]", "{afd: {base: -4}}]", 13, "'base': input should be greater than or equal to 1, not -4"),
+        ("damp]", "{arcnn: {weights: 3}}]", 13, "'weights': expected text, not 3"),
+        ("damp]", "{arcnn: {recipe: [scenes]}}]", 13, "'recipe': expected text, not ['scenes']"),
         ("direct,", "{direct: {weights: x}},", 13, "method 'direct' is not declared as trained; it takes no 'weights'"),
         ("direct,", "{direct: {recipe: x}},", 13, "method 'direct' is not declared as trained; it takes no 'recipe'"),
         ("tables: [", "tables: 3 # [", 14, "'tables': expected a list, not 3"),
@@ -153,6 +155,14 @@ def test_weights_that_do_not_exist_or_fit_are_told(toy: Suite, tmp_path: Path) -
     text = problem(toy(("damp]", "{arcnn: {weights: /no/weights.safetensors}}]")))
     assert "/no/weights.safetensors do not exist" in text
     assert "toy.yaml:13:" in text
+    folder = problem(toy(("damp]", f"{{arcnn: {{weights: {tmp_path}}}}}]")))
+    assert f"weights {tmp_path} cannot be read: Is a directory" in folder
+
+
+def test_weights_of_a_method_that_a_card_makes_name_the_command(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QBENCH_HOME", "/none")
+    text = problem(toy(("damp]", "{arcnn: {weights: /none/weights/arcnn-scenes-s3.safetensors}}]")))
+    assert "qbench train arcnn scenes --seed 3" in text
 
 
 def test_extends_merges_one_level_and_keeps_places(toy: Suite, tmp_path: Path) -> None:
