@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
@@ -15,7 +15,33 @@ from qbench.suite.load import Document, KeyPath
 from qbench.suite.schema import TaskSpec
 
 
-def metrics_of(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[Part]:
+@dataclass(frozen=True)
+class TaskParts:
+    """All that a task of a suite names, built."""
+
+    task: registry.Entry
+    datasets: Sequence[Part]
+    models: Sequence[Part]
+    conditions: Sequence[Part]
+    methods: Sequence[Part]
+    metrics: Sequence[Part]
+
+
+def task_parts(spec: TaskSpec, path: KeyPath, document: Document, live: Mapping[str, Any]) -> TaskParts:
+    """Raises SuiteError for names and parameters that do not hold, and for two items of the same label."""
+    task = entry_of("task", Named(name=spec.task), (*path, "task"), document)
+    places = [(*path, "conditions", i) for i in range(len(spec.conditions))]
+    return TaskParts(
+        task,
+        _fanned_out("dataset", [spec.dataset], [(*path, "dataset")], document),
+        _told_apart("model", _parts("model", spec.models, (*path, "models"), document, live), document),
+        _fanned_out("condition", spec.conditions, places, document),
+        _parts("method", spec.methods, (*path, "methods"), document, live),
+        _metrics(task, spec, path, document),
+    )
+
+
+def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[Part]:
     """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
     asked = spec.metrics or [Named(name=name) for name in task.target.shown]
     found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
@@ -26,7 +52,7 @@ def metrics_of(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Do
     return found
 
 
-def parts_of(
+def _parts(
     kind: registry.Kind, items: Sequence[Named], path: KeyPath, document: Document, live: Mapping[str, Any]
 ) -> list[Part]:
     """One object for each item."""
@@ -38,13 +64,15 @@ def parts_of(
     ]
 
 
-def fanned_out(kind: registry.Kind, items: Sequence[Named], paths: Sequence[KeyPath], document: Document) -> list[Part]:
+def _fanned_out(
+    kind: registry.Kind, items: Sequence[Named], paths: Sequence[KeyPath], document: Document
+) -> list[Part]:
     """One object for each item and combination of the parameters that it gives as lists.
 
     Where objects of an item would share a label, the parameters tell them apart: `scenes (split val)`. Raises
     SuiteError for two items of the same label."""
     found = [part for named, path in zip(items, paths, strict=True) for part in _fan_out(kind, named, path, document)]
-    return told_apart(kind, found, document)
+    return _told_apart(kind, found, document)
 
 
 def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[Part]:
@@ -66,7 +94,7 @@ def _told_from(part: Part, alike: Sequence[Part]) -> Part:
     return replace(part, label=f"{part.label} ({told})") if told else part
 
 
-def told_apart(kind: registry.Kind, parts: Sequence[Part], document: Document) -> list[Part]:
+def _told_apart(kind: registry.Kind, parts: Sequence[Part], document: Document) -> list[Part]:
     """`parts`, no two of which have the same label. Raises SuiteError at the second one's place."""
     seen: set[Hashable] = set()
     for part in parts:
@@ -77,9 +105,9 @@ def told_apart(kind: registry.Kind, parts: Sequence[Part], document: Document) -
     return list(parts)
 
 
-def check_reach(parts: Iterable[Part], plugins: Sequence[str], document: Document) -> None:
+def check_reach(parts: TaskParts, plugins: Sequence[str], document: Document) -> None:
     """Raise SuiteError for what a process that imports the suite's plug-ins does not get to know."""
-    for part in parts:
+    for part in (*parts.datasets, *parts.models, *parts.conditions, *parts.methods, *parts.metrics):
         for entry in entries_of(part):
             if not registry.reaches_workers(entry, plugins):
                 text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which other processes do not import"

@@ -14,13 +14,13 @@ from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, code_of, identity_of, libraries_of, method_facts, metric_facts
-from qbench.engine.parts import check_reach, fanned_out, metrics_of, parts_of, told_apart
+from qbench.engine.parts import check_reach, task_parts
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
 from qbench.models.files import sha256
 from qbench.named import Named
 from qbench.published import published_tables
 from qbench.suite.compared import check_controls, train_seeds
-from qbench.suite.construct import entry_of, in_tables
+from qbench.suite.construct import in_tables
 from qbench.suite.faults import validated
 from qbench.suite.load import Document, KeyPath, load_suite_document
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
@@ -120,25 +120,19 @@ def _task_cells(
     sources: list[Source],
 ) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
     """The cells of a task, and where the method of each stands."""
-    task = entry_of("task", Named(name=spec.task), (*path, "task"), document)
-    datasets = fanned_out("dataset", [spec.dataset], [(*path, "dataset")], document)
-    models = told_apart("model", parts_of("model", spec.models, (*path, "models"), document, options.live), document)
-    places = [(*path, "conditions", i) for i in range(len(spec.conditions))]
-    conditions = fanned_out("condition", spec.conditions, places, document)
-    methods = parts_of("method", spec.methods, (*path, "methods"), document, options.live)
-    metrics = metrics_of(task, spec, path, document)
+    parts = task_parts(spec, path, document, options.live)
     if not options.one_process:
-        check_reach([*datasets, *models, *conditions, *methods, *metrics], suite.plugins, document)
-    for dataset in datasets:
+        check_reach(parts, suite.plugins, document)
+    for dataset in parts.datasets:
         source = _source(dataset, suite, options.limit, document)
         sources.append(source)
-        for condition, model, method in itertools.product(conditions, models, methods):
+        for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             seeds = train_seeds(spec, method.named, method.path, document)
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
                 cell = _cell(
-                    task, dataset, spec, condition, model, method, metrics, train_seed, settings, len(sources) - 1,
-                    document,
+                    parts.task, dataset, spec, condition, model, method, parts.metrics, train_seed, settings,
+                    len(sources) - 1, document,
                 )  # fmt: skip
                 yield cell, method.path
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from qbench import registry
+from qbench.cards import card_path, load_card, recipe_of
+from qbench.engine.parts import TaskParts, task_parts
 from qbench.engine.plan import Options, load_suite, make_plan
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, SuiteError
 from tests.conftest import PLUGIN, ROOT
 
 Suite = Callable[..., Path]
@@ -220,10 +223,45 @@ def test_a_model_without_its_weights_says_how_to_make_them(
     assert "qbench train afd scenes --seed 7" in said
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "suites").rglob("*.yaml")), ids=lambda file: file.name)
-def test_every_shipped_suite_is_valid_as_a_file(file: Path) -> None:
-    suite, _ = load_suite(file)
-    assert suite.suite == file.stem
+def built(file: Path) -> list[TaskParts]:
+    """All that a suite names, without its data and without weights."""
+    suite, document = load_suite(file)
+    registry.load_plugins(suite.plugins, ())
+    return [task_parts(spec, ("tasks", i), document, {}) for i, spec in enumerate(suite.tasks)]
+
+
+SHIPPED = sorted((ROOT / "suites").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_every_shipped_suite_is_valid_with_all_that_it_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QBENCH_DATA", "/no/data")
+    monkeypatch.setenv("QBENCH_WEIGHTS", "/no/weights")
+    assert load_suite(file)[0].suite == file.stem
+    for parts in built(file):
+        assert all((parts.datasets, parts.models, parts.conditions, parts.methods, parts.metrics))
+        for method in (part for part in parts.methods if part.entry.facts["trained"]):
+            card = load_card(card_path(method.named.name))
+            recipe = method.named.params.get("recipe")
+            assert recipe is None or recipe_of(card, recipe)
+
+
+@pytest.mark.parametrize(
+    ("suite", "old", "new", "said"),
+    [
+        ("jpeg", "afd", "adf", "unknown method 'adf' (did you mean 'afd'?)"),
+        ("paper/afd-table-1", "torchvision:", "torchvison:", "did you mean 'torchvision:resnet50'?"),
+        ("segmentation-camvid", "classes: ", "clases: ", "no parameter 'clases' (did you mean 'classes'?)"),
+        ("codecs", "quality: ", "qualty: ", "no parameter 'qualty' (did you mean 'quality'?)"),
+    ],
+)
+def test_a_slip_in_a_shipped_suite_is_found(suite: str, old: str, new: str, said: str, tmp_path: Path) -> None:
+    text = (ROOT / "suites" / f"{suite}.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "slip.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(SuiteError) as caught:
+        built(tmp_path / "slip.yaml")
+    assert said in str(caught.value)
 
 
 def test_no_python_object_is_made_from_yaml(toy: Suite) -> None:
