@@ -23,6 +23,7 @@ _WORDS = {
     **dict.fromkeys(("bool_type", "bool_parsing"), f"expected {KINDS[bool]}"),
     **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),
     **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "expected keys with their values"),
+    "path_type": "expected a path",
     "string_type": f"expected {KINDS[str]}",
 }
 _QUOTED = re.compile(r"'([^']*)'")

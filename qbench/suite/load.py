@@ -53,6 +53,8 @@ def load_yaml(file: Path) -> Document:
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
+    except RecursionError:
+        raise SuiteError("lists or mappings stand in each other too deeply", place=Place(file, 1, 1)) from None
     finally:
         loader.dispose()
 

@@ -174,6 +174,17 @@ def test_a_fault_is_one_line_with_the_documented_code(
     assert said.format(**names) in done.stderr
 
 
+def test_a_plan_tells_why_a_cell_will_fail(tmp_path: Path, toy: Suite) -> None:
+    lost = toy(("[toy]", "[{'timm:resnett18': {pretrained: false}}]"), ("direct, median3, damp", "direct"))
+    told = qbench("plan", lost, "--out", tmp_path / "run", "--limit", 1, "--device", "cpu")
+    assert (
+        "estimated time: unknown, since a cell fails here: timm has no model 'resnett18' (did you mean" in told.stdout
+    )
+    broken = toy(("direct, median3, damp", "broken"))
+    told = qbench("plan", broken, "--out", tmp_path / "run", "--limit", 1, "--device", "cpu", "--plugin", PLUGIN)
+    assert "estimated time: unknown, since a cell fails here: RuntimeError: out of luck" in told.stdout
+
+
 def test_list_takes_one_or_many_and_version_is_told() -> None:
     assert qbench("list", "method", "dir*").stdout == qbench("list", "methods", "dir*").stdout
     assert "direct" in qbench("list", "method", "dir*").stdout
