@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from qbench.engine.plan import Options, load_suite, make_plan, with_live
 from qbench.engine.run import run_plan
 from qbench.engine.run_info import CellInfo, RunInfo
-from qbench.suite.load import Document, validated
+from qbench.errors import QbenchError, nearest
+from qbench.suite.faults import validated
+from qbench.suite.load import Document
 from qbench.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -104,14 +106,16 @@ def run(
     """Run a suite (a file, or the same keys as a mapping) and return its results.
 
     `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name).
-    Methods, datasets and conditions of your own are named in the suite after their decorators ran. Live networks run
-    in this process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`.
+    Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
+    `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`.
     Raises SuiteError, DataError, StoreError."""
     from qbench.cli.options import run_directory
 
     live = _live(models or {}, input)
     loaded, document = _suite(suite, list(live))
-    plan = make_plan(loaded, document, Options(limit=limit, only=tuple(only), device=device, live=live))
+    options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
+    plan = make_plan(loaded, document, options)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
     return Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
 
@@ -139,9 +143,17 @@ def _live(
 ) -> dict[str, Any]:
     if not models:
         return {}
+    from torch import nn
+
     from qbench.models.live import LiveModel
     from qbench.vocabulary import InputConvention
 
+    for name in [name for name, net in models.items() if not isinstance(net, nn.Module)]:
+        text = f"models[{name!r}] is to be a torch.nn.Module, not {models[name]!r}"
+        raise QbenchError(f"{text}; models by name stand in the suite, such as `models: [timm:resnet18]`")
+    for name in input if isinstance(input, Mapping) else ():
+        if name not in models:
+            raise QbenchError(f"input[{name!r}] is for no model of `models`{nearest(name, models)}")
     default = input if isinstance(input, InputConvention) else InputConvention(size=224, resize=256)
     by_name = input if isinstance(input, Mapping) else {}
     return {f"live:{name}": LiveModel(name, net, by_name.get(name, default)) for name, net in models.items()}

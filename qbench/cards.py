@@ -15,7 +15,8 @@ from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
 from qbench.files import sha256
 from qbench.home import home
 from qbench.shipped import shipped
-from qbench.suite.load import Document, load_yaml, validated
+from qbench.suite.faults import validated
+from qbench.suite.load import Document, load_yaml
 from qbench.train.inherit import inherited
 from qbench.train.schema import Card, RecipeSpec, WeightsRef
 

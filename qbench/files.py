@@ -6,6 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,13 +38,31 @@ def atomic(file: Path, write: Callable[[Path], None]) -> None:
             os.fsync(written.fileno())
         temporary.replace(file)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise StoreError(
             f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
         ) from None
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(file: Path) -> None:
+    """Where a folder is missing or is a file, there is nothing to remove."""
+    with suppress(OSError):
+        file.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Raise StoreError now rather than when work is done: the folder is made and written into, and no trace stays."""
+    probe = folder / f".{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written into: {error.strerror or error}; choose another --out") from None
+    finally:
+        _remove(probe)
 
 
 def write_bytes(file: Path, content: bytes) -> None:

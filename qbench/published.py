@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qbench.errors import QbenchError, SuiteError, nearest
 from qbench.shipped import shipped
-from qbench.suite.load import Document, load_yaml, validated
+from qbench.suite.faults import validated
+from qbench.suite.load import Document, load_yaml
 from qbench.suite.schema import Suite
 
 FOLDER = "baselines/published"

@@ -16,12 +16,15 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, closest, nearest
+from qbench.importing import importing
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
 KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
+Site = Literal["none", "image", "feature", "model"]
+SITES: tuple[Site, ...] = get_args(Site)
 BUILTIN = (
     "qbench.tasks.classification",
     "qbench.tasks.classification.metrics",
@@ -72,6 +75,7 @@ BUILTIN = (
     "qbench.methods.quac",
     "qbench.methods.quarf",
 )
+PLUGIN_FILE = "qbench_plugin_"
 T = TypeVar("T")
 
 
@@ -108,11 +112,13 @@ def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], 
     return decorate
 
 
-def method(
-    name: str, *, site: Literal["none", "image", "feature", "model"], trained: bool = False, oracle: bool = False
-) -> Callable[[T], T]:
+def method(name: str, *, site: Site, trained: bool = False, oracle: bool = False) -> Callable[[T], T]:
     """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
-    facts of the degradation that a real picture would not bring, and are marked in tables."""
+    facts of the degradation that a real picture would not bring, and are marked in tables.
+
+    Raises QbenchError for a site that there is not."""
+    if site not in SITES:
+        raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
     return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
 
 
@@ -156,9 +162,21 @@ def get(kind: Kind, name: str) -> Entry:
     if found is None and ":" in name:
         found = _entries.get((kind, name.split(":", 1)[0] + ":*"))
     if found is None:
-        known = [n for k, n in _entries if k == kind]
-        raise QbenchError(f"unknown {kind} {name!r}{nearest(name, known)}; `qbench list {kind}s` shows all")
+        raise QbenchError(f"unknown {kind} {name!r}{_near(kind, name)}; `qbench list {kind}s` shows all")
     return found
+
+
+def _near(kind: Kind, name: str) -> str:
+    """The nearest name. What stands behind the colon of a library's network is kept, and where there is no colon and
+    nothing close, classifiers of the two libraries are told."""
+    known = [n for k, n in _entries if k == kind]
+    prefix, colon, rest = name.partition(":")
+    if colon and (library := closest(prefix, [n.removesuffix(":*") for n in known if n.endswith(":*")])):
+        return f" (did you mean {f'{library}:{rest}'!r}?)"
+    near = nearest(name, [n.replace(":*", ":NAME") for n in known])
+    if kind != "model" or colon or closest(name, known, 0.8):
+        return near
+    return f"{near}; classifiers of libraries are named such as timm:{name} or torchvision:{name}"
 
 
 def names(kind: Kind, pattern: str = "*") -> list[str]:
@@ -173,32 +191,33 @@ def load_builtin() -> None:
     for name in BUILTIN:
         importlib.import_module(name)
     for point in entry_points(group="qbench"):
-        try:
+        with importing(f"the installed plugin {point.name!r} from {point.value}", "install it again or uninstall it"):
             point.load()
-        except ImportError as error:
-            raise QbenchError(
-                f"the installed plugin {point.name!r} cannot be imported from {point.value}: {error}; "
-                "install it again or uninstall it"
-            ) from error
+
+
+def reaches_workers(entry: Entry, modules: Iterable[str]) -> bool:
+    """Whether a process that imports the built-in entries, the installed entry points, plug-in files and `modules` gets
+    to know this entry: it is declared below one of their packages."""
+    installed = (point.module for point in entry_points(group="qbench"))
+    tops = {name.partition(".")[0] for name in ("qbench", *installed, *modules)}
+    return entry.module.partition(".")[0] in tops or entry.module.startswith(PLUGIN_FILE)
 
 
 def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
-    """Import the suite's `plugins` and every `--plugin FILE`; safe to call again in each worker."""
+    """Import the suite's `plugins` and every `--plugin FILE`; safe to call again in each worker.
+
+    Raises QbenchError for one that is not there, or that raises anything while it is imported."""
     load_builtin()
     for name in modules:
-        try:
+        with importing(f"plugin {name!r}", "install it or use --plugin FILE"):
             importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise QbenchError(
-                f"plugin {name!r} cannot be imported: {error}; install it or use --plugin FILE"
-            ) from error
     for file in files:
         load_file(Path(file))
 
 
 def load_file(file: Path) -> ModuleType:
     """Import one plug-in file under the name `qbench_plugin_STEM`, once a process."""
-    name = f"qbench_plugin_{file.stem}"
+    name = f"{PLUGIN_FILE}{file.stem}"
     if name in sys.modules:
         return _same_file(sys.modules[name], file)
     spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
@@ -207,7 +226,8 @@ def load_file(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with importing(f"plugin file {file}"):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

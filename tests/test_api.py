@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import qbench
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
-from qbench.errors import SuiteError
+from qbench.errors import QbenchError, StoreError, SuiteError
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 COUNT, SIZE = 21, 32
@@ -272,3 +272,42 @@ def test_a_method_declared_at_the_prompt_runs_and_an_edit_counts(tmp_path: Path)
     """`python -c`, a notebook and the interpreter's prompt have no file for `__main__`."""
     told = subprocess.run([sys.executable, "-c", SESSION, str(tmp_path)], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"models": {"mine": "resnet18"}},
+            r"models\['mine'\] is to be a torch.nn.Module, not 'resnet18'; .*timm:resnet18",
+        ),
+        ({"input": {"mien": INPUT}}, r"input\['mien'\] is for no model of `models` \(did you mean 'mine'\?\)"),
+        ({"limit": 0}, "the limit is at least 1 sample of every dataset, not 0"),
+    ],
+)
+def test_what_a_caller_gives_wrong_is_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(QbenchError, match=said):
+        qbench.run(suite(), **{"models": {"mine": network()}, "device": "cpu", **options})
+
+
+def test_out_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(StoreError, match=r"file is a file; name a folder"):
+        qbench.run(suite(), models={"mine": network()}, input=INPUT, out=tmp_path / "file", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"methods": ["api-swap"]},
+        {"conditions": [{"chain": {"steps": ["api-speckle"]}}]},
+        {"dataset": {"name": "api-blocks", "count": 3}},
+    ],
+)
+def test_what_this_process_alone_declares_is_refused_with_several_workers(task: dict[str, Any], tmp_path: Path) -> None:
+    plain = {"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"], "methods": ["direct"]}
+    asked = suite(models=["builtin:scenes"], **{**plain, **task})
+    with pytest.raises(SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or put it"):
+        qbench.run(asked, out=tmp_path, device="cpu", workers=2)
+    found = qbench.run(suite(models=["builtin:scenes"], **plain), out=tmp_path, device="cpu", workers=2)
+    assert set(found.cells()["status"]) == {"done"}

@@ -80,7 +80,7 @@ def test_an_installed_entry_point_is_loaded(tmp_path: Path, monkeypatch: pytest.
 def test_a_broken_entry_point_is_one_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("toys", "no_such_module_of_toys", "qbench")
     monkeypatch.setattr(registry, "entry_points", lambda group: [point])
-    with pytest.raises(QbenchError, match=r"'toys'.*no_such_module_of_toys"):
+    with pytest.raises(QbenchError, match=r"'toys'.*no_such_module_of_toys.*install it again"):
         registry.load_builtin.__wrapped__()
 
 
@@ -152,7 +152,7 @@ def test_plugin_files_that_are_not_there_or_share_a_name(tmp_path: Path) -> None
 def test_a_plugin_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path: Path) -> None:
     file = tmp_path / "plugin_in_the_making.py"
     file.write_text("raise RuntimeError('not yet')\n")
-    with pytest.raises(RuntimeError, match="not yet"):
+    with pytest.raises(QbenchError, match=r"making\.py:1:1: plugin file .* cannot be imported: RuntimeError: not yet"):
         registry.load_file(file)
     file.write_text(METHOD.format(name="plugins-mended") + "\n# mended\n")
     registry.load_file(file)
@@ -166,3 +166,53 @@ def test_a_missing_plugin_module_is_told_with_its_place_in_the_suite(tmp_path: P
     file.write_text(TOY.replace("seed: 3\n", "seed: 3\nplugins: [no_such_plugin]\n"))
     with pytest.raises(SuiteError, match=r"toy\.yaml:5:1: plugin 'no_such_plugin' cannot be imported"):
         make_plan(*load_suite(file), Options(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("x = 1\ny = (\n", ":2:5", "SyntaxError: '(' was never closed"),
+        (
+            "\nimport no_such_library_of_mine\n",
+            ":2:1",
+            "ModuleNotFoundError: No module named 'no_such_library_of_mine'",
+        ),
+        ("from qbench import no_such_name\n", ":1:1", "ImportError: cannot import name 'no_such_name'"),
+        ("def f():\n    return 1 / 0\n\n\nf()\n", ":2:12", "ZeroDivisionError: division by zero"),
+        ("import json\njson.loads('{')\n", ":2:1", "JSONDecodeError"),
+        ("raise SystemExit(0)\n", ":1:1", "SystemExit: 0"),
+    ],
+)
+def test_what_the_import_of_a_plugin_raises_is_one_error_at_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str, said: str
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "plugin_that_fails.py"
+    file.write_text(text)
+    for load in (lambda: registry.load_file(file), lambda: registry.load_plugins(["plugin_that_fails"], [])):
+        with pytest.raises(QbenchError) as caught:
+            load()
+        assert str(caught.value).startswith(f"{file}{place}: plugin ")
+        assert said in str(caught.value)
+
+
+def test_a_site_that_there_is_not_is_refused_where_a_method_is_declared() -> None:
+    with pytest.raises(QbenchError, match=r"method 'plugins-misplaced': .* not 'imagee' \(did you mean 'image'\?\)"):
+        qbench.method("plugins-misplaced", site="imagee")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "said"),
+    [
+        ("model", "tim:resnet50", "did you mean 'timm:resnet50'?"),
+        ("model", "resnet50", "such as timm:resnet50 or torchvision:resnet50"),
+        ("model", "efficientnet_b0", "such as timm:efficientnet_b0 or torchvision:efficientnet_b0"),
+        ("model", "timm", "did you mean 'timm:NAME'?"),
+        ("method", "ARCNN", "did you mean 'arcnn'?"),
+        ("dataset", "Scenes", "did you mean 'scenes'?"),
+    ],
+)
+def test_names_in_another_case_and_of_libraries_are_found(kind: registry.Kind, wrong: str, said: str) -> None:
+    with pytest.raises(QbenchError) as caught:
+        registry.get(kind, wrong)
+    assert said in str(caught.value)

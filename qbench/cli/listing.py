@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from qbench.cli.options import Plugin
 
-
-class Plural(StrEnum):
-    """The kinds of things that a suite names."""
-
-    methods = "methods"
-    models = "models"
-    datasets = "datasets"
-    conditions = "conditions"
-    metrics = "metrics"
-    tasks = "tasks"
+PLURALS = ("methods", "models", "datasets", "conditions", "metrics", "tasks")
 
 
 def list_names(
-    kind: Annotated[Plural, typer.Argument(help="What to list.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(PLURALS), help="What to list.", show_default=False)],
     pattern: Annotated[str, typer.Argument(help="Shell-style pattern of names.")] = "*",
     plugin: Plugin = None,
 ) -> None:
@@ -31,13 +21,20 @@ def list_names(
     from rich.table import Table
 
     from qbench import registry
+    from qbench.errors import QbenchError, nearest
 
+    one: registry.Kind = kind.removesuffix("s")  # type: ignore[assignment]
+    if one not in registry.KINDS:
+        raise QbenchError(f"unknown kind {kind!r}{nearest(kind, PLURALS)}; there are: {', '.join(PLURALS)}")
     registry.load_plugins([], plugin or [])
-    one: registry.Kind = kind.value.removesuffix("s")  # type: ignore[assignment]
+    found = registry.names(one, pattern)
+    if not found:
+        known = registry.names(one)
+        raise QbenchError(f"no {one} matches {pattern!r}{nearest(pattern, known)}; `qbench list {one}s` shows all")
     table = Table(box=None, pad_edge=False, show_header=one == "method")
     for column in ("name", "site", "what it is") if one == "method" else ("name", "what it is"):
         table.add_column(column, no_wrap=column != "what it is")
-    for name in registry.names(one, pattern):
+    for name in found:
         entry = registry.get(one, name)
         table.add_row(name, *([str(entry.facts["site"])] if one == "method" else []), entry.summary)
     Console().print(table)

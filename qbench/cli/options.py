@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from qbench.errors import StoreError
 from qbench.home import home
 
 SuiteFile: TypeAlias = Annotated[
@@ -23,14 +24,18 @@ Only: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Only cells that match KEY=PATTERN; keys: task, dataset, condition, model, method. Repeatable."),
 ]
-Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]
 
 
 def run_directory(out: Path | None, suite: str) -> Path:
-    """Where a run of `suite` is kept: never relative to the current directory unless the user says so."""
+    """Where a run of `suite` is kept: never relative to the current directory unless the user says so.
+
+    Raises StoreError for a file."""
+    if out is not None and out.is_file():
+        raise StoreError(f"--out {out} is a file; name a folder")
     if out is not None:
         return out.resolve()
     return home() / "runs" / suite

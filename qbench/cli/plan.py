@@ -54,7 +54,7 @@ def plan(
     try:
         told = f"{_duration(seconds(planned, units))} on one worker, from one timed batch of each kind here"
     except QbenchError as error:
-        told = f"unknown, since a model or method cannot be built here: {error.message}"
+        told = f"unknown, since a cell fails here: {error.message}"
     typer.echo(f"estimated time: {told}")
 
 

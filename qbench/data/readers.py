@@ -203,7 +203,7 @@ class CsvLabels(_OnDisk):
 
     def _target(self, table: Path, line: int, row: dict[str, str]) -> int:
         text = row[self.label_column]
-        if text is None or not text.strip().isdigit():
+        if text is None or not text.strip().isdecimal():
             raise DataError(f"{self.label_column} must be a class index, not {text!r}", place=Place(table, line, 1))
         return int(text)
 

@@ -6,6 +6,7 @@ included), and `{between: [low, high], by: log}` draws evenly by ratio."""
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -14,10 +15,13 @@ import numpy as np
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from qbench.draws import Draw
+from qbench.kinds import misfits
 from qbench.registry import Entry
 from qbench.vocabulary import Condition, Facts, Image
 
 LOG_POINTS = 200
+TRIED = 1000
+"""How many whole numbers between two others are tried, about, when parameters are checked."""
 EXPECTED = "{any: [..]}, {between: [low, high]} or {between: [low, high], by: log}"
 
 
@@ -38,7 +42,7 @@ class Values(Protocol):
 class OneOf:
     """One of some values, evenly."""
 
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] | range
     text: str
 
     def pick(self, rng: np.random.Generator) -> Any:
@@ -46,7 +50,9 @@ class OneOf:
 
     @property
     def tried(self) -> tuple[Any, ...]:
-        return self.values
+        if isinstance(self.values, tuple):
+            return self.values
+        return (self.values[0], self.values[-1], *self.values[1 : -1 : max(1, len(self.values) // TRIED)])
 
 
 @dataclass(frozen=True)
@@ -120,10 +126,18 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     fixed |= {key: params[key] for key in own}
     drawn = {key: values for key, values in ranges.items() if key not in own}
     if not drawn:
-        return cast(Condition, entry.target(**fixed))
+        return _made(entry, fixed)
     for n in range(max(len(values.tried) for values in drawn.values())):
-        entry.target(**fixed, **_nth(drawn, n))
+        _made(entry, {**fixed, **_nth(drawn, n)})
     return Drawn(entry, fixed, drawn)
+
+
+def _made(entry: Entry, params: Mapping[str, Any]) -> Condition:
+    """Raises ValidationError also for a value of another kind, such as `true` for a number."""
+    made = entry.target(**params)
+    for place, text in misfits(params, made):
+        raise located(text, *place)
+    return cast(Condition, made)
 
 
 def _nth(drawn: Mapping[str, Values], n: int) -> dict[str, Any]:
@@ -140,7 +154,7 @@ def _looks_drawn(entry: Entry, params: Mapping[str, Any], key: str) -> bool:
 def _takes(entry: Entry, params: Mapping[str, Any]) -> bool:
     """Whether the condition takes these as they are, as `rejpeg` draws from `{any: [..]}` itself for every round."""
     try:
-        entry.target(**params)
+        _made(entry, params)
     except (ValueError, TypeError):
         return False
     return True
@@ -151,9 +165,9 @@ def _values(key: str, value: Mapping[str, Any]) -> Values:
     match value:
         case {"any": [_, *_] as values} if len(value) == 1:
             return OneOf(tuple(values), "|".join(map(str, values)))
-        case {"between": [int(low), int(high)]} if len(value) == 1 and low <= high:
-            return OneOf(tuple(range(low, high + 1)), f"{low}–{high}")
-        case {"between": [int(low), int(high)], "by": "log"} if len(value) == 2 and 0 < low <= high:
+        case {"between": [low, high]} if len(value) == 1 and _are(int, low, high) and 0 <= high - low < sys.maxsize:
+            return OneOf(range(low, high + 1), f"{low}–{high}")
+        case {"between": [low, high], "by": "log"} if len(value) == 2 and _are(int, low, high) and 0 < low <= high:
             points = (round(low * (high / low) ** ((i + 0.5) / LOG_POINTS)) for i in range(LOG_POINTS))
             return OneOf(tuple(points), f"{low}–{high}")
         case {"between": [low, high]} if len(value) == 1 and _are(number, low, high) and low <= high:

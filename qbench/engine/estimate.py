@@ -6,9 +6,14 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.execute import Unit
+from qbench.errors import QbenchError
+
+if TYPE_CHECKING:
+    from qbench.engine.pipeline import Outcome
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def _view_and_condition(cell: Cell) -> tuple[str, str, str]:
 def seconds(plan: Plan, units: Sequence[Unit]) -> float:
     """One warm batch of each (source, model, method) is timed as the run would do it, and multiplied.
 
-    Raises whatever building the models and methods raises."""
+    Raises QbenchError for a cell that fails."""
     from qbench.engine.bench import Workbench
     from qbench.engine.cells import Shard
     from qbench.engine.pipeline import run_shard
@@ -62,8 +67,15 @@ def seconds(plan: Plan, units: Sequence[Unit]) -> float:
     with fixed_threads(plan.settings.threads):
         for kind, cell in samples.items():
             shard = Shard(0, min(plan.settings.batch, plan.sources[cell.source].samples), "trial")
-            list(run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench))
+            for outcome in run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench):
+                _check(outcome)
             start = time.perf_counter()
             list(run_shard([cell], shard, plan.settings, bench))
             total += (time.perf_counter() - start) / shard.stop * counts[kind]
     return total
+
+
+def _check(outcome: Outcome) -> None:
+    error = outcome.error
+    if error is not None:
+        raise error if isinstance(error, QbenchError) else QbenchError(f"{type(error).__name__}: {error}") from error

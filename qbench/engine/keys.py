@@ -64,16 +64,16 @@ def cell_code(task: registry.Entry, *parts: Part) -> str:
 
 
 def _modules(parts: Iterable[Part]) -> list[str]:
-    modules = [entry.module for part in parts for entry in _entries(part)]
+    modules = [entry.module for part in parts for entry in entries_of(part)]
     return modules + [type(part.target).__module__ for part in parts if inner(part.target)]
 
 
 def libraries_of(condition: Part) -> dict[str, str]:
     """Versions of what decides every result, and of the codecs and libraries of this condition."""
-    names = {name for entry in _entries(condition) for name in entry.facts.get("libraries", ())}
+    names = {name for entry in entries_of(condition) for name in entry.facts.get("libraries", ())}
     return {name: fingerprints.library_version(name) for name in names} | fingerprints.library_versions()
 
 
-def _entries(part: Part) -> list[registry.Entry]:
+def entries_of(part: Part) -> list[registry.Entry]:
     """The part's own entry and, for a composite one, those that it runs through."""
     return [part.entry, *inner(part.target)]

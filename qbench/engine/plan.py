@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from qbench import cards, files, registry
+from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
 from qbench.engine.keys import Part, cell_code, code_of, identity_of, libraries_of, method_facts, metric_facts
-from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.engine.parts import check_reach, task_parts
+from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
+from qbench.models.files import sha256
 from qbench.named import Named
 from qbench.published import published_tables
 from qbench.suite.compared import check_controls, train_seeds
-from qbench.suite.construct import construct, entry_of, expanded, in_tables
-from qbench.suite.load import Document, KeyPath, load_suite_document, validated
+from qbench.suite.construct import in_tables
+from qbench.suite.faults import validated
+from qbench.suite.load import Document, KeyPath, load_suite_document
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
+from qbench.vocabulary import Manifest
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
 
@@ -34,6 +38,8 @@ class Options:
     device: str = "auto"
     plugin_files: tuple[Path, ...] = ()
     live: Mapping[str, Any] = field(default_factory=dict)
+    one_process: bool = True
+    """Whether the cells are computed by this process, or by others that do not know what it declared itself."""
 
 
 def load_suite(file: Path) -> tuple[Suite, Document]:
@@ -47,20 +53,22 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
 
     Raises SuiteError (with place) for names, parameters and files that do not hold."""
     try:
-        registry.load_plugins(suite.plugins, options.plugin_files)
+        registry.load_plugins(suite.plugins, ())
     except QbenchError as error:
-        raise SuiteError(error.message, place=document.place(("plugins",))) from None
+        raise SuiteError(error.message, place=error.place or document.place(("plugins",))) from error
+    registry.load_plugins((), options.plugin_files)
+    if options.limit is not None and options.limit < 1:
+        raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
     only = _only(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
-    cells: list[Cell] = []
+    placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
-        cells += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
+        placed += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
+    _check_unique(placed, document)
+    cells = [cell for cell, _ in placed]
     check_controls(suite, (cell.method_label for cell in cells), document)
-    cells = [cell for cell in cells if all(fnmatchcase(_facet(cell, key), value) for key, value in only)]
-    if not cells:
-        raise QbenchError(f"--only {' '.join(options.only)} leaves no cell of suite {suite.suite!r}")
-    _check_unique(cells)
+    cells = _chosen(cells, only, suite.suite)
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
         options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
@@ -88,6 +96,20 @@ def _only(texts: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
+def _chosen(cells: Sequence[Cell], only: Sequence[tuple[str, str]], suite: str) -> list[Cell]:
+    """The cells that match. Raises QbenchError where none does, with the names that there are."""
+    for key, pattern in only:
+        there = dict.fromkeys(_facet(cell, key) for cell in cells)
+        if not any(fnmatchcase(name, pattern) for name in there):
+            names = f"{nearest(pattern, there)}; there are: {', '.join(there)}"
+            raise QbenchError(f"--only {key}={pattern}: suite {suite!r} has no such {key}{names}")
+    found = [cell for cell in cells if all(fnmatchcase(_facet(cell, key), value) for key, value in only)]
+    if not found:
+        told = " ".join(f"{key}={pattern}" for key, pattern in only)
+        raise QbenchError(f"--only {told} leaves no cell of suite {suite!r}: each fits some, together none")
+    return found
+
+
 def _facet(cell: Cell, key: str) -> str:
     return {"task": cell.task, "dataset": cell.dataset, "condition": cell.condition_label,
             "model": cell.model_label, "method": cell.method_label}[key]  # fmt: skip
@@ -96,82 +118,29 @@ def _facet(cell: Cell, key: str) -> str:
 def _task_cells(
     spec: TaskSpec, path: KeyPath, document: Document, suite: Suite, settings: Settings, options: Options,
     sources: list[Source],
-) -> Iterator[Cell]:  # fmt: skip
-    task = entry_of("task", Named(name=spec.task), (*path, "task"), document)
-    datasets = _fan_out("dataset", spec.dataset, (*path, "dataset"), document)
-    models = _parts("model", spec.models, (*path, "models"), document, options.live)
-    conditions = [
-        part
-        for i, named in enumerate(spec.conditions)
-        for part in _fan_out("condition", named, (*path, "conditions", i), document)
-    ]
-    methods = _parts("method", spec.methods, (*path, "methods"), document, options.live)
-    metrics = _metrics(task, spec, path, document)
-    for dataset in datasets:
+) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
+    """The cells of a task, and where the method of each stands."""
+    parts = task_parts(spec, path, document, options.live)
+    if not options.one_process:
+        check_reach(parts, suite.plugins, document)
+    for dataset in parts.datasets:
         source = _source(dataset, suite, options.limit, document)
         sources.append(source)
-        for condition, model, method in itertools.product(conditions, models, methods):
+        for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             seeds = train_seeds(spec, method.named, method.path, document)
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
-                yield _cell(
-                    task, dataset, spec, condition, model, method, metrics, train_seed, settings, len(sources) - 1,
-                    document,
+                cell = _cell(
+                    parts.task, dataset, spec, condition, model, method, parts.metrics, train_seed, settings,
+                    len(sources) - 1, document,
                 )  # fmt: skip
-
-
-def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[Part]:
-    """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
-    asked = spec.metrics or [Named(name=name) for name in task.target.shown]
-    found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
-    names: set[str] = set()
-    for part in found:
-        if part.entry.facts["task"] != task.name:
-            text = f"metric {part.named.name!r} scores {part.entry.facts['task']}, not {task.name}"
-            raise SuiteError(text, place=document.place(part.path))
-        name = part.named.label or part.named.name
-        if name in names and task.target.records_what_is_asked:
-            text = f"two metrics are called {name!r}; give one of them a `label`"
-            raise SuiteError(text, place=document.place(part.path))
-        names.add(name)
-    return found
-
-
-def _parts(
-    kind: registry.Kind, items: Sequence[Named], path: KeyPath, document: Document, live: Mapping[str, Any]
-) -> list[Part]:
-    return [
-        Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (*path, i))
-        if named.name in live
-        else _part(kind, named, (*path, i), document)
-        for i, named in enumerate(items)
-    ]
-
-
-def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> registry.Entry:
-    return registry.Entry(kind, named.name, type(live[named.name]), {})
-
-
-def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> Part:
-    entry = entry_of(kind, named, path, document)
-    target = construct(entry, named, path, document)
-    return Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
-
-
-def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[Part]:
-    """One object for each combination of the parameters that are given as lists."""
-    found = expanded(entry_of(kind, named, path, document), named)
-    if not found:
-        key = next(key for key, value in named.params.items() if value == [])
-        at = (*path, named.name, key) if named.inner else (*path, key)
-        raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
-    return [_part(kind, each, path, document) for each in found]
+                yield cell, method.path
 
 
 def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) -> Source:
     size = suite.engine.shard
     try:
-        manifest = dataset.target.manifest()
+        manifest = _manifest(dataset)
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(dataset.path)) from None
@@ -182,6 +151,20 @@ def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) 
         for i in range(0, count, size)
     )
     return Source(dataset.named, count, shards, tuple(classes))
+
+
+def _manifest(dataset: Part) -> Manifest:
+    """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
+    found: Manifest = dataset.target.manifest()
+    name = f"dataset {dataset.named.name!r}"
+    if not found.ids:
+        raise DataError(f"{name} holds no samples")
+    if len(found.ids) != len(found.digests):
+        raise DataError(f"the manifest of {name} has {len(found.ids)} ids and {len(found.digests)} digests")
+    if len(set(found.ids)) < len(found.ids):
+        double, times = Counter(found.ids).most_common(1)[0]
+        raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
+    return found
 
 
 def _cell(
@@ -220,20 +203,34 @@ def _weights(
     """The method's weights for this model and dataset: path, sha256, and why there are none."""
     if not method.entry.facts["trained"]:
         return None, "", ""
-    given = method.named.params.get("weights")
-    if given is not None:
-        if not Path(given).is_file():
-            raise SuiteError(f"weights {given} do not exist", place=document.place(method.path))
-        return Path(given), files.sha256(Path(given)), ""
+    given, recipe = (_text(method, key, document) for key in ("weights", "recipe"))
+    name = method.named.name
     model_names = None if method.entry.facts["site"] == "image" else _names(model)
-    name, recipe = method.named.name, method.named.params.get("recipe")
     try:
+        if given is not None:
+            return Path(given), _digest(Path(given)), ""
         found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
         return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
     return found.path, found.sha256, ""
+
+
+def _text(method: Part, key: str, document: Document) -> str | None:
+    """What the suite says of a trained method under `key`. Raises SuiteError for anything but text."""
+    value = method.named.params.get(key)
+    if value is None or isinstance(value, str | Path):
+        return None if value is None else str(value)
+    at = (*method.path, method.named.name) if method.named.inner else method.path
+    raise SuiteError(f"{key!r}: expected text, not {value!r}", place=document.place((*at, key)))
+
+
+def _digest(weights: Path) -> str:
+    cards.check_made(weights)
+    if not weights.exists():
+        raise WeightsError(f"weights {weights} do not exist")
+    return sha256(weights)
 
 
 def _names(part: Part) -> tuple[str, ...]:
@@ -243,20 +240,16 @@ def _names(part: Part) -> tuple[str, ...]:
     return (name, special) if label else (name,)
 
 
-def _check_unique(cells: Sequence[Cell]) -> None:
+def _check_unique(cells: Iterable[tuple[Cell, KeyPath]], document: Document) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
-    doubles = [
-        names
-        for names, n in Counter(
-            (c.task, c.dataset, c.view.label, c.condition_label, c.model_label, c.method_label, c.train_seed)
-            for c in cells
-        ).items()
-        if n > 1
-    ]
-    if doubles:
-        raise SuiteError(
-            f"two cells are both named {' / '.join(map(str, doubles[0]))}; give one of them its own `label`"
-        )
+    seen = set()
+    for cell, path in cells:
+        names = (cell.task, cell.dataset, cell.view.label, cell.condition_label, cell.model_label, cell.method_label,
+                 cell.train_seed)  # fmt: skip
+        if names in seen:
+            text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
+            raise SuiteError(text, place=document.place(path))
+        seen.add(names)
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:

@@ -97,10 +97,10 @@ class LoadedModel:
         found = self.sites.get(site, site)
         paths = {name for name, _ in self.net.named_modules() if name}
         if found not in paths:
-            declared = ", ".join(self.sites) or "none"
-            raise NotApplicable(
-                f"the model has no site {site!r}{nearest(site, {*self.sites, *paths})}; declared sites: {declared}"
-            )
+            declared = [name for name, path in self.sites.items() if path in paths]
+            told = ", ".join(declared) or "none"
+            near = nearest(site, [*declared, *paths])
+            raise NotApplicable(f"the model has no site {site!r}{near}; declared sites: {told}")
         return found
 
     def cut(self, site: str) -> Cut:

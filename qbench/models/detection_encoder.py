@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, WeightsError, nearest
 from qbench.models.detection import CONFIG
-from qbench.models.ecosystem import TIMM_SITES
+from qbench.models.ecosystem import TIMM_SITES, sites_of
 from qbench.models.files import load_any, read_state, sha256
 from qbench.models.imagenet import package_state, renamed
 from qbench.models.merge import branched
@@ -67,7 +67,7 @@ class FcosHeads:
     @property
     def sites(self) -> Mapping[str, str]:
         """The encoder's: D1-D4 by name; of networks with `blocks`, those too, as the classifier names them."""
-        known = next((sites for start, sites in TIMM_SITES.items() if self.encoder.startswith(start)), {})
+        known = sites_of(self.encoder, TIMM_SITES)
         stages = {f"blocks.{number}": f"blocks.{number}" for number in range(7)} if "blocks.0" in known.values() else {}
         named = {**known, **stages}
         return {site: BODY + path.replace("stages.", "stages_") for site, path in named.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -31,10 +32,7 @@ _TORCHVISION = {"D1": "features.0.0", "D2": "features.0", "D3": "features.1", "D
 _SQUEEZENET = {"D1": "features.0", "D2": "features.1", "D3": "features.3", "D4": "features.4"}
 _REPVGG = {"D1": "stem", "D2": "stages.0.0", "D3": "stages.0", "D4": "stages.1"}
 TIMM_SITES: Mapping[str, Mapping[str, str]] = {
-    "resnet": _RESNET_TIMM,
-    "resnext": _RESNET_TIMM,
-    "wide_resnet": _RESNET_TIMM,
-    "seresnet": _RESNET_TIMM,
+    r"(wide_|se)?res(net|next)(aa|blur|rs)?\d+[cdst]?(_gn|_2|_\d+x\d+d)?(\.|$)": _RESNET_TIMM,
     "repvgg": _REPVGG,
     "efficientnet": _EFFICIENTNET,
     "tf_efficientnet": _EFFICIENTNET,
@@ -42,8 +40,9 @@ TIMM_SITES: Mapping[str, Mapping[str, str]] = {
     "mobilenetv3": _EFFICIENTNET,
     "tf_mobilenetv3": _EFFICIENTNET,
 }
-"""Sites by the start of a name: D1-D4 of AFD's table I (stem convolution, its activation, first block, first stage; for
-RepVGG the stem, the first block of stage 1, stage 1 and stage 2). Other models are reached by module path."""
+"""Sites by a pattern of how a name starts: D1-D4 of AFD's table I (stem convolution, its activation, first block, first
+stage; for RepVGG the stem, the first block of stage 1, stage 1 and stage 2). Other models are reached by module path,
+as are those that timm calls ResNets and builds otherwise (resnetv2_50, resnet50_clip, resnet51q ...)."""
 TORCHVISION_SITES: Mapping[str, Mapping[str, str]] = {
     "resnet": _RESNET,
     "resnext": _RESNET,
@@ -131,8 +130,10 @@ class Ecosystem:
 
         if self.weights is not None:
             load_any(net, self.weights)
-        ready = for_inference(net, keep=(sites.get("D1", ""),), fold=fold)
-        return LoadedModel(ready, self.input.over(own), sites)
+        there = {path for path, _ in net.named_modules()}
+        found = {site: path for site, path in sites.items() if path in there}
+        ready = for_inference(net, keep=(found.get("D1", ""),), fold=fold)
+        return LoadedModel(ready, self.input.over(own), found)
 
     def _offline(self, error: Exception) -> QbenchError:
         return QbenchError(f"the pretrained {self.name} cannot be fetched ({error}); give `weights:` a file instead")
@@ -152,7 +153,7 @@ class Timm(Ecosystem):
 
     @property
     def sites(self) -> Mapping[str, str]:
-        return _sites(self.name, TIMM_SITES)
+        return sites_of(self.name, TIMM_SITES)
 
     def identity(self) -> Mapping[str, Any]:
         found = self._identity("timm")
@@ -201,7 +202,7 @@ class Torchvision(Ecosystem):
 
     @property
     def sites(self) -> Mapping[str, str]:
-        return _sites(self.name, TORCHVISION_SITES)
+        return sites_of(self.name, TORCHVISION_SITES)
 
     def identity(self) -> Mapping[str, Any]:
         return self._identity("torchvision")
@@ -237,8 +238,9 @@ class Torchvision(Ecosystem):
         return self._loaded(net, own, self.sites, fold)
 
 
-def _sites(name: str, declared: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    return next((sites for start, sites in declared.items() if name.startswith(start)), {})
+def sites_of(name: str, declared: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """What is declared for a network of this name; nothing for those of other families."""
+    return next((sites for start, sites in declared.items() if re.match(start, name)), {})
 
 
 def _known(interpolation: str) -> str:

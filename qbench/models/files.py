@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +36,29 @@ def read_state(file: Path) -> dict[str, Tensor]:
         return read_safetensors(file)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
         advice = "give safetensors or a state dictionary of plain tensors"
-        raise WeightsError(f"weights {file} cannot be read: {error}; {advice}") from error
+        raise WeightsError(f"weights {file} cannot be read: {unread(error)}; {advice}") from error
     found = state if isinstance(state, dict) else {}
     inner = (found[name] for name in WRAPPERS if isinstance(found.get(name), dict))
     return {str(name): value for name, value in next(inner, found).items() if isinstance(value, torch.Tensor)}
+
+
+def unread(error: Exception) -> str:
+    """Why torch did not read a file, in a few words; it would advise to run what is in it."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if wanted := asked_for(error):
+        return f"it asks for {wanted}, which is not run"
+    if "TorchScript" in str(error):
+        return "it is an archive of TorchScript"
+    return "it is damaged, or no file of PyTorch"
+
+
+def asked_for(error: Exception) -> str | None:
+    """What a pickle that was refused asks for besides tensors and plain data."""
+    wanted = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+    return wanted[1] if wanted else None
 
 
 def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> None:

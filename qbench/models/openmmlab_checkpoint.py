@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from torch import Tensor
 
 from qbench import files
 from qbench.errors import WeightsError
+from qbench.models.files import asked_for, unread
 
 HARMLESS = (
     "mmengine.logging.history_buffer.HistoryBuffer",
@@ -55,16 +54,13 @@ def read_checkpoint(file: Path) -> Checkpoint:
     try:
         with torch.serialization.safe_globals([(Ignored, name) for name in HARMLESS]):
             found = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted is None:
-            raise WeightsError(f"checkpoint {file} cannot be read: {str(error).splitlines()[0]}") from None
-        raise WeightsError(
-            f"checkpoint {file} asks for {wanted[1]}, which is not among the harmless types of such a file; nothing of "
-            "it was run. Save its `state_dict` alone where you trust it"
-        ) from None
     except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
-        raise WeightsError(f"checkpoint {file} cannot be read: {type(error).__name__}: {error}") from None
+        if wanted := asked_for(error):
+            raise WeightsError(
+                f"checkpoint {file} asks for {wanted}, which is not among the harmless types of such a file; nothing "
+                "of it was run. Save its `state_dict` alone where you trust it"
+            ) from None
+        raise WeightsError(f"checkpoint {file} cannot be read: {unread(error)}") from None
     return _checkpoint(found, file)
 
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, nearest
-from qbench.models.ecosystem import TORCHVISION_SITES, Ecosystem
+from qbench.models.ecosystem import TORCHVISION_SITES, Ecosystem, sites_of
 from qbench.models.files import load_any
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
@@ -94,7 +94,7 @@ class TorchvisionSegmentation(Segmenter):
     @property
     def sites(self) -> Mapping[str, str]:
         trunk = self.name.partition("_")[2]
-        declared = next((sites for start, sites in TORCHVISION_SITES.items() if trunk.startswith(start)), {})
+        declared = sites_of(trunk, TORCHVISION_SITES)
         return {site: f"backbone.{path.removeprefix('features.')}" for site, path in declared.items()}
 
     def identity(self) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, WeightsError, nearest
-from qbench.models.ecosystem import TIMM_SITES, TORCHVISION_SITES
+from qbench.models.ecosystem import TIMM_SITES, TORCHVISION_SITES, sites_of
 from qbench.models.files import load_any, read_state, sha256
 from qbench.models.imagenet import package_state, renamed
 from qbench.models.merge import branched
@@ -141,7 +141,7 @@ def _encoder_sites(encoder: str) -> Mapping[str, str]:
     """Sites of an encoder's trunk, where timm or torchvision's has some; a timm stage's place in it is its own."""
     name = encoder.removeprefix(UNIVERSAL)
     if encoder.startswith(UNIVERSAL):
-        found = next((sites for start, sites in TIMM_SITES.items() if name.startswith(start)), {})
+        found = sites_of(name, TIMM_SITES)
         return {site: f"model.{path.replace('stages.', 'stages_')}" for site, path in found.items()}
     own = ("resnet", "resnext", "mobilenet_v2")
     start = next((start for start in own if name.startswith(start)), None)

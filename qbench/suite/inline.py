@@ -12,7 +12,8 @@ from qbench import registry
 from qbench.errors import SuiteError
 from qbench.named import Named, NamedItem
 from qbench.suite.construct import construct, entry_of, expanded
-from qbench.suite.load import Document, load_suite_document, validated
+from qbench.suite.faults import validated
+from qbench.suite.load import Document, Loader, load_suite_document
 from qbench.suite.schema import Suite
 from qbench.vocabulary import Condition, Dataset
 
@@ -53,7 +54,7 @@ def dataset(text: str) -> tuple[Named, Dataset]:
 
 def _named(text: str, kind: str) -> Named:
     try:
-        return TypeAdapter(NamedItem).validate_python(yaml.safe_load(text))
+        return TypeAdapter(NamedItem).validate_python(yaml.load(text, Loader))
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or error
         raise SuiteError(f"{kind} {text!r} is not valid YAML: {problem}; quote it for the shell as one word") from None

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from qbench.errors import Place, SuiteError, nearest
+from qbench.errors import Place, SuiteError
 from qbench.home import VARIABLE, home
+from qbench.kinds import FromVariable
 
 KeyPath: TypeAlias = tuple[str | int, ...]
-M = TypeVar("M", bound=BaseModel)
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -41,53 +40,82 @@ def load_yaml(file: Path) -> Document:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    loader = yaml.SafeLoader(text)
+    loader = Loader(text)
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SuiteError("expected a mapping of keys at the top", place=Place(file, 1, 1))
-        places: dict[KeyPath, Place] = {}
-        data = _build(loader, node, (), places, file)
+        reader = _Reader(loader, file)
+        return Document(reader.read(node, ()), reader.places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
+    except RecursionError:
+        raise SuiteError("lists or mappings stand in each other too deeply", place=Place(file, 1, 1)) from None
     finally:
         loader.dispose()
-    return Document(data, places)
 
 
-def _build(loader: yaml.SafeLoader, node: yaml.Node, path: KeyPath, places: dict[KeyPath, Place], file: Path) -> Any:
-    places.setdefault(path, Place(file, node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
-        raise SuiteError(f"not valid YAML for a suite: the tag {node.tag}", place=places[path])
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(loader, node, path, places, file)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(loader, child, (*path, i), places, file) for i, child in enumerate(node.value)]
-    value = loader.construct_object(node)
-    return _expand(value, places[path]) if isinstance(value, str) else value
+class Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2."""
 
 
-def _mapping(
-    loader: yaml.SafeLoader, node: yaml.MappingNode, path: KeyPath, places: dict[KeyPath, Place], file: Path
-) -> dict[Any, Any]:
-    built: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        here = Place(file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        key = loader.construct_object(key_node)
-        if not isinstance(key, str | int):
-            raise SuiteError(f"a key must be a word or a whole number, not {key!r}", place=here)
-        if key in built:
-            raise SuiteError(f"key {key!r} stands here a second time; keep one", place=here)
-        places[*path, key] = here
-        built[key] = _build(loader, value_node, (*path, key), places, file)
-    return built
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+@dataclass
+class _Reader:
+    """From nodes to plain data, keeping the place of each key path."""
+
+    loader: yaml.SafeLoader
+    file: Path
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    around: list[yaml.Node] = field(default_factory=list)
+    """The nodes that the present one stands in."""
+
+    def read(self, node: yaml.Node, path: KeyPath) -> Any:
+        place = self.places.setdefault(path, self._place(node))
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
+            raise SuiteError(f"not valid YAML for a suite: the tag {node.tag}", place=place)
+        if any(node is each for each in self.around):
+            raise SuiteError("an alias stands inside of what it names", place=place)
+        if not isinstance(node, yaml.CollectionNode):
+            value = self.loader.construct_object(node)
+            return _expand(value, place) if isinstance(value, str) else value
+        self.around.append(node)
+        try:
+            return self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._list(node, path)
+        finally:
+            self.around.pop()
+
+    def _list(self, node: yaml.CollectionNode, path: KeyPath) -> list[Any]:
+        return [self.read(child, (*path, i)) for i, child in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[Any, Any]:
+        built: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            here = self._place(key_node)
+            key = self.loader.construct_object(key_node)
+            if not isinstance(key, str | int):
+                raise SuiteError(f"a key must be a word or a whole number, not {key!r}", place=here)
+            if key in built:
+                raise SuiteError(f"key {key!r} stands here a second time; keep one", place=here)
+            self.places[*path, key] = here
+            built[key] = self.read(value_node, (*path, key))
+        return built
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _expand(text: str, place: Place) -> str:
+    """`text` with its variables filled in; a value that is one variable alone may stand for a number."""
+
     def fill(match: re.Match[str]) -> str:
         name, default = match.group(1), match.group(2)
         value = os.environ.get(name) or default
@@ -97,7 +125,8 @@ def _expand(text: str, place: Place) -> str:
             raise SuiteError(f"${{{name}}} is not set; set it, or write ${{{name}:-DEFAULT}}", place=place)
         return value
 
-    return _VARIABLE.sub(fill, text)
+    filled = _VARIABLE.sub(fill, text)
+    return FromVariable(filled) if _VARIABLE.fullmatch(text) else filled
 
 
 def load_suite_document(file: Path) -> Document:
@@ -134,62 +163,3 @@ def merged(base: dict[str, Any], child: dict[str, Any], path: KeyPath, places: d
         for old in [p for p in places if p[: len(here)] == here]:
             del places[old]
     return whole
-
-
-def validated(model: type[M], document: Document) -> M:
-    """`document` as `model`. Raises SuiteError for its first fault, at its place, with the nearest valid key."""
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as error:
-        raise explain(error, document, known=_keys(model)) from None
-
-
-def explain(error: ValidationError, document: Document, *, at: KeyPath = (), known: Iterable[str] = ()) -> SuiteError:
-    """The first fault of a validation as one sentence with its place; `at` is where the validated data stands."""
-    unknown = {"extra_forbidden", "unexpected_keyword_argument"}
-    found = error.errors(include_url=False)
-    first = next((each for each in found if each["type"] in unknown), found[0])
-    path = at + tuple(part for part in first["loc"])
-    shown = _existing(path, document.data)
-    key = str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] in unknown:
-        text = f"unknown key {key!r}{nearest(key, known)}"
-    elif first["type"] in {"missing", "missing_argument"}:
-        text = f"key {key!r} is missing"
-    elif first["type"] in {"value_error", "assertion_error"}:
-        text = first["msg"].split(", ", 1)[-1]
-    else:
-        text = f"{key!r}: {first['msg'][0].lower() + first['msg'][1:]}, not {_short(first['input'])}"
-    return SuiteError(text, place=document.place(shown))
-
-
-def _existing(path: KeyPath, data: Any) -> KeyPath:
-    """`path` without the parts that pydantic adds for unions and functions."""
-    kept: list[str | int] = []
-    for part in path:
-        known = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
-        if part in known:
-            data = data[part]
-            kept.append(part)
-    return tuple(kept)
-
-
-def _keys(model: type[BaseModel]) -> set[str]:
-    """The field names of a model and of the models inside it."""
-    found: set[str] = set()
-    for name, info in model.model_fields.items():
-        found.add(name)
-        for inner in _models(info.annotation):
-            found |= _keys(inner)
-    return found
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

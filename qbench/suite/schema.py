@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from qbench.named import Named, NamedItem
 
@@ -19,6 +20,7 @@ TableName: TypeAlias = Literal[
     "efficiency",
 ]
 BY_CLASS: TableName = "accuracy-by-class"
+Size: TypeAlias = int | Literal["model"] | None
 
 
 class _Strict(BaseModel):
@@ -30,17 +32,16 @@ class ViewSpec(_Strict):
 
     `model` stands for what the model declares; `resize: null` leaves the size, `crop: null` keeps the whole."""
 
-    resize: int | Literal["model"] | None = Field(default="model")
-    crop: int | Literal["model"] | None = Field(default="model")
+    resize: Size = "model"
+    crop: Size = "model"
     interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
 
-    @model_validator(mode="after")
-    def _positive(self) -> ViewSpec:
-        for name in ("resize", "crop"):
-            value = getattr(self, name)
-            if isinstance(value, int) and value < 1:
-                raise ValueError(f"{name} must be at least 1 pixel, not {value}")
-        return self
+    @field_validator("resize", "crop")
+    @classmethod
+    def _positive(cls, value: Size) -> Size:
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"a view has at least 1 pixel, not {value}")
+        return value
 
     @property
     def label(self) -> str:
@@ -56,10 +57,10 @@ class TaskSpec(_Strict):
     """One task on one dataset: every condition x model x method of it is a cell (x train_seed where trained)."""
 
     task: str = "classification"
-    dataset: NamedItem
+    dataset: NamedItem = Field(examples=["{name: scenes, count: 64}"])
     view: ViewSpec = ViewSpec()
-    models: list[NamedItem] = Field(min_length=1)
-    conditions: list[NamedItem] = Field(min_length=1)
+    models: list[NamedItem] = Field(min_length=1, examples=['["builtin:scenes"]'])
+    conditions: list[NamedItem] = Field(min_length=1, examples=["[clean]"])
     methods: list[NamedItem] = Field(default_factory=lambda: [Named(name="direct")], min_length=1)
     metrics: list[NamedItem] = Field(default_factory=list, description="What the tables show; default: the task's own.")
     train_seeds: list[int] = Field(default_factory=lambda: [0], min_length=1)
@@ -91,20 +92,28 @@ class PublishedSpec(_Strict):
 class Suite(_Strict):
     """A suite file, validated."""
 
-    suite: str = Field(pattern=r"^[\w.-]+$", description="Its name; also the name of its run directory.")
-    version: int = Field(ge=1)
-    changelog: dict[int, str] = Field(description="What each version changed.")
+    suite: str = Field(description="Its name; also the name of its run directory.", examples=["my-suite"])
+    version: int = Field(ge=1, examples=[1])
+    changelog: dict[int, str] = Field(description="What each version changed.", examples=["{1: first version}"])
     title: str = ""
     seed: int = Field(default=0, ge=0)
     plugins: list[str] = Field(default_factory=list)
     engine: EngineSpec = EngineSpec()
-    tasks: list[TaskSpec] = Field(min_length=1)
+    tasks: list[TaskSpec] = Field(min_length=1, examples=["[{dataset: ..., models: [...], conditions: [...]}]"])
     tables: tuple[TableName, ...] = ("accuracy-by-condition",)
     controls: list[ControlSpec] = Field(default_factory=list)
     published: list[PublishedSpec] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _version_is_told(self) -> Suite:
-        if self.version not in self.changelog:
-            raise ValueError(f"the changelog has no line for version {self.version}")
-        return self
+    @field_validator("suite")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w.-]+", name) or not name.strip("."):
+            raise ValueError(f"the suite's name names a folder: letters, digits, `.`, `_` and `-` only, not {name!r}")
+        return name
+
+    @field_validator("changelog")
+    @classmethod
+    def _version_is_told(cls, changelog: dict[int, str], info: ValidationInfo) -> dict[int, str]:
+        if (version := info.data.get("version", 1)) not in changelog:
+            raise ValueError(f"the changelog has no line for version {version}, such as `{version}: what it changed`")
+        return changelog

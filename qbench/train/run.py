@@ -19,7 +19,8 @@ from safetensors.torch import save
 from qbench import cards, files, registry
 from qbench.named import Named
 from qbench.suite.construct import construct, entry_of
-from qbench.suite.load import Document, KeyPath, explain
+from qbench.suite.faults import explain
+from qbench.suite.load import Document, KeyPath
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
@@ -102,16 +103,18 @@ def job(order: Order) -> Job:
 
 
 def run(what: Job, report: Report) -> Trained:
-    """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError."""
+    """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError.
+
+    A folder that cannot be written is told before a step is trained."""
     path: KeyPath = ("recipes", what.name)
     roles = what.spec.data.items()
     samples = {name: _samples(what, role, (*path, "data", name, "dataset")) for name, role in roles}
     digest = _digest(what, samples)
-    if what.order.restart:
-        for file in (what.weights, what.checkpoint):
-            file.unlink(missing_ok=True)
-    elif (done := _done(what, digest)) is not None:
+    if not what.order.restart and (done := _done(what, digest)) is not None:
         return done
+    files.check_writable(what.weights.parent)
+    for file in (what.weights, what.checkpoint) if what.order.restart else ():
+        file.unlink(missing_ok=True)
     with _settings(what.order.threads):
         recipe = _recipe(what, samples, path)
         state = train(recipe, what.checkpoint, digest, report)

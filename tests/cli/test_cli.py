@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,58 @@ def test_exit_codes(tmp_path: Path, finished: tuple[Path, Path, str]) -> None:
     assert "out of luck" in failed.stderr
     assert qbench("report", tmp_path / "nothing").returncode == 3
     assert qbench("run", suite, "--out", tmp_path / "run").returncode == 2, "the plug-in was not given"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "{toy}", "--out", "{file}", "--plugin", str(PLUGIN)], 3, "--out {file} is a file; name a folder"),
+        (
+            ["run", "{toy}", "--plugin", "{broken}"],
+            2,
+            "{broken}:1:4: plugin file {broken} cannot be imported: SyntaxError",
+        ),
+        (
+            ["run", "{toy}", "--only", "method=dmap", "--plugin", str(PLUGIN)],
+            2,
+            "(did you mean 'damp'?); there are: direct",
+        ),
+        (["train", "dncnn-small", "scenes", "--out", "{file}"], 3, "{file} cannot be written into"),
+        (["degrade", "scenes: {{count: 2}}", "{file}", "--condition", "clean"], 3, "{file}: Not a directory"),
+        (["preview", "--condition", "clean", "--out", "{file}/x.png"], 3, "x.png cannot be written"),
+        (["list", "methods", "zzz*"], 2, "no method matches 'zzz*'"),
+        (["list", "metods"], 2, "unknown kind 'metods' (did you mean 'methods'?)"),
+    ],
+)
+def test_a_fault_is_one_line_with_the_documented_code(
+    tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    from tests.conftest import TOY
+
+    names = {name: str(tmp_path / f"{name}.py") for name in ("toy", "file", "broken")}
+    for name, text in (("toy", TOY), ("file", "here"), ("broken", "x =\n")):
+        Path(names[name]).write_text(text)
+    done = qbench(*(argument.format(**names) for argument in arguments))
+    assert done.returncode == code
+    assert done.stderr.count("\n") == 1
+    assert said.format(**names) in done.stderr
+
+
+def test_a_plan_tells_why_a_cell_will_fail(tmp_path: Path, toy: Suite) -> None:
+    lost = toy(("[toy]", "[{'timm:resnett18': {pretrained: false}}]"), ("direct, median3, damp", "direct"))
+    told = qbench("plan", lost, "--out", tmp_path / "run", "--limit", 1, "--device", "cpu")
+    assert (
+        "estimated time: unknown, since a cell fails here: timm has no model 'resnett18' (did you mean" in told.stdout
+    )
+    broken = toy(("direct, median3, damp", "broken"))
+    told = qbench("plan", broken, "--out", tmp_path / "run", "--limit", 1, "--device", "cpu", "--plugin", PLUGIN)
+    assert "estimated time: unknown, since a cell fails here: RuntimeError: out of luck" in told.stdout
+
+
+def test_list_takes_one_or_many_and_version_is_told() -> None:
+    assert qbench("list", "method", "dir*").stdout == qbench("list", "methods", "dir*").stdout
+    assert "direct" in qbench("list", "method", "dir*").stdout
+    assert qbench("--version").stdout == f"qbench {version('qbench')}\n"
 
 
 @pytest.mark.slow

@@ -142,6 +142,7 @@ def test_csv_of_other_column_names_and_with_a_byte_order_mark(tmp_path: Path) ->
         ("file,class_index,split\nx,1,tests\n", {"split": "test"}, r"no split 'test' \(did you mean 'tests'\?\)"),
         ("file,class_index\nx,1\ny,tench\n", {}, r"labels\.csv:3:1: class_index must be a class index, not 'tench'"),
         ("file,class_index\nx,-1\n", {}, r"labels\.csv:2:1: class_index must be a class index, not '-1'"),
+        ("file,class_index\nx,²\n", {}, r"labels\.csv:2:1: class_index must be a class index, not '²'"),
         ("file,class_index\nx\n", {}, r"labels\.csv:2:1: class_index must be a class index, not None"),
         ("file,class_index\nx,1\nx,2\n", {}, r"names sample 'x' twice \(1 duplicate ids\)"),
         ("file,class_index\n", {}, "holds no samples"),

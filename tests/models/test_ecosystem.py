@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
-from qbench.errors import QbenchError, WeightsError
+from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.models.ecosystem import Input, Timm, Torchvision
 from qbench.models.fold import fold_norms
 from qbench.registry import get
@@ -171,3 +172,45 @@ def test_weights_may_know_other_classes(kind: type[Timm] | type[Torchvision], na
     assert model.build().logits(torch.rand(1, 3, 64, 64)).shape == (1, 7)
     with pytest.raises(ValidationError, match="the hub's have their own"):
         kind(name=name, classes=7)
+
+
+@pytest.mark.slow
+def test_every_resnet_of_timm_that_declares_sites_has_them() -> None:
+    """The shallowest of all names that differ in their numbers."""
+    names = sorted(timm.list_models("*res*"), key=lambda name: [int(each) for each in re.findall(r"\d+", name)])
+    first = {re.sub(r"\d+", "0", name): name for name in reversed(names) if Timm(name=name).sites}
+    assert len(first) > 20
+    for name in first.values():
+        with torch.device("meta"):
+            paths = {path for path, _ in timm.create_model(name).named_modules()}
+        assert set(Timm(name=name).sites.values()) <= paths, name
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18.a1_in1k", "resnet50_gn", "seresnext50_32x4d", "wide_resnet50_2", "resnet50d"]
+)
+def test_resnets_declare_four_sites(name: str) -> None:
+    assert list(Timm(name=name).sites) == ["D1", "D2", "D3", "D4"]
+
+
+def test_other_networks_called_resnet_declare_none_and_say_so() -> None:
+    model = Timm(name="resnetv2_18", pretrained=False)
+    assert model.sites == {}
+    with pytest.raises(NotApplicable) as caught:
+        model.build().path("D2")
+    assert str(caught.value) == "the model has no site 'D2'; declared sites: none"
+
+
+def test_a_declared_site_that_the_network_lacks_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Torchvision, "sites", {"D1": "conv1", "D2": "relu9"})
+    built = Torchvision(name="resnet18", pretrained=False).build()
+    assert built.sites == {"D1": "conv1"}
+    with pytest.raises(NotApplicable, match=r"no site 'D2' .*; declared sites: D1$"):
+        built.path("D2")
+
+
+def test_nearest_names_of_networks_are_told_when_they_are_built() -> None:
+    with pytest.raises(QbenchError, match=r"timm has no model 'resnett50' \(did you mean 'resnet50'\?\)"):
+        Timm(name="resnett50", pretrained=False).build()
+    with pytest.raises(QbenchError, match=r"torchvision has no model 'ResNet50' \(did you mean 'resnet50'\?\)"):
+        Torchvision(name="ResNet50", pretrained=False).build()

@@ -58,6 +58,25 @@ class Planted:
         return os.system, ("exit 1",)
 
 
-def test_code_in_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be read"):
+def test_code_in_a_file_is_refused_in_one_line_that_does_not_advise_to_run_it(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as caught:
         read_state(saved({"state_dict": TENSORS, "more": Planted()}, tmp_path))
+    told = "it asks for posix.system, which is not run; give safetensors or a state dictionary of plain tensors"
+    assert str(caught.value) == f"weights {tmp_path / 'some.pth'} cannot be read: {told}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is damaged, or no file of PyTorch"),
+        (b"hello world this is text\n", "it is damaged, or no file of PyTorch"),
+        (b"\x80\x02junk", "it is damaged, or no file of PyTorch"),
+        (None, "Is a directory"),
+    ],
+)
+def test_what_is_no_file_of_pytorch_is_one_line(content: bytes | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "some.pth"
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(WeightsError) as caught:
+        read_state(file)
+    assert f"cannot be read: {said}; give safetensors" in str(caught.value)

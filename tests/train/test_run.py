@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from qbench import cards
 from qbench.cli.app import app
 from qbench.draws import keyed
-from qbench.errors import QbenchError, SuiteError, WeightsError
+from qbench.errors import QbenchError, StoreError, SuiteError, WeightsError
 from qbench.named import Named
 from qbench.train.loop import Stopped
 from qbench.train.run import Order, _digest, job, run
@@ -168,6 +168,18 @@ def test_errors_of_a_card_name_the_place(card: Path, tmp_path: Path) -> None:
     card.write_text(card.read_text().replace("name: photos", "name: fotos", 1))
     with pytest.raises(SuiteError, match=rf"{card}:\d+:\d+: .*did you mean 'photos'"):
         run(job(Order(card, out=tmp_path)), quiet)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_a_step_is_trained(card: Path, tmp_path: Path) -> None:
+    def never(_stage: str, _done: int, _losses: Mapping[str, float]) -> None:
+        raise AssertionError("a step was trained")
+
+    (tmp_path / "file").write_text("here")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match=rf"{out} cannot be written into: .*; choose another --out"):
+            run(job(Order(card, out=out)), never)
+    run(job(Order(card, out=tmp_path / "new", steps=1)), quiet)
+    assert not [file for file in (tmp_path / "new").iterdir() if file.name.startswith(".")]
 
 
 def test_settings_of_the_caller_come_back(card: Path, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import NotApplicable
@@ -38,7 +38,7 @@ class Choice:
     plan: Plan = "light"
     guide: Guide = "mul_residual"
     gate: bool = True
-    base: int | None = None
+    base: Annotated[int, Field(ge=1)] | None = None
     nonnegative: bool = True
     fde: FdeInput = "dct"
     backbone: Backbone = "unet"
@@ -76,7 +76,7 @@ class AfdMethod:
     plan: Plan | None = None
     guide: Guide | None = None
     gate: bool | None = None
-    base: int | None = None
+    base: Annotated[int, Field(ge=1)] | None = None
     nonnegative: bool | None = None
     fde: FdeInput | None = None
     backbone: Backbone | None = None

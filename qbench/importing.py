@@ -1,0 +1,42 @@
+"""Running a user's own Python while it is imported."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qbench.errors import Place, QbenchError
+
+_IMPORTLIB = Path(importlib.__file__).parent
+
+
+@contextmanager
+def importing(what: str, advice: str = "") -> Iterator[None]:
+    """Inside, whatever the code of `what` raises becomes one QbenchError with the place that it comes from.
+
+    `advice` is for a module that is not there."""
+    try:
+        yield
+    except QbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = error.msg if isinstance(error, SyntaxError) else error
+        end = f"; {advice}" if advice and isinstance(error, ImportError) else ""
+        text = f"{what} cannot be imported: {type(error).__name__}: {said}{end}"
+        raise QbenchError(text, place=_raised_at(error)) from error
+
+
+def _raised_at(error: BaseException) -> Place | None:
+    """Where a file does not parse, or the innermost place that ran in the folder of the code that was imported."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Place(Path(error.filename), error.lineno or 1, error.offset or 1)
+    frames = [(Path(frame.filename), frame) for frame in traceback.extract_tb(error.__traceback__)]
+    ran = [each for each in frames if each[0].is_file() and not each[0].is_relative_to(_IMPORTLIB)]
+    ran = [each for each in ran if each[0].parent != Path(__file__).parent]
+    if not ran:
+        return None
+    file, frame = next(each for each in reversed(ran) if each[0].is_relative_to(ran[0][0].parent))
+    return Place(file, frame.lineno or 1, (frame.colno or 0) + 1)
