@@ -217,5 +217,5 @@ def _remarks(groups: Sequence[Group], scored: Scored) -> tuple[str, ...]:
     if any(value.seeds > 1 for value in values):
         remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
     if bad:
-        remarks.append(f"Up to {bad} samples of a cell could not be read; they count in no cell's score.")
+        remarks.append(f"Samples that could not be read: up to {bad} in a cell; they count in no cell's score.")
     return tuple(remarks)

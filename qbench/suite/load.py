@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -59,7 +59,13 @@ def load_yaml(file: Path) -> Document:
         loader.dispose()
 
 
-class Loader(yaml.SafeLoader):
+if TYPE_CHECKING:
+    from yaml import SafeLoader as _Safe
+else:  # in C where PyYAML was built with it: cards are long, and every plan reads several
+    _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Loader(_Safe):
     """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2."""
 
 
