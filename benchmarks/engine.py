@@ -44,9 +44,9 @@ from qbench.engine import execute, store
 from qbench.engine.bench import Workbench
 from qbench.engine.cells import Cell
 from qbench.engine.estimate import shared_work
-from qbench.engine.samples import concrete
 from qbench.engine.run import environment, run_plan
 from qbench.engine.run_info import RunInfo
+from qbench.engine.samples import concrete
 from qbench.threads import fixed_threads
 from qbench.vocabulary import Context
 
