@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import copysign
 
 from qbench.report.model import Column, Group, Row, Unit, Value
 
 DAGGER = "†"
 WIDE = 10
+_TIE = 1e-9
+"""Shares are counts over counts: halves of the last digit shown are ties, which go away from zero as a reader rounds
+them, however the float lies (62.75 is 62.8, though 100 * 0.6275 is a little less)."""
 _FORMATS: dict[Unit, Callable[[float], str]] = {
-    "percent": lambda v: f"{100 * v:.1f}",
+    "percent": lambda v: f"{_percent(v):.1f}",
     "percent printed": lambda v: f"{100 * v:.2f}",
-    "points": lambda v: _unsigned_zero(f"{100 * v:+.1f}"),
+    "points": lambda v: _unsigned_zero(f"{_percent(v):+.1f}"),
     "db": lambda v: f"{v:.2f}",
     "db gain": lambda v: f"{v:+.2f}",
     "plain": lambda v: f"{v:.3f}",
@@ -23,6 +27,10 @@ _FORMATS: dict[Unit, Callable[[float], str]] = {
     "ms": lambda v: f"{v:.2f}",
     "ratio": lambda v: f"{v:.2f}",
 }
+
+
+def _percent(share: float) -> float:
+    return 100 * share + copysign(_TIE, share)
 
 
 def _unsigned_zero(text: str) -> str:
