@@ -17,6 +17,8 @@ from qbench.kinds import FromVariable
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+DEEPEST = 100
+"""Collections inside of each other; suites and cards have a tenth of that."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -42,6 +44,7 @@ def load_yaml(file: Path) -> Document:
         raise SuiteError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     loader = Loader(text)
     try:
+        _refuse_depth(text, file)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SuiteError("expected a mapping of keys at the top", place=Place(file, 1, 1))
@@ -53,8 +56,6 @@ def load_yaml(file: Path) -> Document:
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
-    except RecursionError:
-        raise SuiteError("lists or mappings stand in each other too deeply", place=Place(file, 1, 1)) from None
     finally:
         loader.dispose()
 
@@ -72,6 +73,16 @@ class Loader(_Safe):
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
+
+
+def _refuse_depth(text: str, file: Path) -> None:
+    """Raises SuiteError where collections stand too deeply in each other: composing them in C would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            place = Place(file, event.start_mark.line + 1, event.start_mark.column + 1)
+            raise SuiteError(f"lists or mappings stand in each other too deeply, more than {DEEPEST}", place=place)
 
 
 @dataclass
