@@ -51,8 +51,7 @@ def load_yaml(file: Path) -> Document:
         reader = _Reader(loader, file)
         return Document(reader.read(node, ()), reader.places)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        place = _at(file, error.problem_mark or error.context_mark)
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
@@ -81,8 +80,13 @@ def _refuse_depth(text: str, file: Path) -> None:
     for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            place = Place(file, event.start_mark.line + 1, event.start_mark.column + 1)
-            raise SuiteError(f"lists or mappings stand in each other too deeply, more than {DEEPEST}", place=place)
+            said = f"lists or mappings stand in each other too deeply, more than {DEEPEST}"
+            raise SuiteError(said, place=_at(file, event.start_mark))
+
+
+def _at(file: Path, mark: Any) -> Place:
+    """The top of the file where YAML has no mark."""
+    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
 
 
 @dataclass
