@@ -234,6 +234,12 @@ import qbench
 
 task = {"dataset": {"name": "scenes", "count": 2}, "models": ["builtin:scenes"], "conditions": ["clean"],
         "methods": ["mine"]}
+CELL = '''
+@qbench.method("mine", site="image")
+class Mine:
+    def restore(self, images, context, share=SHARE):
+        return share * images
+'''
 
 
 def keys():
@@ -242,28 +248,15 @@ def keys():
     return list(found.cells()["key"])
 
 
-def declare(share):
-    if share == 1:
-
-        @qbench.method("mine", site="image")
-        class Mine:
-            def restore(self, images, context):
-                return images
-
-    else:
-
-        @qbench.method("mine", site="image")
-        class Mine:
-            def restore(self, images, context):
-                return images / 2
-
-    globals()["Mine"] = Mine
+def declare(share, lines=0):
+    exec(compile(chr(10) * lines + CELL.replace("SHARE", str(share)), f"<cell {lines}>", "exec"), globals())
 
 
-declare(1)
-first = keys()
-assert keys() == first
 declare(0.5)
+first = keys()
+declare(0.5, lines=3)
+assert keys() == first
+declare(0.6)
 assert keys() != first
 """
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qbench import cards, registry
+from qbench import cards, registry, sources
+from qbench.contents import contents
 from qbench.degrade.drawn import inner
 from qbench.engine import fingerprints
 from qbench.errors import QbenchError
-from qbench.files import sha256
+from qbench.files import digest, sha256
 from qbench.named import Named
 from qbench.suite.construct import RESERVED
 from qbench.suite.load import Document, KeyPath
@@ -26,6 +28,11 @@ class Part:
     entry: registry.Entry
     label: str
     path: KeyPath
+
+    @cached_property
+    def without_file(self) -> list[str]:
+        """What it runs that was declared at a prompt, in a notebook and the like, where no source can be read."""
+        return [contents(entry.target) for entry in entries_of(self) if sources.file_of(entry.module) is None]
 
 
 def metric_facts(part: Part, document: Document) -> list[Any]:
@@ -55,17 +62,20 @@ def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
 
 def code_of(*parts: Part) -> str:
     """Digest of the code of these parts and of the path that they run on."""
-    return fingerprints.code_digest([*_modules(parts), "qbench.engine.pipeline"])
+    return _code([], parts)
 
 
 def cell_code(task: registry.Entry, *parts: Part) -> str:
     """Digest of the code that a cell runs."""
-    return fingerprints.code_digest([*_modules(parts), task.module, task.target.predict, "qbench.engine.pipeline"])
+    return _code([task.module, task.target.predict], parts)
 
 
-def _modules(parts: Iterable[Part]) -> list[str]:
-    modules = [entry.module for part in parts for entry in entries_of(part)]
-    return modules + [type(part.target).__module__ for part in parts if inner(part.target)]
+def _code(modules: Sequence[str], parts: Sequence[Part]) -> str:
+    own = [entry.module for part in parts for entry in entries_of(part)]
+    own += [type(part.target).__module__ for part in parts if inner(part.target)]
+    of_files = sources.code_digest([*own, *modules, "qbench.engine.pipeline"])
+    declared = [part.without_file for part in parts if part.without_file]
+    return digest([of_files, *declared]) if declared else of_files
 
 
 def libraries_of(condition: Part) -> dict[str, str]:

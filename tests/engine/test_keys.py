@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qbench import sources
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan
 from qbench.engine.plan import Options, load_suite, make_plan
@@ -83,24 +84,24 @@ def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch:
 def test_the_source_of_a_plugin_is_part_of_the_key_but_its_comments_are_not(tmp_path: Path) -> None:
     file = tmp_path / "plug.py"
     file.write_text('"""One."""\ndef f(x):\n    return x + 1  # a comment\n')
-    one = fingerprints._without_docstrings(fingerprints.ast.parse(file.read_bytes()))
-    same = fingerprints._without_docstrings(fingerprints.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
-    other = fingerprints._without_docstrings(fingerprints.ast.parse(b"def f(x):\n    return x + 2\n"))
-    dump = fingerprints.ast.dump
+    one = sources._without_docstrings(sources.ast.parse(file.read_bytes()))
+    same = sources._without_docstrings(sources.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
+    other = sources._without_docstrings(sources.ast.parse(b"def f(x):\n    return x + 2\n"))
+    dump = sources.ast.dump
     assert dump(one) == dump(same) != dump(other)
 
 
 def test_the_closure_follows_imports_into_functions_but_not_the_registry() -> None:
-    found = fingerprints.closure(frozenset({"qbench.methods.afd"}))
+    found = sources.closure(frozenset({"qbench.methods.afd"}))
     assert {"qbench.methods.afd", "qbench.methods.afd.net", "qbench.methods.afd.repconv", "qbench.models.cut"} <= found
     assert not found & {"qbench.registry", "qbench.methods.finetune", "qbench.engine.store", "qbench.report.build"}
 
 
 def test_a_changed_source_changes_the_code_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprints.code_digest(["qbench.degrade.jpeg"])
-    real = fingerprints.source_digest
-    monkeypatch.setattr(fingerprints, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
-    assert fingerprints.code_digest(["qbench.degrade.jpeg"]) != before
+    before = sources.code_digest(["qbench.degrade.jpeg"])
+    real = sources.source_digest
+    monkeypatch.setattr(sources, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
+    assert sources.code_digest(["qbench.degrade.jpeg"]) != before
 
 
 def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: Path) -> None:
