@@ -16,7 +16,12 @@ from torch import Tensor, nn
 import qbench
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
+from qbench.engine.plan import Options, make_plan
 from qbench.errors import QbenchError, StoreError, SuiteError
+from qbench.models.live import LiveModel
+from qbench.suite.faults import validated
+from qbench.suite.load import Document
+from qbench.suite.schema import Suite
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 COUNT, SIZE = 21, 32
@@ -265,6 +270,15 @@ def test_a_method_declared_at_the_prompt_runs_and_an_edit_counts(tmp_path: Path)
     """`python -c`, a notebook and the interpreter's prompt have no file for `__main__`."""
     told = subprocess.run([sys.executable, "-c", SESSION, str(tmp_path)], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+
+
+def test_a_live_network_is_read_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = Document({"version": 1, "changelog": {1: "one"}, **suite(models=["live:mine"])}, {})
+    model = LiveModel("mine", network(), INPUT)
+    asked, identity = [], model.identity
+    monkeypatch.setattr(model, "identity", lambda: asked.append(1) or identity())
+    plan = make_plan(validated(Suite, document), document, Options(device="cpu", live={"live:mine": model}))
+    assert (len(plan.cells), len(asked)) == (8, 1)
 
 
 @pytest.mark.parametrize(

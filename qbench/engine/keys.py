@@ -30,6 +30,13 @@ class Part:
     path: KeyPath
 
     @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """What the object says of itself, asked once: a live network reads all of its weights for it."""
+        cards.check_made(getattr(self.target, "weights", None))
+        found: Mapping[str, Any] = self.target.identity()
+        return found
+
+    @cached_property
     def without_file(self) -> list[str]:
         """What it runs that was declared at a prompt, in a notebook and the like, where no source can be read."""
         return [contents(entry.target) for entry in entries_of(self) if sources.file_of(entry.module) is None]
@@ -53,11 +60,9 @@ def method_facts(method: Part, document: Document) -> list[Any]:
 def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
     """All that decides a model's predictions apart from code. Raises QbenchError with the place in the suite."""
     try:
-        cards.check_made(getattr(part.target, "weights", None))
-        found: Mapping[str, Any] = part.target.identity()
+        return part.identity
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(part.path)) from None
-    return found
 
 
 def code_of(*parts: Part) -> str:
