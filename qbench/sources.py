@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import sys
 import sysconfig
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import distribution, packages_distributions
@@ -38,6 +39,29 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
         found.add(name)
         waiting.extend(each for each in _imports(name) if _top(each) in {_top(name), "qbench"} and file_of(each))
     return frozenset(found)
+
+
+def leads_to(modules: Iterable[str], wanted: str) -> bool:
+    """Whether the import of `modules` imports `wanted` too, as far as statements tell.
+
+    They are followed through what this process has loaded, which is all that they load."""
+    seen: set[str] = set()
+    waiting = deque(modules)
+    while waiting:
+        name = waiting.popleft()
+        if name == wanted:
+            return True
+        if name in sys.modules and name not in seen and not versioned(name):
+            waiting.extend([*_imports(name), *_packages(name)])
+        seen.add(name)
+    return False
+
+
+def _packages(module: str) -> Iterator[str]:
+    """Those that a module lies in, which are imported before it."""
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module
 
 
 def _top(module: str) -> str:

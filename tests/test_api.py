@@ -314,7 +314,9 @@ def test_out_is_a_folder(tmp_path: Path) -> None:
 def test_what_this_process_alone_declares_is_refused_with_several_workers(task: dict[str, Any], tmp_path: Path) -> None:
     plain = {"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"], "methods": ["direct"]}
     asked = suite(models=["builtin:scenes"], **{**plain, **task})
-    with pytest.raises(SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or put it"):
+    with pytest.raises(
+        SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or name tests\.test_api in"
+    ):
         qbench.run(asked, out=tmp_path, device="cpu", workers=2)
     found = qbench.run(suite(models=["builtin:scenes"], **plain), out=tmp_path, device="cpu", workers=2)
     assert set(found.cells()["status"]) == {"done"}
