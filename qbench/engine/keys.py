@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,16 +45,40 @@ class Part:
 def metric_facts(part: Part, document: Document) -> list[Any]:
     """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
     own = identity_of(part, document) if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), fingerprints.plain(own)]
+    return [part.named.model_dump(), fingerprints.plain(own), *_files_in(part.named.params)]
+
+
+def condition_facts(condition: Part) -> list[Any]:
+    """What decides what a condition does: parameters, and the contents of files that they name."""
+    params = condition.named.params
+    return [condition.named.name, fingerprints.plain(params), *_files_in(params)]
 
 
 def method_facts(method: Part, document: Document) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
     params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
-    named = [value for value in params.values() if isinstance(value, str | Path) and Path(value).is_file()]
     own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
-    return [method.named.name, fingerprints.plain(params), *map(sha256, map(Path, named)), *own]
+    return [method.named.name, fingerprints.plain(params), *_files_in(params), *own]
+
+
+def _files_in(value: Any) -> Iterator[str]:
+    """The sha256 of every file that parameters name, in lists and mappings too."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _files_in(item)
+    elif isinstance(value, str | Path) and _is_file(value):
+        yield sha256(Path(value))
+
+
+def _is_file(value: str | Path) -> bool:
+    """Most texts are no names of files, and some could not be."""
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def identity_of(part: Part, document: Document) -> Mapping[str, Any]:

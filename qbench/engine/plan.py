@@ -13,7 +13,16 @@ from typing import Any
 from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
-from qbench.engine.keys import Part, cell_code, code_of, identity_of, libraries_of, method_facts, metric_facts
+from qbench.engine.keys import (
+    Part,
+    cell_code,
+    code_of,
+    condition_facts,
+    identity_of,
+    libraries_of,
+    method_facts,
+    metric_facts,
+)
 from qbench.engine.parts import check_reach, task_parts
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
 from qbench.files import digest
@@ -180,7 +189,7 @@ def _cell(
         {
             **({"metrics": asked} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
-            "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
+            "condition": condition_facts(condition),
             "model": identity,
             "method": acting,
             "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
