@@ -42,16 +42,17 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
 
 
 def leads_to(modules: Iterable[str], wanted: str) -> bool:
-    """Whether the import of `modules` imports `wanted` too, as far as statements tell.
+    """Whether the import of `modules` imports `wanted` too, as far as statements tell; never so for the `__main__` of
+    this process, which is another one elsewhere.
 
-    They are followed through what this process has loaded, which is all that they load."""
+    They are followed through what this process has loaded, which is all that they load, and not into qbench."""
     seen: set[str] = set()
     waiting = deque(modules)
     while waiting:
         name = waiting.popleft()
-        if name == wanted:
+        if name == wanted != "__main__":
             return True
-        if name in sys.modules and name not in seen and not versioned(name):
+        if name in sys.modules and name not in seen and _top(name) != "qbench" and not versioned(name):
             waiting.extend([*_imports(name), *_packages(name)])
         seen.add(name)
     return False

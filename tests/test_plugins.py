@@ -119,11 +119,13 @@ def test_what_a_plugin_file_imports_reaches_the_workers(tmp_path: Path, monkeypa
     reaching([], "reach-of-a-file")
 
 
-def test_what_no_file_declares_does_not_reach_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_file_declares_does_not_reach_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "reach_main.py").write_text("import __main__\n")
     monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
     exec(METHOD.format(name="reach-prompt"), {"__name__": "__main__"})
     with pytest.raises(SuiteError, match=r"in __main__, which .*; use one worker, or put it into a module that"):
-        reaching([], "reach-prompt")
+        reaching(["reach_main"], "reach-prompt")
 
 
 def test_an_installed_entry_point_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
