@@ -56,7 +56,7 @@ class After(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name == "inner":
+            if name == "inner" or name.startswith("__"):  # a copy of it is made as Python asks, not as what is inside
                 raise
             return getattr(self.inner, name)
 

@@ -21,12 +21,13 @@ DEEPEST = 3
 
 
 def activations_at_stage_ends(net: nn.Module, run: Callable[[], object]) -> list[Place]:
-    """The `stage_ends` among the activations of `net`; `run` as of `observe`. An activation of the class scores, as
+    """The `stage_ends` among the activations of `net`; `run` as of `observe`. A last activation of the class scores, as
     SqueezeNet has one before it pools them, belongs to the head and ends no stage."""
     with _output_shapes(net) as shapes:
         places = [place for place in observe(net, run) if place.activation]
     scores = shapes[-1][1:] if shapes and len(shapes[-1]) == 2 else ()
-    return stage_ends([place for place in places if (place.channels,) != scores] or places)
+    of_the_head = len(places) > 1 and (places[-1].channels,) == scores
+    return stage_ends(places[:-1] if of_the_head else places)
 
 
 @contextmanager

@@ -40,17 +40,18 @@ def _table(loaded: Loaded, task: str, scored: Scored) -> Table:
             if any(cell.method == control.control for cell in here)
         ]
     title = f"{scored.title}: differences from a control"
-    return Table(NAME, title, tuple(groups), tuple(notes.texts), _REMARKS, "", scored.name, scored.title)
+    return Table(NAME, title, tuple(groups), tuple(notes.texts), _remarks(scored), "", scored.name, scored.title)
 
 
-_REMARKS = (
-    "Difference from the control on the same samples, mean over pairs of trainings: those of the same train_seed, or "
-    "every one with the only one of a side that has one. pairs: how many.",
-    "±: standard deviation over pairs. In brackets: 95% intervals; for one pair the percentile bootstrap by sample, "
-    "which says nothing of other trainings; for several Student's t on the sum of the variances over pairs and over "
-    "samples.",
-    "average: over the degraded conditions.",
-)
+def _remarks(scored: Scored) -> tuple[str, ...]:
+    return (
+        "Difference from the control on the same samples, mean over pairs of trainings: those of the same train_seed, "
+        "or every one with the only one of a side that has one. pairs: how many.",
+        f"±: standard deviation over pairs. In brackets: 95% intervals; for one pair the {scored.bootstrap} bootstrap "
+        "by sample, which says nothing of other trainings; for several Student's t on the sum of the variances over "
+        "pairs and over samples.",
+        "average: over the degraded conditions.",
+    )
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class _Sheet:
             return Value(None, n=0, missing="unlabelled")
         n, bad = min(part.n for part in known), max(part.bad for part in known)
         by_pair, drawn = (np.mean([getattr(part, name) for part in known], axis=0) for name in ("by_pair", "drawn"))
-        found = over_seeds(by_pair, drawn, n)
+        found = over_seeds(by_pair, drawn, n, bootstrap=self.scored.bootstrap)
         return Value(found.mean, found.low, found.high, n, bad, len(found.by_pair), found.spread)
 
 

@@ -72,7 +72,7 @@ def basic(distribution: Numbers, whole: float, level: float = LEVEL) -> tuple[fl
     percentile interval mirrored at it, and extended to it where it lies beside.
 
     For statistics that a resample, which holds fewer different samples, moves to one side, such as means over classes:
-    there it holds the truth about as often as it says, where the percentile interval moves to the wrong side
-    (`benchmarks/interval_coverage.py`)."""
+    the percentile interval moves to the wrong side there. It too may hold the truth less often than it says where
+    samples are few (`benchmarks/interval_coverage.py` measures both)."""
     low, high = percentile(distribution, level)
     return min(2 * whole - high, whole), max(2 * whole - low, whole)

@@ -17,6 +17,8 @@ from qbench.kinds import FromVariable
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+DEEPEST = 100
+"""Collections inside of each other; suites and cards have a tenth of that."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -42,19 +44,17 @@ def load_yaml(file: Path) -> Document:
         raise SuiteError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     loader = Loader(text)
     try:
+        _refuse_depth(text, file)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SuiteError("expected a mapping of keys at the top", place=Place(file, 1, 1))
         reader = _Reader(loader, file)
         return Document(reader.read(node, ()), reader.places)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        place = _at(file, error.problem_mark or error.context_mark)
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
-    except RecursionError:
-        raise SuiteError("lists or mappings stand in each other too deeply", place=Place(file, 1, 1)) from None
     finally:
         loader.dispose()
 
@@ -72,6 +72,21 @@ class Loader(_Safe):
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
+
+
+def _refuse_depth(text: str, file: Path) -> None:
+    """Raises SuiteError where collections stand too deeply in each other: composing them in C would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            said = f"lists or mappings stand in each other too deeply, more than {DEEPEST}"
+            raise SuiteError(said, place=_at(file, event.start_mark))
+
+
+def _at(file: Path, mark: Any) -> Place:
+    """The top of the file where YAML has no mark."""
+    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
 
 
 @dataclass

@@ -163,6 +163,15 @@ def test_where_stages_and_the_backbone_end(case: str) -> None:
             assert torch.equal(answer(net(x)), before)
 
 
+@pytest.mark.parametrize("classes", [10, 64, 256])
+def test_stages_as_wide_as_there_are_classes_are_stages(classes: int) -> None:
+    from torchvision.models import resnet18
+
+    net, x = resnet18(weights=None, num_classes=classes).eval(), pictures(64, 64)
+    found = activations_at_stage_ends(net, lambda: net(x))
+    assert [place.path for place in found] == ["relu", *(f"layer{i}.1.relu" for i in range(1, 5))]
+
+
 def answer(output: Tensor | dict[str, Tensor]) -> Tensor:
     return output["out"] if isinstance(output, dict) else output
 
@@ -272,6 +281,11 @@ def test_a_module_with_another_behind_it_still_tells_what_the_network_asks_of_it
     assert copy.deepcopy(after).stride == (2, 2)
     with pytest.raises(AttributeError, match="neither"):
         after.neither  # noqa: B018
+
+
+def test_a_copy_of_a_module_that_copies_itself_keeps_what_stands_behind_it() -> None:
+    after = After(torch.fx.symbolic_trace(nn.Conv2d(3, 4, 3)), nn.ReLU())
+    assert isinstance(copy.deepcopy(after), After)
 
 
 def test_fields_behind_a_module_of_several_widths_are_refused() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_run import FakeRun
 from scipy.stats import t as student
 
 from qbench.engine.run_info import ControlInfo
-from qbench.report.build import build, render
+from qbench.report.build import build, render, report
+from qbench.report.source import load
+from tests.conftest import ROOT
 
 SAMPLES = 200
 
@@ -112,3 +116,17 @@ def test_samples_that_count_on_one_side_only_drop_out(tmp_path):
 
 def test_no_controls_no_table(run, tmp_path):
     assert "against-control" not in {table.name for table in build(run.write(tmp_path)).tables}
+
+
+def test_scores_that_are_no_means_have_the_interval_that_gains_have():
+    """The committed records of segmentation: mIoU has the basic bootstrap in one table as in the other."""
+    loaded = load(ROOT / "reports" / "segmentation")
+    cells = tuple(cell for cell in loaded.info.cells if cell.condition.startswith(("clean", "jpeg")))
+    controls = (ControlInfo(control="direct", methods=("afd",)),)
+    info = loaded.info.model_copy(update={"cells": cells, "controls": controls})
+    tables = {table.name: table for table in report(replace(loaded, info=info)).tables}
+    averages = {group.heading: row(group, "afd")["average"] for group in tables["against-control"].groups}
+    (control,) = averages.values()
+    gain = row(tables["accuracy-by-quality"].groups[0], "afd")["gain"]
+    assert (control.low, control.high) == pytest.approx((gain.low, gain.high))
+    assert "basic bootstrap" in " ".join(tables["against-control"].remarks)

@@ -41,6 +41,8 @@ def test_one_pair_has_the_bootstraps_interval() -> None:
     found = over_seeds(np.array([0.5]), drawn, samples=100)
     assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.025, 0.975))
     assert found.spread is None
+    skewed = over_seeds(np.array([0.4]), drawn, samples=100, bootstrap="basic")
+    assert (skewed.mean, skewed.low, skewed.high) == pytest.approx((0.4, 0.8 - 0.975, 0.8 - 0.025))
 
 
 def test_nothing_varies() -> None:

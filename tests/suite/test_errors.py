@@ -114,7 +114,7 @@ def problem(file: Path) -> str:
         ("direct,", "{direct: {weights: x}},", 13, "method 'direct' is not declared as trained; it takes no 'weights'"),
         ("direct,", "{direct: {recipe: x}},", 13, "method 'direct' is not declared as trained; it takes no 'recipe'"),
         ("{name: scenes, count: 10}", "{name: csv, root: 7}", 7, "'root': expected a path, not 7"),
-        ("seed: 3", f"seed: {'[' * 5000}{']' * 5000}", 1, "too deeply"),
+        ("seed: 3", f"seed: {'[' * 200_000}{']' * 200_000}", 4, "too deeply"),
         ("tables: [", "tables: 3 # [", 14, "'tables': expected a list, not 3"),
         ("seed: 3", "seed: 3\nplugins: &a\n- *a", 5, "an alias stands inside of what it names"),
         ("models: [toy]", "models: &a [{chain: *a}]", 8, "an alias stands inside of what it names"),
