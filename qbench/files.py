@@ -1,16 +1,24 @@
-"""Writing a file whole or not at all, and digests of files."""
+"""Writing a file whole or not at all, and digests of files and of plain data."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from qbench.errors import StoreError
+
+
+def digest(value: Any) -> str:
+    """BLAKE2b of a JSON-able value, 32 hex digits; mappings in any order give the same digest."""
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def sha256(file: Path) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from qbench.errors import QbenchError, closest, nearest
 from qbench.importing import importing
+from qbench.sources import leads_to
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
 KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
@@ -197,10 +198,13 @@ def load_builtin() -> None:
 
 def reaches_workers(entry: Entry, modules: Iterable[str]) -> bool:
     """Whether a process that imports the built-in entries, the installed entry points, plug-in files and `modules` gets
-    to know this entry: it is declared below one of their packages."""
+    to know this entry: it is declared below one of their packages, or in a module that one of them imports."""
     installed = (point.module for point in entry_points(group="qbench"))
-    tops = {name.partition(".")[0] for name in ("qbench", *installed, *modules)}
-    return entry.module.partition(".")[0] in tops or entry.module.startswith(PLUGIN_FILE)
+    roots = [*installed, *modules]
+    tops = {name.partition(".")[0] for name in ("qbench", *roots)}
+    if entry.module.partition(".")[0] in tops or entry.module.startswith(PLUGIN_FILE):
+        return True
+    return leads_to([*roots, *(name for name in sys.modules if name.startswith(PLUGIN_FILE))], entry.module)
 
 
 def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:

@@ -16,7 +16,12 @@ from torch import Tensor, nn
 import qbench
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
+from qbench.engine.plan import Options, make_plan
 from qbench.errors import QbenchError, StoreError, SuiteError
+from qbench.models.live import LiveModel
+from qbench.suite.faults import validated
+from qbench.suite.load import Document
+from qbench.suite.schema import Suite
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 COUNT, SIZE = 21, 32
@@ -234,6 +239,12 @@ import qbench
 
 task = {"dataset": {"name": "scenes", "count": 2}, "models": ["builtin:scenes"], "conditions": ["clean"],
         "methods": ["mine"]}
+CELL = '''
+@qbench.method("mine", site="image")
+class Mine:
+    def restore(self, images, context, share=SHARE):
+        return share * images
+'''
 
 
 def keys():
@@ -242,28 +253,15 @@ def keys():
     return list(found.cells()["key"])
 
 
-def declare(share):
-    if share == 1:
-
-        @qbench.method("mine", site="image")
-        class Mine:
-            def restore(self, images, context):
-                return images
-
-    else:
-
-        @qbench.method("mine", site="image")
-        class Mine:
-            def restore(self, images, context):
-                return images / 2
-
-    globals()["Mine"] = Mine
+def declare(share, lines=0):
+    exec(compile(chr(10) * lines + CELL.replace("SHARE", str(share)), f"<cell {lines}>", "exec"), globals())
 
 
-declare(1)
-first = keys()
-assert keys() == first
 declare(0.5)
+first = keys()
+declare(0.5, lines=3)
+assert keys() == first
+declare(0.6)
 assert keys() != first
 """
 
@@ -272,6 +270,15 @@ def test_a_method_declared_at_the_prompt_runs_and_an_edit_counts(tmp_path: Path)
     """`python -c`, a notebook and the interpreter's prompt have no file for `__main__`."""
     told = subprocess.run([sys.executable, "-c", SESSION, str(tmp_path)], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+
+
+def test_a_live_network_is_read_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = Document({"version": 1, "changelog": {1: "one"}, **suite(models=["live:mine"])}, {})
+    model = LiveModel("mine", network(), INPUT)
+    asked, identity = [], model.identity
+    monkeypatch.setattr(model, "identity", lambda: asked.append(1) or identity())
+    plan = make_plan(validated(Suite, document), document, Options(device="cpu", live={"live:mine": model}))
+    assert (len(plan.cells), len(asked)) == (8, 1)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +314,9 @@ def test_out_is_a_folder(tmp_path: Path) -> None:
 def test_what_this_process_alone_declares_is_refused_with_several_workers(task: dict[str, Any], tmp_path: Path) -> None:
     plain = {"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"], "methods": ["direct"]}
     asked = suite(models=["builtin:scenes"], **{**plain, **task})
-    with pytest.raises(SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or put it"):
+    with pytest.raises(
+        SuiteError, match=r"'api-\w+' is declared in tests\.test_api, .*; use one worker, or name tests\.test_api in"
+    ):
         qbench.run(asked, out=tmp_path, device="cpu", workers=2)
     found = qbench.run(suite(models=["builtin:scenes"], **plain), out=tmp_path, device="cpu", workers=2)
     assert set(found.cells()["status"]) == {"done"}

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
 BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named", "files", "home", "memory"}
-BASE |= {"importing", "kinds"}
+BASE |= {"importing", "kinds", "sources", "contents", "codes"}
 MAY_IMPORT: dict[str, set[str]] = {
     "suite": {"degrade.drawn"},
     "data": set(),

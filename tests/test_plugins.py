@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+import types
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -14,8 +16,12 @@ import pytest
 import qbench
 from qbench import registry
 from qbench.engine import run_info
+from qbench.engine.plan import Options, make_plan
 from qbench.engine.store import read_cell
 from qbench.errors import QbenchError, SuiteError
+from qbench.suite.faults import validated
+from qbench.suite.load import Document
+from qbench.suite.schema import Suite
 from tests.conftest import PLUGIN, TOY
 
 METHOD = '''\
@@ -66,6 +72,60 @@ def test_plugins_of_every_way_reach_both_workers_of_loky(tmp_path: Path) -> None
         for name in ("by-entry-point", "by-file"):
             pd.testing.assert_frame_equal(found[condition, "by-module"], found[condition, name], check_exact=True)
         assert not found[condition, "by-module"]["confidence"].equals(found[condition, "direct"]["confidence"])
+
+
+def reaching(plugins: list[str], name: str) -> None:
+    """Plan a suite for several processes."""
+    data = {
+        "suite": "reach",
+        "version": 1,
+        "changelog": {1: "one"},
+        "plugins": plugins,
+        "tasks": [
+            {
+                "dataset": {"name": "scenes", "count": 2},
+                "models": ["builtin:scenes"],
+                "conditions": ["clean"],
+                "methods": [name],
+            }
+        ],
+    }
+    document = Document(data, {})
+    make_plan(validated(Suite, document), document, Options(device="cpu", one_process=False))
+
+
+def test_what_a_plugin_imports_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module(tmp_path / "reach_library", "inside", "reach-inside")
+    module(tmp_path, "reach_alone", "reach-alone")
+    (tmp_path / "reach_library" / "__init__.py").write_text("from .inside import Darker\n")
+    (tmp_path / "reach_plugin").mkdir()
+    (tmp_path / "reach_plugin" / "__init__.py").write_text("")
+    (tmp_path / "reach_plugin" / "sub.py").write_text(
+        "try:\n    import reach_library\nexcept ImportError:\n    raise\n"
+    )
+    reaching(["reach_plugin.sub"], "reach-inside")
+    importlib.import_module("reach_alone")
+    with pytest.raises(SuiteError, match=r"in reach_alone, which no plug-in .*, or name reach_alone in the suite's"):
+        reaching(["reach_plugin.sub"], "reach-alone")
+    reaching(["reach_alone"], "reach-alone")
+
+
+def test_what_a_plugin_file_imports_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module(tmp_path, "reach_of_a_file", "reach-of-a-file")
+    (tmp_path / "file_that_imports.py").write_text("import reach_of_a_file\n")
+    registry.load_file(tmp_path / "file_that_imports.py")
+    reaching([], "reach-of-a-file")
+
+
+def test_what_no_file_declares_does_not_reach_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "reach_main.py").write_text("import __main__\n")
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+    exec(METHOD.format(name="reach-prompt"), {"__name__": "__main__"})
+    with pytest.raises(SuiteError, match=r"in __main__, which .*; use one worker, or put it into a module that"):
+        reaching(["reach_main"], "reach-prompt")
 
 
 def test_an_installed_entry_point_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

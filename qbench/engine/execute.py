@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from qbench.engine import store
 from qbench.engine.cells import Cell, Plan, Shard
-from qbench.engine.fingerprints import digest
 from qbench.errors import QbenchError, StoreError
-from qbench.files import write_text
+from qbench.files import digest, write_text
 from qbench.memory import keep_freed_memory
 
 if TYPE_CHECKING:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qbench import cards, registry
+from qbench import cards, registry, sources
+from qbench.contents import contents
 from qbench.degrade.drawn import inner
 from qbench.engine import fingerprints
 from qbench.errors import QbenchError
-from qbench.files import sha256
+from qbench.files import digest, sha256
 from qbench.named import Named
 from qbench.suite.construct import RESERVED
 from qbench.suite.load import Document, KeyPath
@@ -27,45 +29,82 @@ class Part:
     label: str
     path: KeyPath
 
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """What the object says of itself, asked once: a live network reads all of its weights for it."""
+        cards.check_made(getattr(self.target, "weights", None))
+        found: Mapping[str, Any] = self.target.identity()
+        return found
+
+    @cached_property
+    def without_file(self) -> list[str]:
+        """What it runs that was declared at a prompt, in a notebook and the like, where no source can be read."""
+        return [contents(entry.target) for entry in entries_of(self) if sources.file_of(entry.module) is None]
+
 
 def metric_facts(part: Part, document: Document) -> list[Any]:
     """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
     own = identity_of(part, document) if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), fingerprints.plain(own)]
+    return [part.named.model_dump(), fingerprints.plain(own), *_files_in(part.named.params)]
+
+
+def condition_facts(condition: Part) -> list[Any]:
+    """What decides what a condition does: parameters, and the contents of files that they name."""
+    params = condition.named.params
+    return [condition.named.name, fingerprints.plain(params), *_files_in(params)]
 
 
 def method_facts(method: Part, document: Document) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
     params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
-    named = [value for value in params.values() if isinstance(value, str | Path) and Path(value).is_file()]
     own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
-    return [method.named.name, fingerprints.plain(params), *map(sha256, map(Path, named)), *own]
+    return [method.named.name, fingerprints.plain(params), *_files_in(params), *own]
+
+
+def _files_in(value: Any) -> Iterator[str]:
+    """The sha256 of every file that parameters name, in lists and mappings too."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _files_in(item)
+    elif isinstance(value, str | Path) and _is_file(value):
+        yield sha256(Path(value))
+
+
+def _is_file(value: str | Path) -> bool:
+    """Most texts are no names of files, and some could not be."""
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
     """All that decides a model's predictions apart from code. Raises QbenchError with the place in the suite."""
     try:
-        cards.check_made(getattr(part.target, "weights", None))
-        found: Mapping[str, Any] = part.target.identity()
+        return part.identity
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(part.path)) from None
-    return found
 
 
 def code_of(*parts: Part) -> str:
     """Digest of the code of these parts and of the path that they run on."""
-    return fingerprints.code_digest([*_modules(parts), "qbench.engine.pipeline"])
+    return _code([], parts)
 
 
 def cell_code(task: registry.Entry, *parts: Part) -> str:
     """Digest of the code that a cell runs."""
-    return fingerprints.code_digest([*_modules(parts), task.module, task.target.predict, "qbench.engine.pipeline"])
+    return _code([task.module, task.target.predict], parts)
 
 
-def _modules(parts: Iterable[Part]) -> list[str]:
-    modules = [entry.module for part in parts for entry in entries_of(part)]
-    return modules + [type(part.target).__module__ for part in parts if inner(part.target)]
+def _code(modules: Sequence[str], parts: Sequence[Part]) -> str:
+    own = [entry.module for part in parts for entry in entries_of(part)]
+    own += [type(part.target).__module__ for part in parts if inner(part.target)]
+    of_files = sources.code_digest([*own, *modules, "qbench.engine.pipeline"])
+    declared = [part.without_file for part in parts if part.without_file]
+    return digest([of_files, *declared]) if declared else of_files
 
 
 def libraries_of(condition: Part) -> dict[str, str]:

@@ -10,6 +10,7 @@ from qbench import registry
 from qbench.engine.keys import Part, entries_of
 from qbench.errors import SuiteError
 from qbench.named import Named
+from qbench.sources import file_of
 from qbench.suite.construct import construct, entry_of, expanded
 from qbench.suite.load import Document, KeyPath
 from qbench.suite.schema import TaskSpec
@@ -116,9 +117,15 @@ def check_reach(parts: TaskParts, plugins: Sequence[str], document: Document) ->
     for part in (*parts.datasets, *parts.models, *parts.conditions, *parts.methods, *parts.metrics):
         for entry in entries_of(part):
             if not registry.reaches_workers(entry, plugins):
-                text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which other processes do not import"
-                advice = "use one worker, or put it into a module that the suite's `plugins` name"
+                text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which no plug-in is seen to import"
+                advice = f"use one worker, or {_way_to_workers(entry)}"
                 raise SuiteError(f"{text}; {advice}", place=document.place(part.path))
+
+
+def _way_to_workers(entry: registry.Entry) -> str:
+    if entry.module == "__main__" or file_of(entry.module) is None:
+        return "put it into a module that the suite's `plugins` name"
+    return f"name {entry.module} in the suite's `plugins`"
 
 
 def _seen_as(part: Part) -> Hashable:

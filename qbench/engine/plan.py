@@ -13,9 +13,19 @@ from typing import Any
 from qbench import cards, registry
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan, Settings, Shard, Source
-from qbench.engine.keys import Part, cell_code, code_of, identity_of, libraries_of, method_facts, metric_facts
+from qbench.engine.keys import (
+    Part,
+    cell_code,
+    code_of,
+    condition_facts,
+    identity_of,
+    libraries_of,
+    method_facts,
+    metric_facts,
+)
 from qbench.engine.parts import check_reach, task_parts
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
+from qbench.files import digest
 from qbench.models.files import sha256
 from qbench.named import Named
 from qbench.published import published_tables
@@ -147,8 +157,7 @@ def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) 
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
     shards = tuple(
-        Shard(i, min(i + size, count), f"{i:06d}-{fingerprints.digest(rows[i : i + size])[:16]}")
-        for i in range(0, count, size)
+        Shard(i, min(i + size, count), f"{i:06d}-{digest(rows[i : i + size])[:16]}") for i in range(0, count, size)
     )
     return Source(dataset.named, count, shards, tuple(classes))
 
@@ -176,11 +185,11 @@ def _cell(
     acting = [*method_facts(method, document), sha256]
     identity = [model.named.name, fingerprints.plain(identity_of(model, document))]
     asked = [metric_facts(part, document) for part in metrics]
-    key = fingerprints.digest(
+    key = digest(
         {
             **({"metrics": asked} if task.target.records_what_is_asked else {}),
             "view": spec.view.model_dump(),
-            "condition": [condition.named.name, fingerprints.plain(condition.named.params)],
+            "condition": condition_facts(condition),
             "model": identity,
             "method": acting,
             "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
@@ -192,7 +201,7 @@ def _cell(
     return Cell(
         key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
         method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
-        sha256, tuple(part.named for part in metrics), fingerprints.digest([identity, acting, code_of(model, method)]),
+        sha256, tuple(part.named for part in metrics), digest([identity, acting, code_of(model, method)]),
         missing,
     )  # fmt: skip
 

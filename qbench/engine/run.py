@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from qbench.efficiency.record import EfficiencyRecord
 from qbench.engine import execute
 from qbench.engine.cells import Cell, Plan
-from qbench.engine.fingerprints import digest, library_versions
+from qbench.engine.fingerprints import library_versions
 from qbench.engine.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo
-from qbench.files import write_text
+from qbench.files import digest, write_text
 
 Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
 """Shows progress while the given files come into being."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from qbench import registry
+from qbench import registry, sources
 from qbench.degrade.chain import Chain, condition_from
 from qbench.degrade.drawn import Drawn, prepared
 from qbench.degrade.jpeg import Jpeg, Rejpeg
@@ -153,9 +153,9 @@ def test_a_chain_in_a_suite_is_one_condition_with_a_key_of_all_its_parts(
     after = cells(file)
     assert {label for label in before if before[label] != after[label]} == {"messenger"}
     monkeypatch.undo()
-    digest = fingerprints.source_digest
+    digest = sources.source_digest
     monkeypatch.setattr(
-        fingerprints, "source_digest", lambda m: "changed" if m.startswith("qbench.degrade.codecs") else digest(m)
+        sources, "source_digest", lambda m: "changed" if m.startswith("qbench.degrade.codecs") else digest(m)
     )
     assert cells(file)["messenger"] != before["messenger"]
     assert cells(file)["clean"] == before["clean"]

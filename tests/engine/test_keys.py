@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+import qbench
+from qbench import registry, sources
+from qbench.draws import Draw
 from qbench.engine import fingerprints
 from qbench.engine.cells import Cell, Plan
+from qbench.engine.keys import Part, condition_facts, method_facts, metric_facts
 from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.named import Named
+from qbench.suite.load import Document
 from tests.conftest import PLUGIN
 
 Suite = Callable[..., Path]
@@ -71,6 +79,54 @@ def test_the_content_of_a_file_that_a_method_names_is_part_of_the_key(toy: Suite
     assert keys[0] == keys[2] != keys[1]
 
 
+@qbench.condition("keys-tinted", whole=("tables",))
+class Tinted:
+    """A condition of files."""
+
+    label, axis = "tinted", None
+
+    def __init__(self, tables: list[str]) -> None:
+        self.tables = tables
+
+    def apply(self, image: np.ndarray, draw: Draw) -> tuple[np.ndarray, dict[str, Any]]:
+        return image, {}
+
+
+def test_the_content_of_a_file_that_a_condition_names_is_part_of_the_key(toy: Suite, tmp_path: Path) -> None:
+    file, keys = tmp_path / "table.txt", []
+    suite = toy(("- clean", f"- clean\n      - keys-tinted: {{tables: [none, {file}]}}"), name="named.yaml")
+    for content in ("one", "two", "one"):
+        file.write_text(content)
+        keys.append(key(suite, condition="tinted"))
+    assert keys[0] == keys[2] != keys[1]
+
+
+def facts(kind: registry.Kind, **params: Any) -> list[Any]:
+    part = Part(Named(name="x", params=params), object(), registry.Entry(kind, "x", object), "x", ())
+    if kind == "condition":
+        return condition_facts(part)
+    return (method_facts if kind == "method" else metric_facts)(part, Document({}, {}))
+
+
+@pytest.mark.parametrize("kind", ["condition", "method", "metric"])
+def test_files_count_wherever_a_parameter_names_them(kind: registry.Kind, tmp_path: Path) -> None:
+    file = tmp_path / "table.txt"
+    shapes: list[dict[str, Any]] = [{"a": str(file)}, {"a": ["x", {"b": [str(file)]}]}, {"a": {"b": file}}]
+    for params in shapes:
+        found = []
+        for content in ("one", "two", "one"):
+            file.write_text(content)
+            found.append(facts(kind, **params))
+        assert found[0] == found[2] != found[1]
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "a\0b", "", ".", "no such file"])
+@pytest.mark.parametrize("kind", ["condition", "method", "metric"])
+def test_a_text_that_names_no_file_counts_as_it_is(kind: registry.Kind, text: str) -> None:
+    assert facts(kind, a=text) != facts(kind, a=f"{text}!")
+    assert len(facts(kind, a=text)) == 2
+
+
 def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(toy())
     for name in ("torch", "pillow", "libjpeg_turbo"):
@@ -83,28 +139,27 @@ def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch:
 def test_the_source_of_a_plugin_is_part_of_the_key_but_its_comments_are_not(tmp_path: Path) -> None:
     file = tmp_path / "plug.py"
     file.write_text('"""One."""\ndef f(x):\n    return x + 1  # a comment\n')
-    one = fingerprints._without_docstrings(fingerprints.ast.parse(file.read_bytes()))
-    same = fingerprints._without_docstrings(fingerprints.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
-    other = fingerprints._without_docstrings(fingerprints.ast.parse(b"def f(x):\n    return x + 2\n"))
-    dump = fingerprints.ast.dump
+    one = sources._without_docstrings(sources.ast.parse(file.read_bytes()))
+    same = sources._without_docstrings(sources.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
+    other = sources._without_docstrings(sources.ast.parse(b"def f(x):\n    return x + 2\n"))
+    dump = sources.ast.dump
     assert dump(one) == dump(same) != dump(other)
 
 
 def test_the_closure_follows_imports_into_functions_but_not_the_registry() -> None:
-    found = fingerprints.closure(frozenset({"qbench.methods.afd"}))
+    found = sources.closure(frozenset({"qbench.methods.afd"}))
     assert {"qbench.methods.afd", "qbench.methods.afd.net", "qbench.methods.afd.repconv", "qbench.models.cut"} <= found
     assert not found & {"qbench.registry", "qbench.methods.finetune", "qbench.engine.store", "qbench.report.build"}
 
 
 def test_a_changed_source_changes_the_code_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprints.code_digest(["qbench.degrade.jpeg"])
-    real = fingerprints.source_digest
-    monkeypatch.setattr(fingerprints, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
-    assert fingerprints.code_digest(["qbench.degrade.jpeg"]) != before
+    before = sources.code_digest(["qbench.degrade.jpeg"])
+    real = sources.source_digest
+    monkeypatch.setattr(sources, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
+    assert sources.code_digest(["qbench.degrade.jpeg"]) != before
 
 
 def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: Path) -> None:
-    import numpy as np
     from PIL import Image
 
     root = tmp_path / "photos"
