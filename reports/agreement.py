@@ -1,7 +1,8 @@
 """Does a method's gain at JPEG quality 10 have the same sign on the built-in scenes as on photos?
 
 Run: python reports/agreement.py
-It reads reports/jpeg.csv and reports/jpeg-imagenet.csv, and fills reports/README.md."""
+It reads reports/jpeg.csv, reports/jpeg-imagenet.csv and, for the widths of DnCNN that those lack,
+reports/jpeg-agreement.csv, and fills reports/README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import csv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-COLUMN = "jpeg@10"
+COLUMN, SCENES = "jpeg@10", "scenes"
 BEGIN, END = "<!-- agreement:begin -->\n", "<!-- agreement:end -->"
 
 
@@ -25,8 +26,9 @@ def gains(file: Path) -> dict[tuple[str, str, str], float]:
 
 def table() -> str:
     """The Markdown table: a row a method, with its gains on scenes and on photos, and whether their signs agree."""
-    scenes = {method: gain for (_, _, method), gain in gains(HERE / "jpeg.csv").items()}
-    photos = gains(HERE / "jpeg-imagenet.csv")
+    found = gains(HERE / "jpeg-agreement.csv") | gains(HERE / "jpeg.csv") | gains(HERE / "jpeg-imagenet.csv")
+    scenes = {method: gain for (dataset, _, method), gain in found.items() if dataset == SCENES}
+    photos = {key: gain for key, gain in found.items() if key[0] != SCENES}
     places = list(dict.fromkeys(key[:2] for key in photos))
     head = ["method", "scenes", *(f"{dataset}, {model}" for dataset, model in places), "signs"]
     lines = [head, ["---"] * len(head)]
