@@ -18,6 +18,8 @@ SHOWN = {
     "accuracy-by-severity": "severity",
 }
 SCORES = ("percent", "db", "plain")
+SUMMARIES = ("average", "rpc")
+"""Columns that are no place on an axis."""
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 _MARKERS = "osD^vPX*"
@@ -51,7 +53,8 @@ def draw(report: Report, file: Path) -> None:
 
 
 def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
-    wanted = [i for i, column in enumerate(group.columns) if column.unit in SCORES and column.name != "average"]
+    shown = [i for i, column in enumerate(group.columns) if column.unit in SCORES]
+    wanted = [i for i in shown if group.columns[i].name not in SUMMARIES]
     factor = 100.0 if group.columns[0].unit == "percent" else 1.0
     if any(column.bpp is not None for column in group.columns):
         _rates(axes, group, methods, factor)
@@ -65,7 +68,7 @@ def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="best" if table.name == "accuracy-by-rate" else "lower left")
+    axes.legend(fontsize=8, loc="best")
 
 
 def _rates(axes: Axes, group: Group, methods: list[str], factor: float) -> None:

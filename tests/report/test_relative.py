@@ -8,6 +8,8 @@ from fake_run import FakeRun
 
 from qbench.engine.run_info import MetricInfo
 from qbench.registry import metric
+from qbench.report import picture
+from qbench.report.model import Column, Group, Row, Table, Value
 from qbench.report.score import Draws, Scored, point, relative
 from qbench.report.source import load
 from qbench.tasks.classification.metrics import Top1
@@ -35,6 +37,18 @@ def test_families_count_alike_whatever_their_severities(tmp_path):
     assert value.low < value.value < value.high
     same = relative(points["clean"], {"clean": [points["clean"]]}, Draws(0, "data"))
     assert (same.value, same.low, same.high) == pytest.approx((1, 1, 1))
+
+
+def test_the_picture_has_the_conditions_alone_on_its_axis():
+    from matplotlib.figure import Figure
+
+    heads = {"clean": "clean", "jpeg@7": "Q7", "average": "average", "rpc": "rPC"}
+    columns = tuple(Column(name, heading, "percent", True) for name, heading in heads.items())
+    row = Row("direct", False, tuple(Value(0.5, 0.4, 0.6) for _ in columns))
+    found = Group({"dataset": "data"}, columns, (row,))
+    axes = Figure().subplots()
+    picture._panel(axes, Table("accuracy-by-quality", "a title", (found,)), found, ["direct"])
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["clean", "Q7"]
 
 
 def test_a_metric_without_it_has_none(tmp_path):
