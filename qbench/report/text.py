@@ -18,9 +18,9 @@ _FORMATS: dict[Unit, Callable[[float], str]] = {
     "percent printed": lambda v: f"{100 * v:.2f}",
     "points": lambda v: _unsigned_zero(f"{_percent(v):+.1f}"),
     "db": lambda v: f"{v:.2f}",
-    "db gain": lambda v: f"{v:+.2f}",
+    "db gain": lambda v: _unsigned_zero(f"{v:+.2f}"),
     "plain": lambda v: f"{v:.3f}",
-    "plain gain": lambda v: f"{v:+.3f}",
+    "plain gain": lambda v: _unsigned_zero(f"{v:+.3f}"),
     "count": lambda v: f"{v:.0f}",
     "parameters": lambda v: f"{v / 1e6:.3f}",
     "macs": lambda v: f"{v / 1e9:.3f}",
@@ -34,7 +34,7 @@ def _percent(share: float) -> float:
 
 
 def _unsigned_zero(text: str) -> str:
-    return "0.0" if text in ("+0.0", "-0.0") else text
+    return text if float(text) else text[1:]
 
 
 def number(value: Value, column: Column) -> str:

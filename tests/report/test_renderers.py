@@ -15,6 +15,7 @@ from rich.console import Console
 from qbench.report import latex, markdown, terminal, tidy
 from qbench.report.build import build, picture_name, render, write
 from qbench.report.model import Column, Group, Report, Row, Table, Value
+from qbench.report.text import number
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
 
@@ -198,3 +199,14 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
 
 def test_named_reports_have_pictures_of_their_own():
     assert (picture_name("report"), picture_name("jpeg")) == ("accuracy.png", "jpeg-accuracy.png")
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "shown"),
+    [
+        ("percent", 0.6275, "62.8"), ("percent", 0.62749, "62.7"), ("points", -0.0125, "-1.3"),
+        ("points", -1e-6, "0.0"), ("db gain", -0.004, "0.00"), ("db gain", -0.006, "-0.01"), ("plain gain", 1e-5, "0.000"),
+    ],
+)  # fmt: skip
+def test_halves_go_away_from_zero_and_zero_has_no_sign(unit, value, shown):
+    assert number(Value(value), Column("x", "x", unit)) == shown
