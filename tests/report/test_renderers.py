@@ -205,7 +205,8 @@ def test_named_reports_have_pictures_of_their_own():
     ("unit", "value", "shown"),
     [
         ("percent", 0.6275, "62.8"), ("percent", 0.62749, "62.7"), ("points", -0.0125, "-1.3"),
-        ("points", -1e-6, "0.0"), ("db gain", -0.004, "0.00"), ("db gain", -0.006, "-0.01"), ("plain gain", 1e-5, "0.000"),
+        ("points", -1e-6, "0.0"), ("db gain", -0.004, "0.00"), ("db gain", -0.006, "-0.01"),
+        ("plain gain", 1e-5, "0.000"),
     ],
 )  # fmt: skip
 def test_halves_go_away_from_zero_and_zero_has_no_sign(unit, value, shown):
