@@ -179,6 +179,7 @@ def test_conditions_of_the_command_line_and_of_a_suite(toy: Callable[..., Path])
     for text, said in [
         ("jpeg: {quality: 0}", "1..100, not 0"),
         ("jpeg: {quality 0", "not valid YAML"),
+        (f"jpeg: {'[' * 60_000}", "too deeply"),
         ("{jpeg: {quality: 3}, clean: {}}", "expected one name"),
         ("jpeg: {quality: []}", "a list is empty"),
     ]:

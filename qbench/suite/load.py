@@ -42,21 +42,19 @@ def load_yaml(file: Path) -> Document:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    loader = Loader(text)
     try:
-        _refuse_depth(text, file)
+        loader = Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise SuiteError("expected a mapping of keys at the top", place=Place(file, 1, 1))
         reader = _Reader(loader, file)
         return Document(reader.read(node, ()), reader.places)
     except yaml.MarkedYAMLError as error:
-        place = _at(file, error.problem_mark or error.context_mark)
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
         raise SuiteError(f"not valid YAML: {error.problem or error.context}", place=place) from None
     except yaml.YAMLError as error:
         raise SuiteError(f"not valid YAML: {error}", place=Place(file, 1, 1)) from None
-    finally:
-        loader.dispose()
 
 
 if TYPE_CHECKING:
@@ -66,27 +64,25 @@ else:  # in C where PyYAML was built with it: cards are long, and every plan rea
 
 
 class Loader(_Safe):
-    """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2."""
+    """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2.
+
+    Raises yaml.MarkedYAMLError where collections stand too deeply in each other: composing them in C would end the
+    process."""
+
+    def __init__(self, text: str) -> None:
+        depth = 0
+        for event in yaml.parse(text, Loader=_Safe):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                mark: Any = event.start_mark
+                said = f"lists or mappings stand in each other too deeply, more than {DEEPEST}"
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=mark)
+        super().__init__(text)
 
 
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
-
-
-def _refuse_depth(text: str, file: Path) -> None:
-    """Raises SuiteError where collections stand too deeply in each other: composing them in C would end the process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            said = f"lists or mappings stand in each other too deeply, more than {DEEPEST}"
-            raise SuiteError(said, place=_at(file, event.start_mark))
-
-
-def _at(file: Path, mark: Any) -> Place:
-    """The top of the file where YAML has no mark."""
-    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
 
 
 @dataclass
