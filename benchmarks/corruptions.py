@@ -40,7 +40,7 @@ from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
 from qbench.degrade.corruptions.severities import parameters
 from qbench.draws import Draw
-from qbench.engine.run import device_name
+from qbench.runs.run import device_name
 
 UNITS = ("wall", "processor")
 WAYS = ("reference", "fast", "parity")

@@ -13,8 +13,8 @@ from qbench.data.scenes import scene
 from qbench.degrade.corruptions import make
 from qbench.degrade.corruptions.base import Mode
 from qbench.draws import Draw
-from qbench.models.builtin import Builtin
-from qbench.threads import fixed_threads
+from qbench.models.builtin.declared import Builtin
+from qbench.runtime import fixed_threads
 
 
 def accuracies(names: Sequence[str], count: int, severities: Sequence[int] = (1, 3, 5)) -> dict[str, Any]:

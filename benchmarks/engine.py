@@ -38,16 +38,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
+from qbench.compute.bench import Workbench
+from qbench.compute.cell import Cell
+from qbench.compute.samples import concrete
 from qbench.data.readers import decode
 from qbench.draws import Draw
-from qbench.engine import execute, store
-from qbench.engine.bench import Workbench
-from qbench.engine.cells import Cell
-from qbench.engine.estimate import shared_work
-from qbench.engine.run import environment, run_plan
-from qbench.engine.run_info import RunInfo
-from qbench.engine.samples import concrete
-from qbench.threads import fixed_threads
+from qbench.runs import execute, store
+from qbench.runs.estimate import shared_work
+from qbench.runs.run import environment, run_plan
+from qbench.runs.run_info import RunInfo
+from qbench.runtime import fixed_threads
 from qbench.vocabulary import Context
 
 ROWS = ("whole", "direct")

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from qbench.efficiency.measure import count_macs
-from qbench.engine.run import device_name
 from qbench.methods.adaptive import given
-from qbench.methods.initial import initialise
 from qbench.methods.quarf.block import Plain, Quarf
-from qbench.threads import fixed_threads
+from qbench.models.initial import initialise
+from qbench.runs.measure import count_macs
+from qbench.runs.run import device_name
+from qbench.runtime import fixed_threads
 
 ROOT = Path(__file__).resolve().parent.parent
 DIMENSION = 256

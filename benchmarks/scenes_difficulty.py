@@ -82,7 +82,7 @@ def classifier(weights: Path | None) -> Callable[[Sequence[NDArray[np.uint8]]], 
     """Pictures to predicted classes."""
     import torch
 
-    from qbench.models.builtin import Builtin
+    from qbench.models.builtin.declared import Builtin
 
     torch.set_num_threads(1)
     loaded = Builtin("scenes", weights).build()

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from qbench.data.scenes.dataset import Scenes
 from qbench.degrade import condition
 from qbench.draws import Draw
-from qbench.sheet import sheet, tile
+from qbench.pictures.sheet import sheet, tile
 
 FILE = Path(__file__).with_name("conditions.png")
 SCENE, COLUMNS, SIZE = 11, 7, 128

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qbench.engine.plan import Options, load_suite, make_plan, with_live
-from qbench.engine.run import run_plan
-from qbench.engine.run_info import CellInfo, RunInfo
+from qbench.documents.faults import validated
+from qbench.documents.load import Document
 from qbench.errors import QbenchError, nearest
-from qbench.suite.faults import validated
-from qbench.suite.load import Document
+from qbench.runs.plan import Options, load_suite, make_plan, with_live
+from qbench.runs.run import run_plan
+from qbench.runs.run_info import CellInfo, RunInfo
 from qbench.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Results:
     def _records(self, cells: Sequence[CellInfo]) -> pd.DataFrame:
         import pandas as pd
 
-        from qbench.engine.store import read_cell
+        from qbench.runs.store import read_cell
 
         frames = [
             read_cell(self.folder, self.info, cell).assign(

@@ -82,7 +82,7 @@ class Task(Protocol):
     """What is predicted and how it is scored."""
 
     predict: str
-    """The module that turns predictions into records (see `qbench.engine.pipeline.Scoring`)."""
+    """The module that turns predictions into records (see `qbench.compute.pipeline.Scoring`)."""
     metrics: tuple[str, ...]
     shown: tuple[str, ...]
     """The metrics that tables show unless a suite asks for others."""

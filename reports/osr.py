@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.engine.run_info import CellInfo
 from qbench.report.source import Loaded, load
+from qbench.runs.run_info import CellInfo
 from qbench.stats.bootstrap import means
 from qbench.stats.seeds import over_seeds, pairs
 

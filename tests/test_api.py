@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 import qbench
 from qbench.degrade.jpeg import jpeg
+from qbench.documents.faults import validated
+from qbench.documents.load import Document
 from qbench.draws import Draw
-from qbench.engine.plan import Options, make_plan
 from qbench.errors import QbenchError, StoreError, SuiteError
 from qbench.models.live import LiveModel
-from qbench.suite.faults import validated
-from qbench.suite.load import Document
+from qbench.runs.plan import Options, make_plan
 from qbench.suite.schema import Suite
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 

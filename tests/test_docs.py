@@ -18,12 +18,12 @@ import pytest
 from PIL import Image
 
 from qbench import registry
-from qbench.cards import card_names, card_path, load_card
+from qbench.cards.lookup import card_names, card_path, load_card
+from qbench.cards.schema import RecipeSpec
 from qbench.cli.app import EXIT_CODES
-from qbench.engine.plan import Options, load_suite, make_plan
-from qbench.engine.run import run_plan
+from qbench.runs.plan import Options, load_suite, make_plan
+from qbench.runs.run import run_plan
 from qbench.suite.schema import EngineSpec, Suite, TaskSpec, ViewSpec
-from qbench.train.schema import RecipeSpec
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

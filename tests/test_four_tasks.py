@@ -143,7 +143,7 @@ def records(results: qbench.Results, name: str, method: str) -> Any:
     (cell,) = [
         c for c in results.info.cells if (c.task, c.method, c.condition) == (name, method, "jpeg@9")
     ]  # fmt: skip
-    from qbench.engine.store import read_cell
+    from qbench.runs.store import read_cell
 
     return read_cell(results.folder, results.info, cell)
 

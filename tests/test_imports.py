@@ -12,28 +12,27 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "registry", "draws", "vocabulary", "shipped", "threads", "named", "files", "home", "memory"}
-BASE |= {"importing", "kinds", "sources", "contents", "codes"}
+BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage", "keys.sources"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "suite": {"degrade.drawn"},
+    "documents": set(),
+    "suite": {"documents", "degrade.drawn"},
     "data": set(),
     "degrade": set(),
-    "models": {"data", "cards", "methods.restorers_net"},
+    "models": {"data", "cards", "keys.live"},
     "methods": {"models", "quality"},
     "tasks": {"data.views", "quality"},
     "quality": {"models.files"},
     "stats": set(),
-    "cards": {"suite", "train.schema", "train.inherit"},
-    "published": {"suite"},
-    "train": {"suite", "data", "models", "methods", "quality", "cards"},
-    "engine": {"suite", "data", "degrade.drawn", "degrade.codecs", "models", "cards", "efficiency", "published"},
-    "efficiency": set(),
-    "report": {"stats", "tasks", "efficiency", "engine.run_info", "engine.store", "published"},
-    "api": {"suite", "engine", "stats", "models", "report", "cli.options"},
-    "copies": {"data", "degrade"},
-    "sheet": set(),
-    "cli": {"copies", "sheet", "data", "degrade", "suite", "engine", "report", "train", "cards"}
-    | {"models.openmmlab_checkpoint"},
+    "cards": {"documents"},
+    "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
+    "compute": {"suite", "data", "degrade.drawn", "models"},
+    "keys": {"suite", "documents", "degrade", "cards"},
+    "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
+    "report": {"stats", "tasks", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"},
+    "api": {"documents", "suite", "runs", "stats", "models", "report", "cli.options"},
+    "pictures": {"data", "degrade"},
+    "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
+    | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""
 
@@ -88,10 +87,10 @@ def test_every_room_is_in_the_table() -> None:
         "import qbench",
         "import qbench.cli.app",
         "from qbench import registry; registry.load_builtin()",
-        "import qbench.suite.load, qbench.suite.schema, qbench.engine.plan, qbench.engine.store, qbench.engine.execute",
+        "import qbench.documents.load, qbench.suite.schema, qbench.runs.plan, qbench.runs.store, qbench.runs.execute",
         "import qbench.stats.bootstrap, qbench.report.build, qbench.report.terminal",
         "import qbench.tasks.classification.metrics",
-        "import qbench.cards, qbench.efficiency.record",
+        "import qbench.cards.lookup, qbench.runs.cost_record",
     ],
 )
 def test_it_loads_without_torch(statement: str) -> None:

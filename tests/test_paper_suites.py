@@ -17,15 +17,15 @@ from torch import nn
 from torchvision import models
 from typer.testing import CliRunner
 
-from qbench.cards import card_path, load_card, trained_dir
+from qbench.cards.lookup import card_path, load_card, trained_dir
 from qbench.cli.app import app
-from qbench.engine.cells import Plan
-from qbench.engine.plan import Options, load_suite, make_plan
-from qbench.engine.run import run_plan
+from qbench.compute.cell import Plan
 from qbench.methods.afd import Choice
 from qbench.methods.afd.net import Afd
 from qbench.models.cut import Geometry
 from qbench.report.build import build
+from qbench.runs.plan import Options, load_suite, make_plan
+from qbench.runs.run import run_plan
 from qbench.train.run import Order, job, run
 from tests.conftest import ROOT
 

@@ -15,12 +15,12 @@ import pytest
 
 import qbench
 from qbench import registry
-from qbench.engine import run_info
-from qbench.engine.plan import Options, make_plan
-from qbench.engine.store import read_cell
+from qbench.documents.faults import validated
+from qbench.documents.load import Document
 from qbench.errors import QbenchError, SuiteError
-from qbench.suite.faults import validated
-from qbench.suite.load import Document
+from qbench.runs import run_info
+from qbench.runs.plan import Options, make_plan
+from qbench.runs.store import read_cell
 from qbench.suite.schema import Suite
 from tests.conftest import PLUGIN, TOY
 
@@ -220,7 +220,7 @@ def test_a_plugin_file_that_fails_can_be_loaded_once_it_is_mended(tmp_path: Path
 
 
 def test_a_missing_plugin_module_is_told_with_its_place_in_the_suite(tmp_path: Path) -> None:
-    from qbench.engine.plan import Options, load_suite, make_plan
+    from qbench.runs.plan import Options, load_suite, make_plan
 
     file = tmp_path / "toy.yaml"
     file.write_text(TOY.replace("seed: 3\n", "seed: 3\nplugins: [no_such_plugin]\n"))

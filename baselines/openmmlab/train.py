@@ -28,7 +28,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from qbench.data.scenes.dataset import Scenes
-from qbench.models.openmmlab_checkpoint import read_checkpoint
+from qbench.models.openmmlab.checkpoint import read_checkpoint
 
 HERE = Path(__file__).resolve().parent
 COUNT = 16000

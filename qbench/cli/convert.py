@@ -25,7 +25,7 @@ def convert(
 
     if out.suffix != ".safetensors":
         raise QbenchError(f"{out} should end in .safetensors")
-    from qbench.models.openmmlab_checkpoint import convert as converted
+    from qbench.models.openmmlab.checkpoint import convert as converted
 
     found = converted(checkpoint, out)
     classes = f", {len(found.classes)} classes" if found.classes else ""

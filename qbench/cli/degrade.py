@@ -48,10 +48,10 @@ def degrade(
     from qbench import registry
     from qbench.cli.progress import counted
     from qbench.cli.run import default_workers
-    from qbench.copies import Copy, write_copy
     from qbench.data.views import View
     from qbench.errors import QbenchError
-    from qbench.named import Named
+    from qbench.pictures.copies import Copy, write_copy
+    from qbench.registry.named import Named
     from qbench.suite import inline
 
     registry.load_plugins([], plugin or [])

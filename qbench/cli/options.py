@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from qbench.errors import StoreError
-from qbench.home import home
+from qbench.storage.home import home
 
 SuiteFile: TypeAlias = Annotated[
     Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)

@@ -19,8 +19,8 @@ def plan(
     plugin: Plugin = None,
 ) -> None:
     """Show what a run would do: cells, shared work, what is stored already, and the time it will take here."""
-    from qbench.engine import execute
-    from qbench.engine.plan import Options, load_suite, make_plan
+    from qbench.runs import execute
+    from qbench.runs.plan import Options, load_suite, make_plan
 
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
     loaded, document = load_suite(suite)
@@ -44,7 +44,7 @@ def plan(
     typer.echo(f"stored: {files - sum(len(unit.cells) for unit in units)} of {files} files")
     if not units:
         return
-    from qbench.engine.estimate import seconds, shared_work
+    from qbench.runs.estimate import seconds, shared_work
 
     work = shared_work(planned, units)
     typer.echo(

@@ -41,14 +41,15 @@ def preview(
     """
     from PIL import Image as Pillow
 
-    from qbench import registry, sheet
+    from qbench import registry
     from qbench.data.readers import decode
     from qbench.data.scenes.dataset import Scenes
     from qbench.data.views import View
     from qbench.degrade.chain import condition_from
     from qbench.draws import Draw
     from qbench.errors import QbenchError
-    from qbench.files import atomic
+    from qbench.pictures import sheet
+    from qbench.storage.files import atomic
     from qbench.suite import inline
 
     registry.load_plugins([], plugin or [])

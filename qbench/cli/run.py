@@ -40,9 +40,9 @@ def run(
 
         qbench run my-suite.yaml --plugin my_method.py --out results/mine
     """
-    from qbench.engine.plan import Options, load_suite, make_plan
-    from qbench.engine.run import run_plan
-    from qbench.memory import keep_freed_memory
+    from qbench.runs.plan import Options, load_suite, make_plan
+    from qbench.runs.run import run_plan
+    from qbench.runtime import keep_freed_memory
 
     keep_freed_memory()
     options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))

@@ -45,10 +45,11 @@ def train(
 
         qbench train my-card.yaml --steps 50 --out /tmp/trial
     """
-    from qbench import cards, registry
+    from qbench import registry
+    from qbench.cards import lookup as cards
     from qbench.cli.progress import training
-    from qbench.engine.plan import resolve_device
-    from qbench.memory import keep_freed_memory
+    from qbench.runs.plan import resolve_device
+    from qbench.runtime import keep_freed_memory
     from qbench.train.run import Order, job, run
 
     keep_freed_memory()

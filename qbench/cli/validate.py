@@ -9,7 +9,7 @@ from qbench.cli.options import Plugin, SuiteFile
 
 def validate(suite: SuiteFile, plugin: Plugin = None) -> None:
     """Check a suite: keys, names, parameters, and that its data and weights are there."""
-    from qbench.engine.plan import Options, load_suite, make_plan
+    from qbench.runs.plan import Options, load_suite, make_plan
 
     options = Options(plugin_files=tuple(plugin or ()))
     loaded, document = load_suite(suite)

@@ -14,8 +14,8 @@ from qbench.degrade.drawn import inner, located, prepared, relocated
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.errors import QbenchError, nearest
-from qbench.named import Named, NamedItem
 from qbench.registry import Entry, condition
+from qbench.registry.named import Named, NamedItem
 from qbench.vocabulary import Condition, Facts, Image
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from qbench.draws import Draw
-from qbench.kinds import misfits
 from qbench.registry import Entry
+from qbench.registry.value_types import misfits
 from qbench.vocabulary import Condition, Facts, Image
 
 LOG_POINTS = 200

@@ -10,8 +10,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError
-from qbench.named import NamedItem
 from qbench.registry import Entry, get, method
+from qbench.registry.named import NamedItem
 from qbench.vocabulary import Context, Setup
 
 if TYPE_CHECKING:

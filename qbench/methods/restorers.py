@@ -27,15 +27,15 @@ class _Restorer:
         """Raises NotApplicable without weights, WeightsError for a file that does not fit."""
         import torch
 
-        from qbench.methods.restorers_net import empty
         from qbench.models.base import load_weights
+        from qbench.models.restoration.plain_networks import empty
 
         network = empty(self.name, deployed=True)
         load_weights(network, given_weights(self.name, self.weights, setup))
         self.network: nn.Module = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
-        from qbench.methods.restorers_net import clamped
+        from qbench.models.restoration.plain_networks import clamped
 
         return clamped(self.network, images)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qbench import files
 from qbench.errors import WeightsError
+from qbench.storage import files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from qbench.contents import contents
+from qbench.keys.live import contents
 from qbench.models.base import LoadedModel
 from qbench.vocabulary import InputConvention
 

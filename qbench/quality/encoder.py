@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from qbench.errors import WeightsError
 from qbench.models.files import sha256
-from qbench.shipped import shipped
+from qbench.storage.shipped import shipped
 
 WIDTHS = (16, 32, 64, 128)
 SCALES = 2

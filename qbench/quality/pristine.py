@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qbench.errors import WeightsError
-from qbench.files import write_bytes
-from qbench.home import home
-from qbench.shipped import shipped
+from qbench.storage.files import write_bytes
+from qbench.storage.home import home
+from qbench.storage.shipped import shipped
 
 URL = "https://raw.githubusercontent.com/XPixelGroup/BasicSR/v1.4.2/basicsr/metrics/niqe_pris_params.npz"
 SHA256 = "2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296"

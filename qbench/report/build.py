@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qbench.engine.run_info import CellInfo, RunInfo
-from qbench.files import atomic, write_text
 from qbench.report import classes, latex, markdown, picture, tidy
 from qbench.report.controls import against_controls
 from qbench.report.costs import NAME as EFFICIENCY
@@ -19,6 +17,8 @@ from qbench.report.model import Report
 from qbench.report.published import published
 from qbench.report.source import Loaded, load
 from qbench.report.tables import accuracy
+from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.storage.files import atomic, write_text
 
 Format = Literal["md", "tex", "csv", "json", "png"]
 FORMATS: tuple[Format, ...] = ("md", "tex", "csv", "json", "png")

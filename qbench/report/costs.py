@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qbench.efficiency.record import EfficiencyRecord
 from qbench.report.marks import marked
 from qbench.report.model import Column, Group, Row, Table, Value
 from qbench.report.tables import DASH, DIRECT
+from qbench.runs.cost_record import EfficiencyRecord
 
 NAME, TITLE = "efficiency", "Parameters, multiply-accumulates and latency of one picture"
 COLUMNS = (

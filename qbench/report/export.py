@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from qbench.files import atomic, write_text
 from qbench.report.source import EFFICIENCY, Loaded, exported_records
+from qbench.storage.files import atomic, write_text
 
 _DICTIONARY = {"cell", "id", "target", "prediction", "rank", "error"}
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qbench.engine.run_info import CellInfo
 from qbench.report.source import Loaded
+from qbench.runs.run_info import CellInfo
 from qbench.tasks.score import readable
 
 CLEAN = "clean"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from qbench import registry
-from qbench.engine.run_info import CellInfo, MetricInfo
 from qbench.report.model import Unit, Value
 from qbench.report.source import Records
+from qbench.runs.run_info import CellInfo, MetricInfo
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
-from qbench.efficiency.record import EfficiencyRecord
-from qbench.engine import run_info
-from qbench.engine.run_info import CellInfo, RunInfo
-from qbench.engine.store import shard_file
 from qbench.errors import StoreError
+from qbench.runs import run_info
+from qbench.runs.cost_record import EfficiencyRecord
+from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.runs.store import shard_file
 
 Records = Mapping[str, NDArray[Any]]
 """Columns of one cell, one value a sample of the manifest: [samples], [samples, K] of lists that are equally long, and

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qbench.engine.run_info import CellInfo
 from qbench.report.layouts import CLEAN, Layout, family, rates_of
 from qbench.report.marks import marked
 from qbench.report.model import Column, Group, Row, Table, Unit, Value
 from qbench.report.score import Draws, Point, Scored, average, gain, point, relative, single
 from qbench.report.source import Loaded, Records
+from qbench.runs.run_info import CellInfo
 
 DIRECT = "direct"
 STATUS_SHOWN = ("failed", "n/a", "pending")

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from qbench.degrade.drawn import prepared
+from qbench.documents.faults import check_kinds, explain
+from qbench.documents.load import Document, KeyPath
 from qbench.errors import Place, QbenchError, SuiteError, nearest
-from qbench.named import Named
 from qbench.registry import Entry, Kind, get
-from qbench.suite.faults import check_kinds, explain
-from qbench.suite.load import Document, KeyPath
+from qbench.registry.named import Named
 
 RESERVED = ("recipe", "weights", "train_seeds")
 """Keys below a trained method that say which weights it gets; they are not its own parameters."""

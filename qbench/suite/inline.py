@@ -9,11 +9,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
+from qbench.documents.faults import validated
+from qbench.documents.load import Document, Loader, load_suite_document
 from qbench.errors import SuiteError
-from qbench.named import Named, NamedItem
+from qbench.registry.named import Named, NamedItem
 from qbench.suite.construct import construct, entry_of, expanded
-from qbench.suite.faults import validated
-from qbench.suite.load import Document, Loader, load_suite_document
 from qbench.suite.schema import Suite
 from qbench.vocabulary import Condition, Dataset
 

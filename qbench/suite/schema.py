@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from qbench.named import Named, NamedItem
+from qbench.registry.named import Named, NamedItem
 
 TableName: TypeAlias = Literal[
     "accuracy-by-quality",

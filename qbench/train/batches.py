@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qbench.cards.schema import CropView
 from qbench.draws import Draw, keyed
 from qbench.errors import BadSample, DataError
 from qbench.train.crops import Window, clipped, kept, tilted, window
 from qbench.train.mix import Mix
-from qbench.train.schema import CropView
 from qbench.vocabulary import Boxes, Dataset, Image, Sample
 
 CACHE_BYTES = 1 << 30

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from qbench import files
 from qbench.errors import WeightsError
+from qbench.storage import files
 
 if TYPE_CHECKING:
     from qbench.train.loop import Recipe, Stage

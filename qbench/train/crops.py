@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from qbench.train.schema import CropView
+from qbench.cards.schema import CropView
 from qbench.vocabulary import Boxes, Image
 
 KEPT = 0.4

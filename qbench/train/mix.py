@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qbench.cards.schema import MixPart
+from qbench.documents.load import Document, KeyPath
 from qbench.draws import Draw
 from qbench.suite.construct import construct, entry_of
-from qbench.suite.load import Document, KeyPath
-from qbench.train.schema import MixPart
 from qbench.vocabulary import Condition, Image
 
 

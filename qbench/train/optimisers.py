@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
+from qbench.cards.schema import StageSpec
 from qbench.train.loop import Optimiser
-from qbench.train.schema import StageSpec
 
 
 def optimiser(spec: StageSpec, parameters: Iterable[tuple[str, nn.Parameter]]) -> Optimiser:

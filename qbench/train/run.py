@@ -16,18 +16,20 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save
 
-from qbench import cards, files, registry
-from qbench.named import Named
+from qbench import registry
+from qbench.cards import lookup as cards
+from qbench.cards.schema import Card, RecipeSpec, Role
+from qbench.documents.faults import explain
+from qbench.documents.load import Document, KeyPath
+from qbench.registry.named import Named
+from qbench.storage import files
 from qbench.suite.construct import construct, entry_of
-from qbench.suite.faults import explain
-from qbench.suite.load import Document, KeyPath
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
 from qbench.train.loop import Recipe, Report, train
 from qbench.train.mix import mix
 from qbench.train.recipes.common import Parts
-from qbench.train.schema import Card, RecipeSpec, Role
 
 UNTRAINED = {"serves", "budget", "weights", "notes", "seed"}
 """Keys of a recipe that do not change what is trained; the seed stands in the file's name."""

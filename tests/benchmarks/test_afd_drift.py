@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import afd_drift
 from qbench.data.scenes import scene
-from qbench.models.builtin import Builtin
+from qbench.models.builtin.declared import Builtin
 from tests.conftest import ROOT
 
 

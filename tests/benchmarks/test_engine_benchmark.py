@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import engine, engine_suite
-from qbench.threads import fixed_threads
+from qbench.runtime import fixed_threads
 
 SMALL = engine_suite.Scale(samples=4, repetitions=1, picture=128, crop=64, restorers=("arcnn", "dncnn-small"))
 

@@ -101,7 +101,7 @@ def test_values_become_classes(tmp_path: Path, options: dict[str, Any], expected
 
 
 def test_several_ignored_values_are_one_dataset_of_a_suite() -> None:
-    from qbench.named import Named
+    from qbench.registry.named import Named
 
     named = Named(name="masks", params={"root": "x", "ignore": [1, 2], "first": [0, 1]})
     assert [each.params["first"] for each in expanded(get("dataset", "masks"), named)] == [0, 1]

@@ -12,8 +12,8 @@ from skimage.color import rgb2ycbcr
 from qbench import registry
 from qbench.data.pairs import NOBODY_KNOWS, Pairs, PhotosLuma, Unpaired, as_luma
 from qbench.data.readers import Photos
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import BadSample, DataError
+from qbench.runs.plan import Options, load_suite, make_plan
 
 
 def pixels(seed: int, height: int = 20, width: int = 30) -> np.ndarray:

@@ -15,8 +15,8 @@ from qbench.degrade.codecs.plugin_codecs import Heic, Jxl
 from qbench.degrade.codecs.steps import Crop, Resize, Shift
 from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import ConditionError, SuiteError
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import PLUGIN, TOY
 from tests.degrade.codec_files import natural
 

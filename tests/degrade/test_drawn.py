@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from qbench import registry, sources
+from qbench import registry
 from qbench.degrade.chain import Chain, condition_from
 from qbench.degrade.drawn import Drawn, prepared
 from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw, keyed
-from qbench.engine import fingerprints
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import SuiteError
+from qbench.keys import sources
+from qbench.keys import versions as fingerprints
+from qbench.runs.plan import Options, load_suite, make_plan
 
 Suite = Callable[..., Path]
 

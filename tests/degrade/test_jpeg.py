@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter
 from qbench.degrade.clean import Clean
 from qbench.degrade.jpeg import AnyOf, Jpeg, Rejpeg, jpeg
 from qbench.draws import Draw
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import ConditionError, SuiteError
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import PLUGIN, TOY
 
 DRAW = Draw(0, "x")

@@ -17,8 +17,8 @@ from qbench.degrade.optics.psf import rms_radius
 from qbench.degrade.optics.simulate import _spectra, illumination, photograph
 from qbench.degrade.optics.srgb import to_linear, to_srgb
 from qbench.draws import Draw
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import ConditionError, SuiteError
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import PLUGIN, TOY
 
 DRAW = Draw(0, "x")

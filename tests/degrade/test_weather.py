@@ -17,8 +17,8 @@ from qbench.degrade.weather.blurs import Blur, Defocus, LowResolution, Motion
 from qbench.degrade.weather.conditions import DENSITIES, Haze, Rain
 from qbench.degrade.weather.noises import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise
 from qbench.draws import Draw
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import ConditionError, SuiteError
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import PLUGIN, TOY
 
 DRAW = Draw(0, "x")

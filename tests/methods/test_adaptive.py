@@ -9,8 +9,6 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from qbench.efficiency.measure import count_parameters
-from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError
 from qbench.methods import quac, quarf
 from qbench.methods.adaptive import QualityAdaptive, by_quality, given, standardise
@@ -18,6 +16,8 @@ from qbench.methods.quac.adapt import adapt as adapt_quac
 from qbench.methods.quarf.adapt import adapt as adapt_quarf
 from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature
+from qbench.runs.costs import _context
+from qbench.runs.measure import count_parameters
 from qbench.vocabulary import InputConvention
 
 

@@ -17,9 +17,9 @@ from qbench.methods.afd import AfdMethod, Choice
 from qbench.methods.afd.fde import Gate
 from qbench.methods.afd.net import Afd, AfdShape, base_width
 from qbench.methods.afd.repconv import RepConv
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.cut import Geometry, geometry
+from qbench.models.initial import initialise
 from qbench.vocabulary import Context, InputConvention, Setup
 
 STEM = Geometry(64, 2.0, 0.5)

@@ -14,17 +14,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.cards import card_path, load_card
-from qbench.efficiency.measure import count_macs, count_parameters
-from qbench.engine.plan import load_suite
+from qbench.cards.lookup import card_path, load_card
 from qbench.methods.afd import AfdMethod, AfdRelease, Choice
 from qbench.methods.afd.backbones import BACKBONES
 from qbench.methods.afd.dct import BlockDct
 from qbench.methods.afd.guides import block_inputs, orders
 from qbench.methods.afd.net import Afd, AfdShape
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.cut import Geometry
+from qbench.models.initial import initialise
+from qbench.runs.measure import count_macs, count_parameters
+from qbench.runs.plan import load_suite
 from qbench.vocabulary import Context, InputConvention, Setup
 from tests.conftest import ROOT
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import qbench
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import QbenchError
 from qbench.methods.any_restorer import AnyRestorer
 from qbench.methods.restorers import DncnnSmallMethod
-from qbench.models.restoration import Restorer
+from qbench.models.restoration.restorers import Restorer
+from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.vocabulary import Context, Setup
 
 SMALL = Restorer("dncnn-small", recipe="scenes").file

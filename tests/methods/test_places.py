@@ -25,7 +25,7 @@ from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
 from qbench.methods.stages import activations_at_stage_ends, backbone_end, stage_ends
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import Builtin
+from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
 from qbench.vocabulary import InputConvention, Setup
 

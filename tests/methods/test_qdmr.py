@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from qbench.efficiency.measure import count_macs
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.qdmr import Choice, QdmrMethod
 from qbench.methods.qdmr.codebook import Codebook, Quantiser, usage
@@ -22,6 +21,7 @@ from qbench.methods.qdmr.start import begin
 from qbench.methods.qdmr.swin import Attention, SwinBlock, joined, strangers, windows
 from qbench.methods.qdmr.vqgan import Decoder, Encoder, Vqgan
 from qbench.registry import get
+from qbench.runs.measure import count_macs
 from qbench.vocabulary import Context, Setup
 
 TINY = PLANS["tiny-32"]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import CropView, RecipeSpec, StageSpec
 from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.methods.qdmr.judge import hinge
@@ -28,7 +29,6 @@ from qbench.train.recipes.common import Parts
 from qbench.train.recipes.qdmr import Training, prepared, staged
 from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
 from qbench.train.recipes.qdmr_perception import ClassifierFeatures, Gradients, VggFeatures
-from qbench.train.schema import CropView, RecipeSpec, StageSpec
 from qbench.vocabulary import Image, Manifest, Sample
 from tests.train.pictures import Noise
 

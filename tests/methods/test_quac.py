@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from qbench.engine.costs import _context
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.quac import Choice, Kind, Placement, QuacMethod
@@ -21,8 +20,9 @@ from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import Builtin
+from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
+from qbench.runs.costs import _context
 from qbench.vocabulary import InputConvention, Setup
 from tests.conftest import ROOT
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from qbench.cards import find_weights
+from qbench.cards.lookup import find_weights
 from qbench.draws import keyed
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
@@ -24,7 +24,7 @@ from qbench.methods.quarf.adapt import adapt, insert_fields
 from qbench.methods.quarf.block import Plain, Quarf, Routing
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import Builtin
+from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
 from qbench.vocabulary import InputConvention, Setup
 

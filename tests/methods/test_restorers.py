@@ -14,8 +14,8 @@ from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.direct import Direct
 from qbench.methods.finetune import Finetune
 from qbench.methods.restorers import ArcnnMethod, DncnnMethod, DncnnSmallMethod
-from qbench.methods.restorers_net import Dncnn, build, empty
 from qbench.models.base import LoadedModel
+from qbench.models.restoration.plain_networks import Dncnn, build, empty
 from qbench.registry import get
 from qbench.vocabulary import Context, InputConvention, Setup
 

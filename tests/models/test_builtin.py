@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from qbench.data.scenes import CLASSES
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.builtin import SITES, Builtin
-from qbench.models.scenes_net import ScenesNet
+from qbench.models.builtin.classifier_net import ScenesNet
+from qbench.models.builtin.declared import SITES, Builtin
 from qbench.registry import get
-from qbench.shipped import shipped
+from qbench.storage.shipped import shipped
 
 
 @pytest.fixture

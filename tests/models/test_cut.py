@@ -8,8 +8,8 @@ from torch import nn
 
 from qbench.errors import NotApplicable
 from qbench.models.base import LoadedModel
+from qbench.models.classification.libraries import Timm, Torchvision
 from qbench.models.cut import geometry
-from qbench.models.ecosystem import Timm, Torchvision
 from qbench.vocabulary import InputConvention
 
 CASES = [

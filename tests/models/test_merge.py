@@ -11,17 +11,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from qbench.efficiency.measure import count_macs, count_parameters
-from qbench.models.ecosystem import TIMM_SITES, Timm
+from qbench.cards.schema import RecipeSpec
+from qbench.models.classification.libraries import TIMM_SITES, Timm
 from qbench.models.fold import for_inference
 from qbench.models.merge import BRANCHED, branched, merged
 from qbench.registry import get
+from qbench.runs.measure import count_macs, count_parameters
 from qbench.train.batches import Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.afd import recipe as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune import finetune
-from qbench.train.schema import RecipeSpec
 from tests.train.pictures import Noise, jpeg_mix
 
 from .test_ecosystem import randomised

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qbench.errors import DataError
-from qbench.models.detection import named
+from qbench.models.detection.torchvision import named
 from qbench.models.names import agree
 
 

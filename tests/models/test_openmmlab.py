@@ -22,11 +22,11 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from qbench.cli.app import app
-from qbench.engine.plan import Options, load_suite, make_plan
 from qbench.errors import QbenchError, SuiteError, WeightsError
-from qbench.models.openmmlab import MMDetection, MMSegmentation
-from qbench.models.openmmlab_checkpoint import convert, read_checkpoint
-from qbench.models.openmmlab_config import backbone, place, sources
+from qbench.models.openmmlab.checkpoint import convert, read_checkpoint
+from qbench.models.openmmlab.config import backbone, place, sources
+from qbench.models.openmmlab.declared import MMDetection, MMSegmentation
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "baselines" / "openmmlab"
@@ -80,7 +80,7 @@ def test_weights_are_given_one_way(trap: Path) -> None:
 
 def test_declarations_load_neither_torch_nor_the_frameworks() -> None:
     code = (
-        "import sys\nfrom qbench.models.openmmlab import MMDetection\n"
+        "import sys\nfrom qbench.models.openmmlab.declared import MMDetection\n"
         f"m = MMDetection(config={str(SHIPPED / 'scenes_detector.py')!r}, weights='w.safetensors', trust=True)\n"
         "m.label, m.sites\n"
         "sys.exit(any(name.split('.')[0] in {'torch', 'mmengine', 'mmcv', 'mmdet'} for name in sys.modules))"
@@ -123,7 +123,7 @@ def test_a_missing_framework_is_told_with_the_way_that_works(monkeypatch: pytest
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("qbench.models.segmentation.version", missing)
+    monkeypatch.setattr("qbench.models.segmentation.torchvision.version", missing)
     (tmp_path / "w.safetensors").write_bytes(b"w")
     model = MMDetection(config=SHIPPED / "scenes_detector.py", weights=tmp_path / "w.safetensors", trust=True)
     for ask in (model.identity, model.build):
@@ -134,7 +134,7 @@ def test_a_missing_framework_is_told_with_the_way_that_works(monkeypatch: pytest
 
 
 def test_the_key_covers_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qbench.models.openmmlab.installed", lambda name, extra: f"{name}==1")
+    monkeypatch.setattr("qbench.models.openmmlab.declared.installed", lambda name, extra: f"{name}==1")
     (tmp_path / "w.safetensors").write_bytes(b"w")
     (tmp_path / "base.py").write_text("depth = 18\n")
     (tmp_path / "top.py").write_text("_base_ = 'base.py'\n")

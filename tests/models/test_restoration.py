@@ -22,9 +22,9 @@ from qbench.draws import Draw
 from qbench.errors import QbenchError, WeightsError
 from qbench.methods.restorers import DncnnSmallMethod
 from qbench.models.base import LoadedModel
-from qbench.models.restoration import AodNet, Dncnn3, Identity, Restorer, Spandrel
-from qbench.models.restoration_net import OnLuma, Tiled
-from qbench.named import Named
+from qbench.models.restoration.networks import OnLuma, Tiled
+from qbench.models.restoration.restorers import AodNet, Dncnn3, Identity, Restorer, Spandrel
+from qbench.registry.named import Named
 from qbench.tasks.restoration.predict import scoring
 from qbench.vocabulary import Context, Dataset, Image, Setup
 from tests.quality.pictures import noise, tensor
@@ -270,7 +270,7 @@ def test_spandrel_refuses_what_is_no_restorer(tmp_path: Path) -> None:
 
 
 def test_spandrel_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qbench.models import restoration
+    from qbench.models.restoration import restorers as restoration
 
     def missing(name: str) -> str:
         raise restoration.PackageNotFoundError(name)

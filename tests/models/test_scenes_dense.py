@@ -9,8 +9,8 @@ from torch import Tensor
 
 from qbench.data.scenes.dataset import Scenes
 from qbench.errors import QbenchError
-from qbench.models.scenes_boxes import boxes_of, targets_of
-from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
+from qbench.models.builtin.box_maps import boxes_of, targets_of
+from qbench.models.builtin.dense_net import ScenesDetector, ScenesSegmenter
 from qbench.train.recipes.supervised import focal, giou
 
 CLASSES = len(Scenes().classes)
@@ -64,7 +64,7 @@ def test_any_size_goes_through_and_every_free_weight_learns(
 def test_the_stem_is_the_classifier_s_own_and_stays_so() -> None:
     from safetensors.torch import load_file
 
-    from qbench.shipped import shipped
+    from qbench.storage.shipped import shipped
 
     classifier = load_file(shipped("baselines/weights/builtin-scenes.safetensors"))
     net = ScenesSegmenter(25)

@@ -18,10 +18,10 @@ from torch import Tensor
 from torchvision.models._api import WeightsEnum
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.ecosystem import Input
-from qbench.models.segmentation import Segmenter, TorchvisionSegmentation, logits_at_images
-from qbench.models.segmentation_hf import HfSegmentation
-from qbench.models.segmentation_smp import Smp
+from qbench.models.classification.libraries import Input
+from qbench.models.segmentation.smp import Smp
+from qbench.models.segmentation.torchvision import Segmenter, TorchvisionSegmentation, logits_at_images
+from qbench.models.segmentation.transformers import HfSegmentation
 from tests.models.segmenters import SIZES, folder, pictures, same, seen, stored
 from tests.models.test_ecosystem import randomised
 
@@ -163,7 +163,7 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     def gone(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("qbench.models.segmentation.version", gone)
+    monkeypatch.setattr("qbench.models.segmentation.torchvision.version", gone)
     for spec, extra in ((HfSegmentation("x/y"), "hf"), (Smp("unet", classes=3), "smp")):
         for use in (spec.identity, spec.build):
             with pytest.raises(QbenchError, match=rf"install the extra with `pip install 'qbench\[{extra}\]'`"):

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.segmentation_hf import HfSegmentation
+from qbench.models.segmentation.transformers import HfSegmentation
 from tests.models.segmenters import SIZES, TINY, folder, pictures, same, seen, stored
 
 

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.functional import pad
 
 from qbench.errors import WeightsError
-from qbench.models.imagenet import package_state, renamed
-from qbench.models.segmentation_smp import Smp
+from qbench.models.classification.imagenet import package_state, renamed
+from qbench.models.segmentation.smp import Smp
 from tests.models.segmenters import SIZES, pictures, same, seen, stored
 from tests.models.test_ecosystem import randomised
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from qbench.data.scenes.dataset import Scenes
 from qbench.degrade import degrade
 from qbench.models.base import LoadedModel
-from qbench.models.openmmlab import MMDetection, MMSegmentation
+from qbench.models.openmmlab.declared import MMDetection, MMSegmentation
 from qbench.vocabulary import Boxes
 from tests.openmmlab.states import CONFIGS, SHIPPED, batch_of, pictures, random_checkpoint, trained_checkpoint
 

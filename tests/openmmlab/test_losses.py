@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 
 from qbench.data.scenes.dataset import Scenes
 from qbench.errors import QbenchError
-from qbench.models.openmmlab import MMDetection
+from qbench.models.openmmlab.declared import MMDetection
 from qbench.vocabulary import Boxes
 from tests.openmmlab.states import CONFIGS, SHIPPED, random_checkpoint
 

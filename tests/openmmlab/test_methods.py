@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 
 import qbench
 from qbench import registry
-from qbench.engine.plan import Options, load_suite, make_plan
-from qbench.engine.run import run_plan
 from qbench.methods.afd import Choice
 from qbench.methods.afd.net import Afd
-from qbench.models.openmmlab import MMDetection, MMSegmentation, OpenMMLab
+from qbench.models.openmmlab.declared import MMDetection, MMSegmentation, OpenMMLab
+from qbench.runs.plan import Options, load_suite, make_plan
+from qbench.runs.run import run_plan
 from tests.conftest import ROOT
 from tests.openmmlab.states import SHIPPED, drawn
 

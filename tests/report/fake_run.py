@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qbench.efficiency.record import EfficiencyRecord
-from qbench.engine.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo, Status
-from qbench.engine.store import shard_file, write_records
-from qbench.files import write_text
-from qbench.published import Shown
+from qbench.runs.cost_record import EfficiencyRecord
+from qbench.runs.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo, Status
+from qbench.runs.store import shard_file, write_records
+from qbench.storage.files import write_text
+from qbench.suite.published import Shown
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 

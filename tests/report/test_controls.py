@@ -9,9 +9,9 @@ import pytest
 from fake_run import FakeRun
 from scipy.stats import t as student
 
-from qbench.engine.run_info import ControlInfo
 from qbench.report.build import build, render, report
 from qbench.report.source import load
+from qbench.runs.run_info import ControlInfo
 from tests.conftest import ROOT
 
 SAMPLES = 200

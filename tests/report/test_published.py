@@ -9,9 +9,9 @@ import pytest
 from fake_run import FakeRun
 
 from qbench.errors import QbenchError
-from qbench.published import read_paper, shown
 from qbench.report.build import build, render
-from qbench.shipped import shipped
+from qbench.storage.shipped import shipped
+from qbench.suite.published import read_paper, shown
 
 PAPERS = sorted(file.stem for file in shipped("baselines/published").glob("*.yaml"))
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from fake_run import FakeRun
 
-from qbench.engine.run_info import MetricInfo
 from qbench.registry import metric
 from qbench.report import picture
 from qbench.report.model import Column, Group, Row, Table, Value
 from qbench.report.score import Draws, Scored, point, relative
 from qbench.report.source import load
+from qbench.runs.run_info import MetricInfo
 from qbench.tasks.classification.metrics import Top1
 from qbench.tasks.detection.metrics import rpc
 

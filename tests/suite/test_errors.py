@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from qbench import registry
-from qbench.cards import card_path, load_card, recipe_of
-from qbench.engine.parts import TaskParts, task_parts
-from qbench.engine.plan import Options, load_suite, make_plan
+from qbench.cards.lookup import card_path, load_card, recipe_of
 from qbench.errors import QbenchError, SuiteError
+from qbench.runs.parts import TaskParts, task_parts
+from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import PLUGIN, ROOT
 
 Suite = Callable[..., Path]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from qbench.data.views import View
-from qbench.engine.store import read_shard, write_records
 from qbench.errors import DataError, QbenchError
+from qbench.runs.store import read_shard, write_records
 from qbench.tasks.detection.metrics import AveragePrecision
 from qbench.tasks.detection.predict import COLUMNS, VISIBLE, bad, score, target
 from qbench.vocabulary import Boxes, Sample

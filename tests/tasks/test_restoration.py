@@ -15,11 +15,11 @@ from qbench import registry
 from qbench.data.pairs import NOBODY_KNOWS
 from qbench.data.views import View
 from qbench.errors import DataError, QbenchError, WeightsError
-from qbench.named import Named
 from qbench.quality import iqa
 from qbench.quality.niqe import niqe
 from qbench.quality.pictures import levels
 from qbench.quality.pristine import load_pristine, local_file
+from qbench.registry.named import Named
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, Psnr, Pyiqa, Ssim
 from qbench.tasks.restoration.predict import bad, score, scoring, target

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import CropView, MixPart, StageSpec
+from qbench.documents.load import load_yaml
 from qbench.draws import keyed
-from qbench.named import Named
-from qbench.suite.load import load_yaml
+from qbench.registry.named import Named
 from qbench.train.batches import Batch, Batches, Samples
 from qbench.train.loop import Recipe, Stage
 from qbench.train.mix import Mix, mix
 from qbench.train.optimisers import optimiser
-from qbench.train.schema import CropView, MixPart, StageSpec
 from qbench.vocabulary import Manifest, Sample
 
 

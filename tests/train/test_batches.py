@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from qbench.cards.schema import CropView, MixPart
 from qbench.degrade.drawn import Drawn
 from qbench.degrade.jpeg import jpeg
+from qbench.documents.load import load_yaml
 from qbench.draws import keyed
 from qbench.errors import DataError, SuiteError
-from qbench.named import Named
-from qbench.suite.load import load_yaml
+from qbench.registry.named import Named
 from qbench.train.batches import Ahead, Samples
 from qbench.train.crops import Window, tilted, window
 from qbench.train.mix import mix
-from qbench.train.schema import CropView, MixPart
 from qbench.vocabulary import Boxes, Image, Sample
 
 from .pictures import Noise, batches, jpeg_mix

@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch import nn
 
+from qbench.cards.schema import CropView, RecipeSpec
 from qbench.draws import keyed
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
-from qbench.models.detection_encoder import FcosHeads
+from qbench.models.detection.encoder import FcosHeads
 from qbench.train.batches import Batches, Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.afd import recipe as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.dense import recipe as dense
 from qbench.train.recipes.finetune import finetune
-from qbench.train.schema import CropView, RecipeSpec
 from qbench.vocabulary import Boxes, Manifest, Sample
 
 from .pictures import Noise, jpeg_mix

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qbench import files
 from qbench.errors import QbenchError, StoreError, WeightsError
+from qbench.storage import files
 from qbench.train.batches import Batch
 from qbench.train.checkpoint import State
 from qbench.train.loop import Optimiser, Recipe, Stage, Stopped, train

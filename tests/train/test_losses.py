@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from qbench.cards.schema import StageSpec
 from qbench.train import log, losses
 from qbench.train.optimisers import optimiser, rate
-from qbench.train.schema import StageSpec
 
 from .pictures import Tiny
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import RecipeSpec
 from qbench.errors import QbenchError
 from qbench.methods.osr.choice import Choice
 from qbench.methods.osr.net import Osr
@@ -18,7 +19,6 @@ from qbench.train.batches import Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.common import Parts, layers
 from qbench.train.recipes.osr import options, recipe
-from qbench.train.schema import RecipeSpec
 
 from .pictures import Noise, jpeg_mix
 from .test_recipes import Built

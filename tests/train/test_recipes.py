@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import RecipeSpec
 from qbench.data.scenes.dataset import Scenes
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import INPUT, SITES
-from qbench.models.scenes_net import ScenesNet
+from qbench.models.builtin.classifier_net import ScenesNet
+from qbench.models.builtin.declared import INPUT, SITES
+from qbench.models.initial import initialise
 from qbench.train import losses as terms
 from qbench.train.batches import Batches, Samples
 from qbench.train.loop import Recipe, _step
@@ -22,7 +23,6 @@ from qbench.train.recipes.afd import clean_std
 from qbench.train.recipes.afd import recipe as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune import classifier, finetune
-from qbench.train.schema import RecipeSpec
 
 from .pictures import Noise, jpeg_mix
 
@@ -181,9 +181,9 @@ def test_the_classifier_learns_and_its_dense_head_does_not_ship(tmp_path: Path) 
 
 def test_masks_move_with_the_picture() -> None:
     """Painting the mask's own colour into the picture must give equal planes after every crop and turn."""
+    from qbench.cards.schema import CropView
     from qbench.degrade.clean import Clean
     from qbench.train.mix import Mix, Part
-    from qbench.train.schema import CropView
 
     class Painted:
         label = "painted"

@@ -10,10 +10,10 @@ import torch
 
 from qbench.errors import QbenchError
 from qbench.methods.adaptive import given
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
-from qbench.models.restoration import INPUT
-from qbench.models.restoration_net import Dncnn3Net, OnLuma, in_range
+from qbench.models.initial import initialise
+from qbench.models.restoration.networks import Dncnn3Net, OnLuma, in_range
+from qbench.models.restoration.restorers import INPUT
 from qbench.quality.features import feature
 from qbench.train.recipes.adaptive import quac, quarf
 from qbench.train.recipes.afd import recipe as afd

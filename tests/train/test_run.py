@@ -19,11 +19,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from qbench import cards
+from qbench.cards import lookup as cards
 from qbench.cli.app import app
 from qbench.draws import keyed
 from qbench.errors import QbenchError, StoreError, SuiteError, WeightsError
-from qbench.named import Named
+from qbench.registry.named import Named
 from qbench.train.loop import Stopped
 from qbench.train.run import Order, _digest, job, run
 
@@ -87,8 +87,8 @@ def test_the_command_writes_weights_sidecar_log_and_picture(card: Path, tmp_path
 def test_what_is_written_is_found_and_fits_the_method(
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qbench.methods.restorers_net import empty
     from qbench.models.base import load_weights
+    from qbench.models.restoration.plain_networks import empty
 
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
     trained = run(job(Order(card, seed=5)), quiet)

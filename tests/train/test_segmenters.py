@@ -13,20 +13,20 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import RecipeSpec
 from qbench.data.masks import Masks
 from qbench.draws import keyed
 from qbench.errors import DataError
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
 from qbench.models.fold import for_inference
-from qbench.models.segmentation import logits_at_images
+from qbench.models.initial import initialise
+from qbench.models.segmentation.torchvision import logits_at_images
 from qbench.train.batches import Batch, Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.afd import recipe as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.dense import recipe as dense
 from qbench.train.recipes.finetune import finetune
-from qbench.train.schema import RecipeSpec
 from qbench.vocabulary import InputConvention
 
 from .pictures import Noise, jpeg_mix

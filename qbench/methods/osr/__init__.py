@@ -42,6 +42,6 @@ class OsrMethod:
         self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
-        from qbench.methods.restorers_net import clamped
+        from qbench.models.restoration.plain_networks import clamped
 
         return clamped(self.network, images)

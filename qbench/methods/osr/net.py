@@ -7,9 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from qbench.methods.initial import initialise
 from qbench.methods.osr.choice import Choice
 from qbench.methods.osr.restorer import PlainRestorer
+from qbench.models.initial import initialise
 
 
 class Waves(nn.Module):

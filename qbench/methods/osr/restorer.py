@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.methods.initial import initialise
+from qbench.models.initial import initialise
 
 Plan: TypeAlias = Literal["release", "small"]
 WIDTHS: dict[Plan, int] = {"release": 16, "small": 4}

@@ -9,12 +9,12 @@ from torch import nn
 
 from qbench.errors import NotApplicable
 from qbench.methods.adaptive import by_quality, probes
-from qbench.methods.initial import initialise
 from qbench.methods.places import Place, fitting, observe, put
 from qbench.methods.quarf import Choice
 from qbench.methods.quarf.block import Plain, Quarf
 from qbench.methods.quarf.experts import Expert
 from qbench.models.base import LoadedModel
+from qbench.models.initial import initialise
 from qbench.quality.features import Feature, dimension
 
 NOISE = 0.01

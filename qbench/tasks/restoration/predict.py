@@ -13,7 +13,6 @@ from torch import Tensor
 
 from qbench import registry
 from qbench.errors import DataError, QbenchError
-from qbench.named import Named
 from qbench.quality.iqa import load_metric
 from qbench.quality.iqa import settings as pyiqa_settings
 from qbench.quality.niqe import niqe
@@ -21,6 +20,7 @@ from qbench.quality.pictures import levels, luma, without_border
 from qbench.quality.pristine import load_pristine, local_file, published_file
 from qbench.quality.psnr import psnr
 from qbench.quality.ssim import ssim
+from qbench.registry.named import Named
 from qbench.tasks.outputs import misfit, tensor_of
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, PerPicture, Psnr, PsnrY, Pyiqa, Ssim, SsimY

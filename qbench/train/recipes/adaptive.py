@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from qbench.errors import QbenchError
 from qbench.methods.adaptive import reads_quality, standardise
-from qbench.methods.initial import initialise
 from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.acon import Acon, MetaAcon, QAcon
 from qbench.methods.quac.adapt import adapt as adapt_quac
@@ -21,6 +20,7 @@ from qbench.methods.quarf.adapt import adapt as adapt_quarf
 from qbench.methods.quarf.block import Quarf
 from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
+from qbench.models.initial import initialise
 from qbench.quality.features import Feature, feature
 from qbench.train import losses as terms
 from qbench.train.batches import Batch

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from qbench.methods.afd import AfdMethod, AfdRelease
 from qbench.methods.afd.net import Afd
-from qbench.methods.initial import initialise
 from qbench.models.base import Cut, LoadedModel
+from qbench.models.initial import initialise
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe

@@ -6,11 +6,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from qbench.data.scenes.scene import CLASSES
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import INPUT, SITES
-from qbench.models.scenes_dense_net import ScenesDetector, ScenesSegmenter
-from qbench.shipped import shipped
+from qbench.models.builtin.declared import INPUT, SITES
+from qbench.models.builtin.dense_net import ScenesDetector, ScenesSegmenter
+from qbench.models.initial import initialise
+from qbench.storage.shipped import shipped
 from qbench.train.loop import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages
 from qbench.train.recipes.supervised import Supervised, freeze, training_mode

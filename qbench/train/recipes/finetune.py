@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST
-from qbench.methods.initial import initialise
 from qbench.models.base import LoadedModel
-from qbench.models.builtin import INPUT, SITES
-from qbench.models.scenes_net import ScenesNet
+from qbench.models.builtin.classifier_net import ScenesNet
+from qbench.models.builtin.declared import INPUT, SITES
+from qbench.models.initial import initialise
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.cards.schema import StageSpec
 from qbench.errors import QbenchError
 from qbench.methods.osr.choice import Choice
 from qbench.methods.osr.net import Osr
@@ -24,7 +25,6 @@ from qbench.train.batches import Batch
 from qbench.train.loop import Recipe, Stage
 from qbench.train.optimisers import optimiser
 from qbench.train.recipes.common import Losses, Parts, channels_last, frozen, layers, measure
-from qbench.train.schema import StageSpec
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

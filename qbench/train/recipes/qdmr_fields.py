@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qbench.cards.schema import CropView
 from qbench.draws import Draw, keyed
 from qbench.errors import DataError
 from qbench.train.batches import CACHE_BYTES, Batch, Samples
 from qbench.train.mix import Mix
-from qbench.train.schema import CropView
 
 Pair = NDArray[np.uint8]
 """[H, W, 6]: a picture and, behind it, the photograph of it."""

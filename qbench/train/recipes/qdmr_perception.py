@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.errors import QbenchError
-from qbench.models.builtin import Builtin
+from qbench.models.builtin.declared import Builtin
 from qbench.train.recipes.common import frozen, layers
 
 PerceptionName = Literal["classifier", "gradients", "vgg19"]

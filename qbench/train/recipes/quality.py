@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.draws import Draw
-from qbench.methods.initial import initialise
+from qbench.models.initial import initialise
 from qbench.quality.encoder import DIMENSION, SCALES, QualityEncoder
 from qbench.train import losses as terms
 from qbench.train.batches import Batch

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from qbench.methods.restorers_net import Deployable, build
+from qbench.models.restoration.plain_networks import Deployable, build
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.loop import Recipe

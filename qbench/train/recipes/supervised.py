@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from qbench.data.scenes.scene import CLASSES
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
-from qbench.models.scenes_boxes import targets_of
+from qbench.models.builtin.box_maps import targets_of
 from qbench.train import losses as terms
 from qbench.train.batches import Batch
 from qbench.train.recipes.common import Parts

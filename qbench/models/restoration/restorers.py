@@ -1,0 +1,216 @@
+"""Models of the task restoration: pictures in, pictures out, of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from qbench.errors import QbenchError, WeightsError, nearest
+from qbench.models.files import sha256
+from qbench.registry import model
+from qbench.vocabulary import InputConvention
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from qbench.models.base import LoadedModel
+
+_CONFIG = ConfigDict(extra="forbid")
+INPUT = InputConvention(size=None, resize=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+RESTORERS = ("arcnn", "dncnn", "dncnn-small")
+
+
+def _loaded(net: nn.Module, sites: Mapping[str, str], tile: int | None = None, overlap: int = 0) -> LoadedModel:
+    from qbench.models.base import LoadedModel
+    from qbench.models.restoration.networks import Tiled, in_range
+
+    whole = net.eval() if tile is None else Tiled(net.eval(), tile, overlap)
+    return LoadedModel(whole, INPUT, {} if tile else sites, in_range)
+
+
+@model("identity")
+@dataclass(frozen=True, config=_CONFIG)
+class Identity:
+    """The degraded picture as it is: what a restorer has to beat, and what image methods are scored through."""
+
+    @property
+    def label(self) -> str:
+        return "identity"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return {}
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": "identity"}
+
+    def build(self) -> LoadedModel:
+        from torch import nn
+
+        return _loaded(nn.Identity(), {})
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class _Tiling:
+    """Large pictures in tiles of `tile` pixels, each seen with `overlap` more on every side. Tiles have no sites."""
+
+    tile: int | None = Field(
+        default=None, ge=32, kw_only=True, description="Pixels of a tile's side. Default: the whole picture."
+    )
+    overlap: int = Field(default=32, ge=0, kw_only=True, description="Pixels that a tile sees of its neighbours.")
+
+
+@model("restorer:*")
+@dataclass(frozen=True, config=_CONFIG)
+class Restorer(_Tiling):
+    """A restorer of this project, `arcnn`, `dncnn` or `dncnn-small`, with the weights of a recipe on its card.
+
+    `recipe` may be left out where the weights of one alone ship; `weights` is a file to use instead."""
+
+    name: str
+    recipe: str | None = None
+    train_seed: int = 0
+    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in RESTORERS:
+            known = ", ".join(f"restorer:{name}" for name in RESTORERS)
+            raise QbenchError(f"no restorer {self.name!r}{nearest(self.name, RESTORERS)}; there are: {known}")
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.recipe})" if self.recipe else self.name
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return {"D1": "layers.0", "D2": "layers.1"}
+
+    @property
+    def file(self) -> Path:
+        """Where its weights lie. Raises QbenchError where the card has several recipes and none is named, WeightsError
+        where the card's were not trained yet."""
+        from qbench.cards.lookup import find_weights, missing, shipped_recipe
+
+        if self.weights is not None:
+            return self.weights
+        recipe = self.recipe or shipped_recipe(self.name)
+        found = find_weights(self.name, None, None, self.train_seed, recipe)
+        if found is None:
+            raise WeightsError(f"{self.label}: {missing(self.name, None, None, self.train_seed, recipe)}")
+        return found.path
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": self.name, "weights": sha256(self.file), "tile": self.tile, "overlap": self.overlap}
+
+    def build(self) -> LoadedModel:
+        """Raises WeightsError for weights that are missing or made for another network."""
+        import torch
+
+        from qbench.models.base import load_weights
+        from qbench.models.restoration.plain_networks import empty
+
+        net = empty(self.name, deployed=True)
+        load_weights(net, self.file)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _loaded(net, self.sites, self.tile, self.overlap)
+
+
+@model("dncnn3")
+@dataclass(frozen=True, config=_CONFIG)
+class Dncnn3(_Tiling):
+    """DnCNN-3, one blind network for JPEG, noise and super-resolution (Zhang et al., TIP 2017), with given `weights`.
+
+    20 convolutions on luma in [0, 1]; colour pictures keep their chroma. The published weights state no licence and do
+    not ship: convert the authors' `DnCNN3.mat` to safetensors, `conv00.weight` to `conv19.bias`."""
+
+    weights: Path
+
+    @property
+    def label(self) -> str:
+        return "dncnn3"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return {"D1": "net.layers.0", "D2": "net.layers.1"}
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": "dncnn3", "weights": sha256(self.weights), "tile": self.tile, "overlap": self.overlap}
+
+    def build(self) -> LoadedModel:
+        """Raises WeightsError for weights that are missing or made for another network."""
+        from qbench.models.restoration.networks import OnLuma, dncnn3
+
+        return _loaded(OnLuma(dncnn3(self.weights)), self.sites, self.tile, self.overlap)
+
+
+@model("aodnet")
+@dataclass(frozen=True, config=_CONFIG)
+class AodNet(_Tiling):
+    """AOD-Net, dehazing by five convolutions, 1,761 parameters (Li et al., ICCV 2017), with given `weights`."""
+
+    weights: Path
+
+    @property
+    def label(self) -> str:
+        return "aodnet"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return {"D1": "e_conv1"}
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"model": "aodnet", "weights": sha256(self.weights), "tile": self.tile, "overlap": self.overlap}
+
+    def build(self) -> LoadedModel:
+        """Raises WeightsError for weights that are missing or made for another network."""
+        from qbench.models.base import load_weights
+        from qbench.models.restoration.networks import AodNet as Network
+
+        net = Network()
+        load_weights(net, self.weights)
+        return _loaded(net, self.sites, self.tile, self.overlap)
+
+
+@model("spandrel:*")
+@dataclass(frozen=True, config=_CONFIG)
+class Spandrel(_Tiling):
+    """A restorer from a checkpoint whose architecture spandrel knows (extra `restorers`): `spandrel:PATH`.
+
+    SwinIR, NAFNet, FBCNN, SCUNet, DRUNet and others; safetensors, or a PyTorch file of tensors only. It must keep the
+    picture's size. Networks of one channel restore luma."""
+
+    file: Path
+    tile: int | None = Field(
+        default=512, ge=32, kw_only=True, description="Pixels of a tile's side; null: the whole picture."
+    )
+
+    @property
+    def label(self) -> str:
+        return f"spandrel:{self.file.name}"
+
+    @property
+    def sites(self) -> Mapping[str, str]:
+        return {}
+
+    def identity(self) -> Mapping[str, Any]:
+        source = {"model": f"spandrel=={_spandrel()}", "weights": sha256(self.file)}
+        return {**source, "tile": self.tile, "overlap": self.overlap}
+
+    def build(self) -> LoadedModel:
+        """Raises QbenchError without spandrel, WeightsError for a file that it does not know or that changes sizes."""
+        from qbench.models.restoration.networks import from_spandrel
+
+        _spandrel()
+        return _loaded(from_spandrel(self.file), {}, self.tile, self.overlap)
+
+
+def _spandrel() -> str:
+    try:
+        return version("spandrel")
+    except PackageNotFoundError:
+        raise QbenchError("models of spandrel need the extra restorers: pip install 'qbench[restorers]'") from None

@@ -1,0 +1,189 @@
+"""A degraded copy of a dataset on disk, for other tools: PNG files and a table that says what each of them is."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image as Pillow
+
+from qbench import registry
+from qbench.data.views import View
+from qbench.degrade.drawn import prepared
+from qbench.draws import Draw
+from qbench.errors import BadSample, DataError
+from qbench.registry.named import Named
+from qbench.storage.files import write_bytes, write_text
+from qbench.vocabulary import Condition, Dataset, Image, Manifest
+
+TABLE, FACTS, PARTIAL = "labels.csv", "manifest.json", "rows.partial.jsonl"
+COLUMNS = ("file", "id", "class_index", "width", "height", "sha256", "facts", "error")
+CHUNK = 32
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What is written: a dataset under one condition, drawn by `seed` as a suite of that seed draws it."""
+
+    dataset: Named
+    condition: Named
+    folder: Path
+    seed: int = 0
+    view: View | None = None
+    limit: int | None = None
+    plugins: tuple[Path, ...] = ()
+
+    def built(self) -> tuple[Dataset, Condition]:
+        registry.load_plugins([], self.plugins)
+        dataset = registry.get("dataset", self.dataset.name).target(**self.dataset.params)
+        condition = prepared(registry.get("condition", self.condition.name), self.condition.params)
+        return cast(Dataset, dataset), condition
+
+    def facts(self, label: str, manifest: Manifest) -> dict[str, Any]:
+        """What the copy is as a whole; it is continued only where all of this is the same."""
+        rows = "\n".join(f"{i} {d}" for i, d in zip(manifest.ids, manifest.digests, strict=True))
+        return {
+            "made by": f"qbench {version('qbench')}, Pillow {version('pillow')}, numpy {version('numpy')}",
+            "dataset": f"{self.dataset.name} {json.dumps(self.dataset.params, default=str, sort_keys=True)}",
+            "condition": f"{self.condition.name} {json.dumps(self.condition.params, default=str, sort_keys=True)}",
+            "label": label,
+            "seed": self.seed,
+            "view": None if self.view is None else vars(self.view),
+            "samples": len(manifest.ids),
+            "samples' digest": hashlib.blake2b(rows.encode(), digest_size=16).hexdigest(),
+        }
+
+
+def write_copy(copy: Copy, workers: int = 1, watch: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
+    """Write the copy, or what is missing of it: pictures, `labels.csv` and `manifest.json`. Returns the table's rows.
+
+    `a/b.jpg` becomes `FOLDER/a/b.png`. A sample that cannot be read has its error in the table and no file; it is never
+    replaced. Raises DataError where two samples would share a file or where `folder` holds something else."""
+    dataset, condition = copy.built()
+    whole = dataset.manifest()
+    manifest = Manifest(whole.ids[: copy.limit], whole.digests[: copy.limit])
+    _check_files(manifest.ids)
+    rows = _begin(copy.folder, copy.facts(condition.label, manifest))
+    left = [number for number, sample_id in enumerate(manifest.ids) if sample_id not in rows]
+    watch(len(rows), len(manifest.ids))
+    parts = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
+    if parts:
+        with (copy.folder / PARTIAL).open("a", encoding="utf-8") as log:
+            for done in _computed(copy, parts, workers):
+                rows |= {row["id"]: row for row in done}
+                log.writelines(json.dumps(row) + "\n" for row in done)
+                log.flush()
+                watch(len(rows), len(manifest.ids))
+    ordered = [rows[sample_id] for sample_id in manifest.ids]
+    write_text(copy.folder / TABLE, _table(ordered))
+    (copy.folder / PARTIAL).unlink(missing_ok=True)
+    return ordered
+
+
+def _begin(folder: Path, facts: Mapping[str, Any]) -> dict[str, Row]:
+    """The rows that stand in `folder` already, by id."""
+    known = folder / FACTS
+    if not known.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError(f"{folder} is not empty and holds no {FACTS}; name an empty or new folder")
+        write_text(known, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        return {}
+    found = json.loads(known.read_text(encoding="utf-8"))
+    differing = [key for key, value in facts.items() if found.get(key) != json.loads(json.dumps(value))]
+    if differing:
+        raise DataError(f"{folder} holds another copy ({', '.join(differing)} differ); name an empty or new folder")
+    return _finished(folder)
+
+
+def _finished(folder: Path) -> dict[str, Row]:
+    """Rows whose pictures are there; the last line of a log may have been cut by a crash."""
+    rows: dict[str, Row] = {}
+    if (folder / TABLE).is_file():
+        with (folder / TABLE).open(encoding="utf-8", newline="") as stream:
+            rows = {row["id"]: dict(row) for row in csv.DictReader(stream)}
+    elif (folder / PARTIAL).is_file():
+        for line in (folder / PARTIAL).read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            rows[row["id"]] = row
+    return {key: row for key, row in rows.items() if row["file"] and (folder / row["file"]).is_file()}
+
+
+def _check_files(ids: Sequence[str]) -> None:
+    seen: dict[str, str] = {}
+    for sample_id in ids:
+        path = PurePosixPath(sample_id)
+        if path.is_absolute() or ".." in path.parts:
+            raise DataError(f"sample {sample_id!r} would be written outside of the folder; rename it")
+        other = seen.setdefault(_name(sample_id), sample_id)
+        if other != sample_id:
+            raise DataError(
+                f"samples {other!r} and {sample_id!r} would both be written as {_name(sample_id)}; rename one"
+            )
+
+
+def _name(sample_id: str) -> str:
+    return PurePosixPath(sample_id).with_suffix(".png").as_posix()
+
+
+def _computed(copy: Copy, parts: Sequence[Sequence[int]], workers: int) -> Iterator[list[Row]]:
+    if workers <= 1 or len(parts) == 1:
+        yield from (_part(copy, part) for part in parts)
+        return
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=workers, return_as="generator_unordered")
+    yield from pool(delayed(_part)(copy, part) for part in parts)
+
+
+def _part(copy: Copy, numbers: Sequence[int]) -> list[Row]:
+    dataset, condition = copy.built()
+    return [_one(copy, dataset, condition, number) for number in numbers]
+
+
+def _one(copy: Copy, dataset: Dataset, condition: Condition, number: int) -> Row:
+    try:
+        sample = dataset.load(number)
+    except BadSample as error:
+        return dict.fromkeys(COLUMNS, "") | {"id": dataset.manifest().ids[number], "error": error.message}
+    image = copy.view.apply(sample.image) if copy.view else sample.image
+    degraded, facts = condition.apply(image, Draw(copy.seed, sample.id))
+    content = png(degraded)
+    write_bytes(copy.folder / _name(sample.id), content)
+    label = sample.target if isinstance(sample.target, int | np.integer) else ""
+    return {
+        "file": _name(sample.id),
+        "id": sample.id,
+        "class_index": str(label),
+        "width": str(degraded.shape[1]),
+        "height": str(degraded.shape[0]),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "facts": json.dumps(facts, sort_keys=True),
+        "error": "",
+    }
+
+
+def png(image: Image) -> bytes:
+    """A picture as a PNG file, without loss."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _table(rows: Sequence[Row]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

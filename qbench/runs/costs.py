@@ -1,0 +1,82 @@
+"""What each method costs on each model of a run: measured once, after the cells, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from qbench.compute.bench import Workbench
+from qbench.compute.cell import Cell, Plan
+from qbench.compute.samples import concrete
+from qbench.data.views import View
+from qbench.errors import BadSample
+from qbench.models.base import USUAL
+from qbench.runs.measure import measure
+from qbench.storage.files import write_text
+from qbench.vocabulary import Context, Dataset
+
+if TYPE_CHECKING:
+    from qbench.models.base import LoadedModel
+
+
+def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
+    """Measure the cost of each cell's model and method, all those of a model in turns, and write it to its file."""
+    bench = Workbench(plan)
+    groups: dict[tuple[str, tuple[int, int]], dict[Path, Cell]] = {}
+    for file, cell in missing.items():
+        loaded = bench.model(cell)
+        size = fed(concrete(cell.view, loaded), bench.dataset(cell), loaded.input.size or USUAL)
+        groups.setdefault((cell.model_label, size), {})[file] = cell
+    for (label, size), cells in groups.items():
+        loaded = bench.model(next(iter(cells.values())))
+        helped = {file: cell for file, cell in cells.items() if cell.site != "none"}
+        paths = [(loaded.predict, list(loaded.networks)), *(_path(cell, loaded, bench) for cell in helped.values())]
+        alone, *others = measure(paths, size, plan.settings.device, plan.settings.threads)
+        figures = dict(zip(helped, others, strict=True))
+        for file, cell in cells.items():
+            told = figures.get(file, alone)
+            record = told.record(label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
+            write_text(file, record.model_dump_json(indent=1))
+
+
+def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
+    """Height and width of what a view gives the network: its crop, or the first readable picture's where it has none.
+
+    `otherwise` is the side of a dataset without a readable picture."""
+    if view.crop is not None:
+        return view.crop, view.crop
+    for index in range(len(dataset.manifest().ids)):
+        try:
+            height, width = dataset.load(index).image.shape[:2]
+        except BadSample:
+            continue
+        place = view.place(height, width)
+        return place.cut_height, place.cut_width
+    return otherwise, otherwise
+
+
+def _path(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
+    """The method's whole path from images to predictions, and the networks on it."""
+    method = bench.method(cell)
+    if cell.site == "model":
+        return method.predict, list(method.networks)
+    network = getattr(method, "network", None)
+    networks = [*model.networks, *([network] if isinstance(network, nn.Module) else [])]
+    if cell.site == "image":
+        return lambda images: model.predict(method.restore(images, _context(images))), networks
+    cut = bench.cut(cell, method.at)
+
+    def through_site(images: Tensor) -> Any:
+        features = cut.front(images)
+        return cut.back(method.enhance(features, images, _context(images)), images)
+
+    return through_site, networks
+
+
+def _context(images: Tensor) -> Context:
+    with torch.no_grad():
+        return Context(tuple(map(str, range(len(images)))), images, ({},) * len(images))

@@ -1,0 +1,129 @@
+"""One run from plan to `run.json`: compute what is missing, measure costs, write down what came of each cell."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qbench.compute.cell import Cell, Plan
+from qbench.keys.versions import library_versions
+from qbench.runs import execute
+from qbench.runs.cost_record import EfficiencyRecord
+from qbench.runs.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo
+from qbench.storage.files import digest, write_text
+
+Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
+"""Shows progress while the given files come into being."""
+
+
+def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch | None = None) -> RunInfo:
+    """Compute what the store under `run` lacks of the plan, then write `run.json`.
+
+    Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
+    units = execute.missing_units(plan, run)
+    todo = execute.job(plan, run)
+    files = execute.unit_files(plan, run, units)
+    with (watch or (lambda _: nullcontext()))(files):
+        verdicts = list(execute.execute(todo, units, workers))
+    verdicts = [*execute.known_verdicts(plan, run), *verdicts]
+    verdicts += execute.over_limit(plan, run, verdicts)
+    info = describe(plan, command, verdicts)
+    if "efficiency" in plan.tables:
+        info = info.model_copy(update={"costs": costs(plan, run, info)})
+    write_text(run / "run.json", info.model_dump_json(indent=1))
+    return info
+
+
+def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
+    """Names of the files with the cost of each model x method that has records; what is missing is measured."""
+    device = device_name(plan.settings.device)
+    pairs: dict[tuple[str, str], Cell] = {}
+    for cell, told in zip(plan.cells, info.cells, strict=True):
+        if told.status == "done":
+            pairs.setdefault((cell.model_label, cell.method_label), cell)
+    files = {run / "efficiency" / f"{cost_digest(cell, plan, device)}.json": cell for cell in pairs.values()}
+    missing = {file: cell for file, cell in files.items() if not _whole(file)}
+    if missing:
+        from qbench.runs.costs import measure_all
+
+        measure_all(plan, missing, device)
+    return tuple(sorted(file.name for file in files))
+
+
+def _whole(file: Path) -> bool:
+    try:
+        EfficiencyRecord.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return True
+
+
+def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
+    """Digest of all that decides the cost of a cell's model and method."""
+    parts = [cell.cost, cell.model_label, cell.method_label, device]
+    size = [cell.view.model_dump(), plan.sources[cell.source].shards[0].name]
+    return digest([*parts, *size, plan.settings.threads, library_versions()])
+
+
+def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> RunInfo:
+    """The run's `run.json`."""
+    why = {verdict.cell: verdict for verdict in reversed(verdicts)}
+    cells = tuple(
+        CellInfo.model_validate(
+            {
+                "key": cell.key, "task": cell.task, "dataset": cell.dataset, "source": cell.source,
+                "view": cell.view.label, "condition": cell.condition_label, "axis": cell.axis,
+                "model": cell.model_label, "method": cell.method_label, "site": cell.site, "oracle": cell.oracle,
+                "train_seed": cell.train_seed, "samples": plan.sources[cell.source].samples,
+                "status": why[number].status if number in why else "done",
+                "reason": why[number].reason if number in why else "", "weights": cell.weights_sha256,
+                "metrics": [{"name": metric.name, "label": metric.label or ""} for metric in cell.metrics],
+            }
+        )
+        for number, cell in enumerate(plan.cells)
+    )  # fmt: skip
+    return RunInfo(
+        suite=plan.suite,
+        title=plan.title,
+        version=plan.version,
+        seed=plan.settings.seed,
+        command=command,
+        tables=plan.tables,
+        controls=tuple(ControlInfo(control=c.control, methods=tuple(c.methods)) for c in plan.controls),
+        published=plan.published,
+        sources=tuple(
+            SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards), classes=s.classes)
+            for s in plan.sources
+        ),
+        cells=cells,
+        environment=environment(plan),
+    )
+
+
+def environment(plan: Plan) -> dict[str, str | int]:
+    """Versions, device and settings: the provenance of the numbers."""
+    settings = plan.settings
+    return {
+        **library_versions(),
+        "device": device_name(settings.device),
+        "threads": settings.threads,
+        "batch": settings.batch,
+    }
+
+
+def device_name(device: str) -> str:
+    """The processor's name as the system tells it."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"cpu, {names[0] if names else platform.processor() or platform.machine()}"
