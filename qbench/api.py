@@ -145,6 +145,7 @@ def _live(
         return {}
     from torch import nn
 
+    from qbench.keys.live import network_identity
     from qbench.models.live import LiveModel
     from qbench.vocabulary import InputConvention
 
@@ -156,4 +157,7 @@ def _live(
             raise QbenchError(f"input[{name!r}] is for no model of `models`{nearest(name, models)}")
     default = input if isinstance(input, InputConvention) else InputConvention(size=224, resize=256)
     by_name = input if isinstance(input, Mapping) else {}
-    return {f"live:{name}": LiveModel(name, net, by_name.get(name, default)) for name, net in models.items()}
+    return {
+        f"live:{name}": LiveModel(name, net, by_name.get(name, default), network_identity(net))
+        for name, net in models.items()
+    }

@@ -46,13 +46,14 @@ def plan(
         return
     from qbench.runs.estimate import seconds, shared_work
 
-    work = shared_work(planned, units)
-    typer.echo(
-        f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations and "
-        f"{work.fronts} stems for {work.predictions} predictions"
-    )
+    bench = execute.bench_of(execute.job(planned, run))
     try:
-        told = f"{_duration(seconds(planned, units))} on one worker, from one timed batch of each kind here"
+        work = shared_work(planned, units, bench)
+        typer.echo(
+            f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations "
+            f"and {work.stems} stems for {work.predictions} predictions"
+        )
+        told = f"{_duration(seconds(planned, units, bench))} on one worker, from one timed batch of each kind here"
     except QbenchError as error:
         told = f"unknown, since a cell fails here: {error.message}"
     typer.echo(f"estimated time: {told}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
-from qbench.compute.cell import Cell, Plan
-from qbench.compute.pipeline import Scoring
+from qbench.compute.cell import Cell, Source
+from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import prepared
 from qbench.models.base import Cut, LoadedModel
 from qbench.registry.named import Named
@@ -29,14 +29,14 @@ class Workbench:
 
     What is built may need gradients (a site's geometry is measured by them), whoever asks first."""
 
-    def __init__(self, plan: Plan) -> None:
-        registry.load_plugins(plan.plugins, plan.plugin_files)
-        self._plan = plan
-        self._device = plan.settings.device
+    def __init__(self, sources: Sequence[Source], device: str, live: Mapping[str, Any] | None = None) -> None:
+        self._sources = sources
+        self._device = device
+        self._live = live or {}
         self._built: dict[tuple[str, ...], Any] = {}
 
     def dataset(self, cell: Cell) -> Dataset:
-        named = self._plan.sources[cell.source].dataset
+        named = self._sources[cell.source].dataset
         found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(_make("dataset", named)))
         return found
 
@@ -58,22 +58,27 @@ class Workbench:
 
     def method(self, cell: Cell) -> Any:
         """The method, set up; at the model site, the adapted model."""
-        model = "" if cell.site == "image" else _text(cell.model)
+        model = "" if cell.method.site == "image" else _text(cell.model)
         key = ("method", _text(cell.method), model, cell.weights_sha256)
         return self._once(key, lambda: self._build_method(cell))
 
+    def adapted(self, cell: Cell) -> LoadedModel:
+        """The model that sees the degraded pictures: the method's at the model site, else the cell's own."""
+        model: LoadedModel = self.method(cell) if cell.method.site == "model" else self.model(cell)
+        return model
+
     def _build_model(self, named: Named) -> LoadedModel:
-        live = self._plan.live.get(named.name)
+        live = self._live.get(named.name)
         model: LoadedModel = (live or _make("model", named)).build()
         model.net.to(self._device)
         return model
 
     def _build_method(self, cell: Cell) -> Any:
         method = _make("method", cell.method)
-        model = None if cell.site == "image" else self.model(cell)
+        model = None if cell.method.site == "image" else self.model(cell)
         if isinstance(method, NeedsSetup):
             method.setup(Setup(model, cell.weights, self._device))
-        if cell.site != "model" or model is None:
+        if cell.method.site != "model" or model is None:
             return method
         return method.adapt(replace(model, net=copy.deepcopy(model.net)))
 

@@ -13,13 +13,14 @@ from qbench.cards import lookup as cards
 from qbench.degrade.drawn import inner
 from qbench.documents.load import Document, KeyPath
 from qbench.errors import QbenchError
-from qbench.keys import sources
 from qbench.keys import versions as fingerprints
-from qbench.keys.live import contents
-from qbench.registry.modules import file_of
+from qbench.keys.sources import code_of_entry, code_of_modules
 from qbench.registry.named import Named
-from qbench.storage.files import digest, sha256
+from qbench.storage.files import sha256
 from qbench.suite.construct import RESERVED
+
+COMPUTE = ("qbench.compute.shard",)
+"""Where the path of every cell begins; all that it imports is part of every key."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,6 @@ class Part:
         cards.check_made(getattr(self.target, "weights", None))
         found: Mapping[str, Any] = self.target.identity()
         return found
-
-    @cached_property
-    def without_file(self) -> list[str]:
-        """What it runs that was declared at a prompt, in a notebook and the like, where no source can be read."""
-        return [contents(entry.target) for entry in entries_of(self) if file_of(entry.module) is None]
 
 
 def metric_facts(part: Part, document: Document) -> list[Any]:
@@ -92,22 +88,14 @@ def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
         raise type(error)(error.message, place=error.place or document.place(part.path)) from None
 
 
-def code_of(*parts: Part) -> str:
-    """Digest of the code of these parts and of the path that they run on."""
-    return _code([], parts)
+def code_of(*parts: Part) -> list[Any]:
+    """What tells the code of these parts and of the path that they run on."""
+    return [code_of_modules(*COMPUTE), *(code_of_entry(entry) for part in parts for entry in entries_of(part))]
 
 
-def cell_code(task: registry.Entry, *parts: Part) -> str:
-    """Digest of the code that a cell runs."""
-    return _code([task.module, task.target.predict], parts)
-
-
-def _code(modules: Sequence[str], parts: Sequence[Part]) -> str:
-    own = [entry.module for part in parts for entry in entries_of(part)]
-    own += [type(part.target).__module__ for part in parts if inner(part.target)]
-    of_files = sources.code_digest([*own, *modules, "qbench.compute.pipeline"])
-    declared = [part.without_file for part in parts if part.without_file]
-    return digest([of_files, *declared]) if declared else of_files
+def cell_code(task: registry.Entry, *parts: Part) -> list[Any]:
+    """What tells the code that a cell runs."""
+    return [code_of_modules(task.module, task.target.predict), *code_of(*parts)]
 
 
 def libraries_of(condition: Part) -> dict[str, str]:

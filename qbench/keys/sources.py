@@ -1,84 +1,139 @@
-"""Digests of the sources of modules, found and read without importing them."""
+"""What tells what code does: source files, and the versions of installed packages.
+
+The rule: what has source files is told by those files and by the files that they import; an installed package that they
+import is told by its name and version; what has no source (a prompt, a notebook) is told by the `version` of its
+decorator, and without one it is computed anew in each process."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import sysconfig
-from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from typing import Any
 
-from qbench.registry.modules import file_of, imports_of, parsed, top_of, versioned
-from qbench.storage.files import digest
+from qbench.registry import Entry
+from qbench.registry.modules import file_of, imports_of, packages_of, top_of, versioned
 
-_NOT_NUMERIC = {
-    *("qbench", "qbench.errors", "qbench.cards.lookup", "qbench.storage.shipped"),
-    *("qbench.registry", "qbench.registry.entries", "qbench.registry.plugins"),
-}
-
-
-def code_digest(modules: Iterable[str]) -> str:
-    """Digest of the sources of `modules` and of all that they import from their own packages.
-
-    Comments, docstrings and layout do not count. The registry and the errors do not either: they decide no number."""
-    return digest({name: source_digest(name) for name in sorted(closure(frozenset(modules)))})
+_DECIDES_NO_NUMBER = ("qbench.errors", "qbench.storage", "qbench.registry")
+_CREATES = ("qbench.registry.create", "qbench.registry.named")
+"""What turns names and parameters into objects: the part of the registry that can change a number."""
+_SITE_PACKAGES = tuple({Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")})
 
 
 @cache
-def closure(modules: frozenset[str]) -> frozenset[str]:
-    """`modules` and the modules of their own top-level packages that they import, directly or through others."""
-    found: set[str] = set()
-    waiting = list(modules)
+def code_of_modules(*modules: str) -> dict[str, Any]:
+    """What tells what these modules do, as plain data for a key: digests of source files and versions of packages.
+
+    Comments, docstrings, layout and the texts of errors do not count, nor does the name of a plug-in's own module."""
+    label = {file_of(module): "" for module in modules if top_of(module) != "qbench"}
+    names = closure(*modules)
+    files = {label.get(file_of(name), name): _file_digest(file) for name in names if (file := file_of(name))}
+    return {"sources": {name: files[name] for name in sorted(files)}, "packages": _packages(modules, names)}
+
+
+def code_of_entry(entry: Entry) -> dict[str, Any]:
+    """What tells what a declared class or function does; see the rule above."""
+    if file_of(entry.module) is not None or versioned(entry.module):
+        return code_of_modules(entry.module)
+    return {"declared": entry.facts.get("version") or entry.declaration}
+
+
+@cache
+def closure(*modules: str) -> frozenset[str]:
+    """`modules` and all with source files that they import, directly or through others; not what decides no number,
+    nor installed packages, but for the one that a module is part of itself."""
+    names: set[str] = set()
+    waiting = [(module, top_of(module)) for module in modules]
     while waiting:
-        name = waiting.pop()
-        if name in found or name in _NOT_NUMERIC:
+        name, home = waiting.pop()
+        if name in names or _decides_no_number(name) or versioned(name):
             continue
-        found.add(name)
-        waiting.extend(each for each in imports_of(name) if top_of(each) in {top_of(name), "qbench"} and file_of(each))
-    return frozenset(found)
+        names.add(name)
+        imported = [*imports_of(name), *(packages_of(name) if top_of(name) != "qbench" else ())]
+        waiting.extend((other, home) for other in imported if _is_followed(other, home))
+    return frozenset(names)
 
 
-def origin(module: str) -> str | None:
-    """What tells what a module does: nothing more where every key has its version, the list of contents of an installed
-    package, else sources; None where there are none."""
-    if versioned(module):
+def _is_followed(module: str, home: str) -> bool:
+    file = file_of(module)
+    return file is not None and (top_of(module) in {"qbench", home} or not _is_installed(file))
+
+
+def _is_installed(file: Path) -> bool:
+    return any(file.is_relative_to(folder) for folder in _SITE_PACKAGES)
+
+
+def _decides_no_number(module: str) -> bool:
+    inside = any(module == room or module.startswith(f"{room}.") for room in _DECIDES_NO_NUMBER)
+    return module == "qbench" or (inside and module not in _CREATES)
+
+
+def installed_package(module: str) -> str:
+    """`name==version` of the installed package that a module belongs to; empty for a module of a local folder."""
+    file = file_of(module)
+    if file is None or not _is_installed(file):
         return ""
-    if installed := _installed(top_of(module)):
-        return digest([source_digest(module), installed])
-    return code_digest([module]) if file_of(module) else None
+    return ", ".join(f"{name}=={number}" for name, number in _versions(top_of(module)).items())
+
+
+def _packages(modules: tuple[str, ...], names: frozenset[str]) -> dict[str, str]:
+    """Versions of the installed packages that the sources of a plug-in import. Those that qbench's own code imports are
+    told by the parts that use them."""
+    homes = {"qbench", *map(top_of, modules)}
+    imported = {top_of(other) for name in names if top_of(name) != "qbench" for other in imports_of(name)}
+    found = [_versions(top) for top in sorted(imported - homes) if not versioned(top)]
+    return {name: number for versions in found for name, number in versions.items()}
 
 
 @cache
-def _installed(top: str) -> str:
-    """Digest of the files of an installed package as its installer lists them; empty for what lies elsewhere."""
-    file = file_of(top)
-    if file is None or not file.is_relative_to(sysconfig.get_path("purelib")):
-        return ""
-    names = set(packages_distributions().get(top, ()))
-    rows = [row for name in names for row in (distribution(name).read_text("RECORD") or "").splitlines()]
-    return digest(sorted(row for row in rows if ",sha256=" in row and ".dist-info/" not in row and row[:2] != ".."))
-
-
-def source_digest(module: str) -> str:
-    file = file_of(module)
-    return "" if file is None else _file_digest(file)
+def _versions(top: str) -> dict[str, str]:
+    """The installed distributions that bring a top-level module, with their versions."""
+    return {name: version(name) for name in sorted(set(packages_distributions().get(top, ())))}
 
 
 @cache
 def _file_digest(file: Path) -> str:
-    return hashlib.blake2b(ast.dump(_without_docstrings(parsed(file))).encode(), digest_size=16).hexdigest()
+    tree = numeric_part(ast.parse(file.read_bytes()))
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def numeric_part(tree: ast.Module) -> ast.Module:
+    """`tree` without what changes no number: docstrings, what `raise` gives to an error, and the texts of a function
+    that nothing but such an error reads."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+        if isinstance(node, ast.Raise):
+            node.exc = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            node.cause = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            _leave_out_texts(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _docstring(node):
+            node.body = node.body[1:]
     return tree
+
+
+def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    first = node.body[0] if node.body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+
+
+def _leave_out_texts(function: ast.AST) -> None:
+    """Empty the texts that are assigned to names which the function never reads, now that no error reads them."""
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and _is_text(node.value):
+            targets = node.targets
+            if all(isinstance(target, ast.Name) and target.id not in read for target in targets):
+                node.value = ast.Constant("")
+
+
+def _is_text(value: ast.expr) -> bool:
+    if isinstance(value, ast.IfExp):
+        return _is_text(value.body) and _is_text(value.orelse)
+    if isinstance(value, ast.BinOp):
+        return _is_text(value.left) and _is_text(value.right)
+    return isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from qbench.keys.live import contents
 from qbench.models.base import LoadedModel
 from qbench.vocabulary import InputConvention
 
 
+@dataclass(frozen=True)
 class LiveModel:
-    """A live `nn.Module` from [B, 3, size, size] to logits; its key covers all that it holds and
-    runs: weights, hooks, attributes and code."""
+    """A live `nn.Module` from [B, 3, size, size] to logits. `network` is plain data that tells all that it computes:
+    `qbench.keys.live.network_identity` of it."""
 
-    def __init__(self, name: str, net: nn.Module, input: InputConvention) -> None:
-        self.name, self.net, self.input = name, net, input
+    name: str
+    net: nn.Module
+    input: InputConvention
+    network: Mapping[str, Any]
 
     @property
     def label(self) -> str:
@@ -29,7 +32,7 @@ class LiveModel:
         return {}
 
     def identity(self) -> Mapping[str, Any]:
-        return {"net": contents(self.net), "input": str(self.input)}
+        return {"network": self.network, "input": str(self.input)}
 
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is."""

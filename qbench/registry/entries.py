@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar, get_args
+from uuid import uuid4
 
 from qbench.errors import QbenchError, closest, nearest
 from qbench.registry.importing import importing
@@ -81,6 +82,8 @@ class Entry:
     name: str
     target: Any
     facts: Mapping[str, Any] = field(default_factory=dict)
+    declaration: str = field(default_factory=lambda: uuid4().hex)
+    """Tells this declaration from every other, of this process and of others."""
 
     @property
     def module(self) -> str:
@@ -94,9 +97,9 @@ class Entry:
 _entries: dict[tuple[Kind, str], Entry] = {}
 
 
-def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], T]:
+def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
     def decorate(target: T) -> T:
-        new = Entry(kind, name, target, facts)
+        new = Entry(kind, name, target, {"version": version, **facts})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
             raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
@@ -106,45 +109,49 @@ def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], 
     return decorate
 
 
-def method(name: str, *, site: Site, trained: bool = False, oracle: bool = False) -> Callable[[T], T]:
+def method(
+    name: str, *, site: Site, trained: bool = False, oracle: bool = False, version: str | None = None
+) -> Callable[[T], T]:
     """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
     facts of the degradation that a real picture would not bring, and are marked in tables.
 
     Raises QbenchError for a site that there is not."""
     if site not in SITES:
         raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
-    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
+    return _register("method", name, version, {"site": site, "trained": trained, "oracle": oracle})
 
 
-def model(name: str) -> Callable[[T], T]:
+def model(name: str, *, version: str | None = None) -> Callable[[T], T]:
     """Declare a model. A name that ends in `:*` takes the rest of the suite's name as its first argument."""
-    return _register("model", name, {})
+    return _register("model", name, version, {})
 
 
-def dataset(name: str, *, whole: Sequence[str] = ()) -> Callable[[T], T]:
+def dataset(name: str, *, whole: Sequence[str] = (), version: str | None = None) -> Callable[[T], T]:
     """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`).
 
     A list given for a parameter fans out into datasets, except for the parameters in `whole`, which take the list."""
-    return _register("dataset", name, {"whole": tuple(whole)})
+    return _register("dataset", name, version, {"whole": tuple(whole)})
 
 
-def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = ()) -> Callable[[T], T]:
+def condition(
+    name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = (), version: str | None = None
+) -> Callable[[T], T]:
     """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`).
 
     `libraries` and codecs that decide its pixels are part of its cells' keys (names as
     `qbench.keys.versions.library_version` knows them). A list given for a parameter fans out into cells, except
     for the parameters in `whole`, which take the list itself."""
-    return _register("condition", name, {"libraries": tuple(libraries), "whole": tuple(whole)})
+    return _register("condition", name, version, {"libraries": tuple(libraries), "whole": tuple(whole)})
 
 
-def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
+def metric(name: str, *, task: str, higher_is_better: bool = True, version: str | None = None) -> Callable[[T], T]:
     """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
-    return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
+    return _register("metric", name, version, {"task": task, "higher_is_better": higher_is_better})
 
 
-def task(name: str) -> Callable[[T], T]:
+def task(name: str, *, version: str | None = None) -> Callable[[T], T]:
     """Declare a task: what is predicted, what a record holds and how it is scored."""
-    return _register("task", name, {})
+    return _register("task", name, version, {})
 
 
 def get(kind: Kind, name: str) -> Entry:

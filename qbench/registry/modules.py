@@ -9,6 +9,7 @@ import sysconfig
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 _VERSIONED = {"torch", "torchvision", "timm", "numpy", "PIL", "builtins"}
@@ -17,52 +18,72 @@ _STDLIB = Path(sysconfig.get_path("stdlib"))
 
 @cache
 def file_of(module: str) -> Path | None:
-    """The source file of a module, found without importing it."""
-    there = sys.modules.get(module)
-    loaded = getattr(there, "__file__", None)
-    if loaded is not None:
-        return Path(loaded) if loaded.endswith(".py") else None
-    if there is not None and getattr(there, "__spec__", None) is None:
+    """The source file of a module, found without importing it; None where there is none."""
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if file is not None:
+        return Path(file) if file.endswith(".py") else None
+    if loaded is not None and getattr(loaded, "__spec__", None) is None:
         return None  # a notebook, an interpreter's prompt, `python -c`
     parent, _, name = module.rpartition(".")
     if not parent:
-        spec = importlib.util.find_spec(name)
+        spec = _spec(name)
         return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
-    package = file_of(parent)
-    if package is None or package.name != "__init__.py":
-        return None
-    choices = (package.parent / f"{name}.py", package.parent / name / "__init__.py")
+    choices = (file for folder in _folders(parent) for file in (folder / f"{name}.py", folder / name / "__init__.py"))
     return next((choice for choice in choices if choice.is_file()), None)
 
 
 @cache
-def parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
+def _folders(package: str) -> tuple[Path, ...]:
+    """Where the modules of a package lie; several folders for a package without an `__init__.py`."""
+    loaded = getattr(sys.modules.get(package), "__path__", None)
+    if loaded is not None:
+        return tuple(map(Path, loaded))
+    parent, _, name = package.rpartition(".")
+    if not parent:
+        return tuple(map(Path, getattr(_spec(name), "submodule_search_locations", None) or ()))
+    return tuple(folder / name for folder in _folders(parent) if (folder / name).is_dir())
 
 
-def imports_of(module: str) -> list[str]:
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+@cache
+def imports_of(module: str) -> tuple[str, ...]:
+    """What the statements of a module import, as full names; not what only type checkers import. A name that is imported
+    from a module stands here as `module.name` too: it may be a module itself."""
     file = file_of(module)
     if file is None:
-        return []
-    found: list[str] = []
+        return ()
+    names: list[str] = []
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _statements(parsed(file)):
+    for node in _statements(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
-            found.extend(alias.name for alias in node.names)
+            names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
-            found.append(base)
-            found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return found
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names)
+    return tuple(names)
 
 
-def _statements(block: ast.AST) -> Iterator[ast.AST]:
+def _statements(block: ast.AST) -> Iterator[ast.stmt]:
     """Every statement in a block and in the blocks inside it; expressions hold no imports."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        if name == "body" and isinstance(block, ast.If) and _for_type_checkers(block.test):
+            continue
         inner = getattr(block, name, ())
-        for each in inner if isinstance(inner, list) else ():
-            yield each
-            yield from _statements(each)
+        for statement in inner if isinstance(inner, list) else ():
+            yield statement
+            yield from _statements(statement)
+
+
+def _for_type_checkers(test: ast.expr) -> bool:
+    return (test.id if isinstance(test, ast.Name) else getattr(test, "attr", "")) == "TYPE_CHECKING"
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -85,12 +106,12 @@ def leads_to(modules: Iterable[str], wanted: str) -> bool:
         if name == wanted != "__main__":
             return True
         if name in sys.modules and name not in seen and top_of(name) != "qbench" and not versioned(name):
-            waiting.extend([*imports_of(name), *_packages(name)])
+            waiting.extend([*imports_of(name), *packages_of(name)])
         seen.add(name)
     return False
 
 
-def _packages(module: str) -> Iterator[str]:
+def packages_of(module: str) -> Iterator[str]:
     """Those that a module lies in, which are imported before it."""
     while "." in module:
         module = module.rpartition(".")[0]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell, Plan
-from qbench.compute.samples import concrete
 from qbench.data.views import View
 from qbench.errors import BadSample
 from qbench.models.base import USUAL
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
 
 def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
     """Measure the cost of each cell's model and method, all those of a model in turns, and write it to its file."""
-    bench = Workbench(plan)
+    bench = Workbench(plan.sources, plan.settings.device, plan.live)
     groups: dict[tuple[str, tuple[int, int]], dict[Path, Cell]] = {}
     for file, cell in missing.items():
         loaded = bench.model(cell)
-        size = fed(concrete(cell.view, loaded), bench.dataset(cell), loaded.input.size or USUAL)
+        size = fed(cell.view.of(loaded.input), bench.dataset(cell), loaded.input.size or USUAL)
         groups.setdefault((cell.model_label, size), {})[file] = cell
     for (label, size), cells in groups.items():
         loaded = bench.model(next(iter(cells.values())))

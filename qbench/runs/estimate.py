@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from qbench.compute.cell import Cell, Plan
+from qbench.compute.bench import Workbench
+from qbench.compute.cell import Cell, Plan, Shard
+from qbench.compute.schedule import schedule
+from qbench.compute.shard import Outcome, place, run_shard
 from qbench.errors import QbenchError
 from qbench.runs.execute import Unit
-
-if TYPE_CHECKING:
-    from qbench.compute.pipeline import Outcome
 
 
 @dataclass(frozen=True)
@@ -23,55 +21,46 @@ class SharedWork:
     decodes: int
     degradations: int
     restorations: int
-    fronts: int
+    stems: int
     predictions: int
 
 
-def shared_work(plan: Plan, units: Sequence[Unit]) -> SharedWork:
-    """What the missing units need, each step counted once for all cells that share it (views by their declaration)."""
-    decodes = degradations = restorations = fronts = predictions = 0
+def shared_work(plan: Plan, units: Sequence[Unit], bench: Workbench) -> SharedWork:
+    """What the missing units need, each step counted once for all cells that share it, by the schedule that a run
+    follows. Raises QbenchError for a cell whose model or method cannot be built."""
+    decodes = degradations = restorations = stems = predictions = 0
     for unit in units:
-        cells = [plan.cells[i] for i in unit.cells]
+        steps = schedule(place(plan.cells[i], bench) for i in unit.cells)
+        conditions = [condition for at_view in steps for condition in at_view.conditions]
         count = unit.shard.stop - unit.shard.start
         decodes += count
-        degradations += count * len({_view_and_condition(c) for c in cells})
-        restorations += count * len({(_view_and_condition(c), c.method_label) for c in cells if c.site == "image"})
-        fronts += count * len({(_view_and_condition(c), c.model_label) for c in cells if c.site == "feature"})
-        predictions += count * len(cells)
-    return SharedWork(decodes, degradations, restorations, fronts, predictions)
+        degradations += count * len(conditions)
+        restorations += count * sum(len(condition.restored) for condition in conditions)
+        stems += count * sum(len(condition.stems) for condition in conditions)
+        predictions += count * len(unit.cells)
+    return SharedWork(decodes, degradations, restorations, stems, predictions)
 
 
-def _view_and_condition(cell: Cell) -> tuple[str, str, str]:
-    return cell.view.label, cell.condition.name, json.dumps(cell.condition.params, sort_keys=True)
-
-
-def seconds(plan: Plan, units: Sequence[Unit]) -> float:
+def seconds(plan: Plan, units: Sequence[Unit], bench: Workbench) -> float:
     """One warm batch of each (source, model, method) is timed as the run would do it, and multiplied.
 
     Raises QbenchError for a cell that fails."""
-    from qbench.compute.bench import Workbench
-    from qbench.compute.cell import Shard
-    from qbench.compute.pipeline import run_shard
-    from qbench.runtime import fixed_threads
-
-    bench = Workbench(plan)
     counts: dict[tuple[int, str, str], int] = {}
     samples: dict[tuple[int, str, str], Cell] = {}
     for unit in units:
         for i in unit.cells:
             cell = plan.cells[i]
-            kind = cell.source, cell.model_label, cell.method_label
+            kind = cell.source, cell.model.text, cell.method.text
             samples.setdefault(kind, cell)
             counts[kind] = counts.get(kind, 0) + unit.shard.stop - unit.shard.start
     total = 0.0
-    with fixed_threads(plan.settings.threads):
-        for kind, cell in samples.items():
-            shard = Shard(0, min(plan.settings.batch, plan.sources[cell.source].samples), "trial")
-            for outcome in run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench):
-                _check(outcome)
-            start = time.perf_counter()
-            list(run_shard([cell], shard, plan.settings, bench))
-            total += (time.perf_counter() - start) / shard.stop * counts[kind]
+    for kind, cell in samples.items():
+        shard = Shard(0, min(plan.settings.batch, plan.sources[cell.source].samples), "trial")
+        for outcome in run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench):
+            _check(outcome)
+        start = time.perf_counter()
+        list(run_shard([cell], shard, plan.settings, bench))
+        total += (time.perf_counter() - start) / shard.stop * counts[kind]
     return total
 
 

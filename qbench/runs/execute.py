@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qbench import registry
 from qbench.compute.cell import Cell, Plan, Shard
 from qbench.errors import QbenchError, StoreError
 from qbench.runs import store
@@ -37,19 +37,13 @@ class Verdict:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Job:
-    """A plan with the folder of its store; equal to any job of the same digest, so that a worker keeps one bench."""
+    """A plan with the folder of its store. `token` tells it from other jobs, so that a worker builds its bench once."""
 
     plan: Plan
     run: Path
     token: str
-
-    def __hash__(self) -> int:
-        return hash(self.token)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and other.token == self.token
 
 
 def job(plan: Plan, run: Path) -> Job:
@@ -110,30 +104,36 @@ def _in_worker(todo: Job, unit: Unit) -> list[Verdict]:
 
 def work(todo: Job, unit: Unit) -> list[Verdict]:
     """One unit, in whatever process. A cell that fails leaves its traceback under `errors/`; the others go on."""
-    from qbench.compute.pipeline import run_shard
-    from qbench.runtime import fixed_threads
+    from qbench.compute.shard import run_shard
 
     numbers = {todo.plan.cells[i].key: i for i in unit.cells}
     verdicts = []
-    with fixed_threads(todo.plan.settings.threads):
-        cells = [todo.plan.cells[i] for i in unit.cells]
-        for outcome in run_shard(cells, unit.shard, todo.plan.settings, _bench(todo)):
-            key = outcome.cell.key
-            if outcome.columns is not None:
-                store.write_records(store.shard_file(todo.run, key, unit.shard.name), outcome.columns)
-            elif outcome.not_applicable:
-                store.write_not_applicable(todo.run, key, outcome.not_applicable)
-                verdicts.append(Verdict(numbers[key], "n/a", outcome.not_applicable))
-            elif outcome.error is not None:
-                verdicts.append(Verdict(numbers[key], "failed", _failure(todo.run, outcome.cell, outcome.error)))
+    cells = [todo.plan.cells[i] for i in unit.cells]
+    for outcome in run_shard(cells, unit.shard, todo.plan.settings, bench_of(todo)):
+        key = outcome.cell.key
+        if outcome.columns is not None:
+            store.write_records(store.shard_file(todo.run, key, unit.shard.name), outcome.columns)
+        elif outcome.not_applicable:
+            store.write_not_applicable(todo.run, key, outcome.not_applicable)
+            verdicts.append(Verdict(numbers[key], "n/a", outcome.not_applicable))
+        elif outcome.error is not None:
+            verdicts.append(Verdict(numbers[key], "failed", _failure(todo.run, outcome.cell, outcome.error)))
     return verdicts
 
 
-@lru_cache(maxsize=1)
-def _bench(todo: Job) -> Workbench:
+_benches: dict[str, Workbench] = {}
+"""The bench of this process's job, by the job's token; one at a time."""
+
+
+def bench_of(todo: Job) -> Workbench:
+    """The objects that the plan's cells name, built once in this process, whatever unit asks first."""
     from qbench.compute.bench import Workbench
 
-    return Workbench(todo.plan)
+    if todo.token not in _benches:
+        registry.load_plugins(todo.plan.plugins, todo.plan.plugin_files)
+        _benches.clear()
+        _benches[todo.token] = Workbench(todo.plan.sources, todo.plan.settings.device, todo.plan.live)
+    return _benches[todo.token]
 
 
 def _failure(run: Path, cell: Cell, error: BaseException) -> str:
