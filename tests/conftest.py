@@ -1,12 +1,16 @@
-"""What tests share: where the real photos lie, and a suite that runs in a second."""
+"""What tests share: a home of their own, where the real photos lie, and a suite that runs in a second."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "tests" / "toy_plugin.py"
@@ -27,6 +31,15 @@ tasks:
     methods: [direct, median3, damp]
 tables: [accuracy-by-quality, accuracy-by-times]
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def qbench_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty $QBENCH_HOME of this process: no test reads what the user or another worker keeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("QBENCH_HOME", str(home))
+        yield home
 
 
 @pytest.fixture(scope="session")
