@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,14 @@ class Manifest:
     digests: tuple[str, ...]
 
 
+class Degraded(NamedTuple):
+    """What stored pictures went through already, as tables show it (see `Condition`)."""
+
+    label: str
+    axis: tuple[str, float] | None
+    family: str
+
+
 class Dataset(Protocol):
     """Yields samples by index. Constructing one is cheap and reads nothing."""
 
@@ -100,6 +108,11 @@ class Condition(Protocol):
     @property
     def axis(self) -> tuple[str, float] | None:
         """The table axis that it is a point of: `("quality", 10)`, `("times", 3)`; None for `clean`."""
+
+    @property
+    def family(self) -> str:
+        """The degradation that its axis belongs to: `jpeg`, `rejpeg (shift 8)`, `fog (parity)`; `clean` for none. A
+        class without it is a family of its registered name."""
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """The degraded image, of the same shape, and the facts of this draw."""
