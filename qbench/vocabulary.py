@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,14 +62,6 @@ class Manifest:
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
-
-
-class Degraded(NamedTuple):
-    """What stored pictures went through already, as tables show it (see `Condition`)."""
-
-    label: str
-    axis: tuple[str, float] | None
-    family: str
 
 
 class Dataset(Protocol):

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from qbench.data.readers import ImageNet, checked_root
 from qbench.errors import DataError, nearest
 from qbench.registry import dataset
-from qbench.vocabulary import Degraded, Manifest, Sample
+from qbench.vocabulary import Manifest, Sample
 
 
 @dataset("imagenet-c")
@@ -30,9 +30,9 @@ class ImageNetC:
         return "imagenet-c"
 
     @property
-    def degraded(self) -> Degraded:
-        """The corruption that these pictures went through before they were stored."""
-        return Degraded(f"{self.corruption}/{self.severity}", ("severity", float(self.severity)), self.corruption)
+    def degraded(self) -> tuple[str, tuple[str, float]]:
+        """What these pictures went through before they were stored: the condition's label and axis in tables."""
+        return f"{self.corruption}/{self.severity}", ("severity", float(self.severity))
 
     @cached_property
     def _stored(self) -> ImageNet:

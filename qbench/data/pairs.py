@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from qbench.data.readers import Photos, _text, checked_root, content_of, decode, manifest_of, pictures
 from qbench.errors import BadSample, DataError, Place, nearest
 from qbench.registry import dataset
-from qbench.vocabulary import Degraded, Image, Manifest, Sample
+from qbench.vocabulary import Image, Manifest, Sample
 
 _CONFIG = ConfigDict(extra="forbid")
 NOBODY_KNOWS: Image = np.zeros((0, 0, 3), np.uint8)
@@ -41,9 +41,9 @@ class Pairs:
         return self.name or self.root.name
 
     @property
-    def degraded(self) -> Degraded:
+    def degraded(self) -> tuple[str, None]:
         """What its pictures are called in tables, where no condition degrades them further."""
-        return Degraded(self.images, None, self.images)
+        return self.images, None
 
     @cached_property
     def _rows(self) -> list[tuple[str, Path, Path | None]]:
@@ -76,9 +76,9 @@ class Unpaired(Photos):
     """Degraded pictures whose clean ones nobody knows, in one folder and those below it; no-reference metrics only."""
 
     @property
-    def degraded(self) -> Degraded:
+    def degraded(self) -> tuple[str, None]:
         """As of `pairs`: the folder's name."""
-        return Degraded(self.root.name, None, self.root.name)
+        return self.root.name, None
 
     def manifest(self) -> Manifest:
         return _marked(super().manifest(), "unpaired")

@@ -15,7 +15,6 @@ from qbench.documents.load import Document, KeyPath
 from qbench.errors import Place, QbenchError, SuiteError, nearest
 from qbench.registry import Entry, Kind, get
 from qbench.registry.named import Named
-from qbench.vocabulary import Degraded
 
 RESERVED = ("recipe", "weights", "train_seeds")
 """Keys below a trained method that say which weights it gets; they are not its own parameters."""
@@ -83,7 +82,7 @@ def _no_parameter(entry: Entry, named: Named, key: str, known: Sequence[str]) ->
 def in_tables(dataset: Any, named: Named, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:
     """The label and the axis that a condition has in tables: of pictures that are degraded already (a dataset's
     `degraded`), what they are, and what is done to them further."""
-    there: Degraded | None = getattr(dataset, "degraded", None)
+    there: tuple[str, tuple[str, float] | None] | None = getattr(dataset, "degraded", None)
     if there is None:
         return label, condition.axis
-    return there[:2] if named.name == "clean" else (f"{there.label} → {label}", condition.axis)
+    return there if named.name == "clean" else (f"{there[0]} → {label}", condition.axis)

@@ -136,7 +136,7 @@ def test_tables_call_them_by_their_folder(tree: Path) -> None:
     assert [(cell.condition_label, cell.axis) for cell in cells] == [
         ("degraded", None), ("degraded → jpeg@10", ("quality", 10))
     ]  # fmt: skip
-    assert Unpaired(tree / "degraded").degraded == ("degraded", None, "degraded")
+    assert Unpaired(tree / "degraded").degraded == ("degraded", None)
 
 
 def test_the_real_haze_pairs(shared: Path) -> None:

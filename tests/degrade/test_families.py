@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from qbench.data.imagenet_c import ImageNetC
 from qbench.degrade.labels import family_of
 from tests.degrade.every import CORRUPTIONS, EVERY, built, name_of
 
@@ -53,7 +52,6 @@ def test_severities_of_a_corruption_are_one_family_and_its_modes_are_others(name
     families = {built({name: {"severity": severity}}).family for severity in range(1, 6)}
     assert families == {name}
     assert built({name: {"severity": 1, "mode": "parity"}}).family == f"{name} (parity)"
-    assert ImageNetC("root", name, 3).degraded.family == name
 
 
 def test_a_condition_without_a_family_is_one_by_itself() -> None:
