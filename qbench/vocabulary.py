@@ -101,6 +101,11 @@ class Condition(Protocol):
     def axis(self) -> tuple[str, float] | None:
         """The table axis that it is a point of: `("quality", 10)`, `("times", 3)`; None for `clean`."""
 
+    @property
+    def family(self) -> str:
+        """The degradation that its axis belongs to: `jpeg`, `rejpeg (shift 8)`, `fog (parity)`; `clean` for none. A
+        class without it is a family of its registered name."""
+
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """The degraded image, of the same shape, and the facts of this draw."""
 

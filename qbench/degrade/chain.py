@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench import registry
 from qbench.degrade.drawn import inner, located, prepared, relocated
+from qbench.degrade.labels import family_of
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.errors import QbenchError, nearest
@@ -46,6 +47,12 @@ class Chain:
     @property
     def axis(self) -> None:
         return None
+
+    @property
+    def family(self) -> str:
+        """`jpeg → resize → webp`."""
+        named = zip(self.steps, self.conditions, strict=True)
+        return " → ".join(family_of(step.name, condition) for step, condition in named)
 
     @property
     def runs_through(self) -> tuple[Entry, ...]:

@@ -23,5 +23,9 @@ class Clean:
     def axis(self) -> None:
         return None
 
+    @property
+    def family(self) -> str:
+        return "clean"
+
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         return checked(image, self.label), {}

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from qbench.degrade.labels import family_of
 from qbench.draws import Draw
 from qbench.registry import Entry
 from qbench.registry.value_types import misfits
@@ -95,12 +96,21 @@ class Drawn:
         return f"{self.entry.name}({', '.join(shown)})"
 
     @property
+    def family(self) -> str:
+        """The family of all conditions that are drawn; the registered name, where they have several."""
+        families = {family_of(self.entry.name, self._nth(n)) for n in range(_count(self.drawn))}
+        return families.pop() if len(families) == 1 else self.entry.name
+
+    @property
     def runs_through(self) -> tuple[Entry, ...]:
-        return (self.entry, *inner(self.entry.target(**self.fixed, **_nth(self.drawn, 0))))
+        return (self.entry, *inner(self._nth(0)))
 
     def condition(self, draw: Draw) -> Condition:
         """The condition with this sample's parameters."""
         return cast(Condition, self.entry.target(**self.fixed, **self._parameters(draw)))
+
+    def _nth(self, n: int) -> Condition:
+        return cast(Condition, self.entry.target(**self.fixed, **_nth(self.drawn, n)))
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         parameters = self._parameters(draw)
@@ -127,7 +137,7 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     drawn = {key: values for key, values in ranges.items() if key not in own}
     if not drawn:
         return _made(entry, fixed)
-    for n in range(max(len(values.tried) for values in drawn.values())):
+    for n in range(_count(drawn)):
         _made(entry, {**fixed, **_nth(drawn, n)})
     return Drawn(entry, fixed, drawn)
 
@@ -138,6 +148,10 @@ def _made(entry: Entry, params: Mapping[str, Any]) -> Condition:
     for place, text in misfits(params, made):
         raise located(text, *place)
     return cast(Condition, made)
+
+
+def _count(drawn: Mapping[str, Values]) -> int:
+    return max(len(values.tried) for values in drawn.values())
 
 
 def _nth(drawn: Mapping[str, Values], n: int) -> dict[str, Any]:

@@ -11,15 +11,16 @@ from qbench.degrade.codecs.files import (
     GREY,
     FileCodec,
     Subsampling,
+    chroma_mode,
     coding,
     in_range,
-    named,
     quality_of,
     rate,
     told_version,
 )
 from qbench.degrade.codecs.grid import window
 from qbench.degrade.codecs.jpeg_files import decoded, encoded, tables
+from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.registry import condition
@@ -62,14 +63,14 @@ class Jpeg(FileCodec):
     A progressive file has the pixels of the baseline one and another size. Grey pictures have no chroma. Facts
     bring the quantisation tables (luma, chroma) as the file holds them, row by row."""
 
+    name = "jpeg"
     quality: Quality
     subsampling: Subsampling = "4:2:0"
     progressive: bool = False
 
     @property
-    def label(self) -> str:
-        chroma = self.subsampling if self.subsampling != "4:2:0" else ""
-        return named(f"jpeg@{self.quality}", chroma, "progressive" if self.progressive else "")
+    def modes(self) -> tuple[str, ...]:
+        return chroma_mode(self.subsampling), "progressive" if self.progressive else ""
 
     @property
     def axis(self) -> tuple[str, float]:
@@ -88,7 +89,7 @@ class Jpeg(FileCodec):
 
 @condition("rejpeg", libraries=(JPEG_LIBRARY,))
 @dataclass(frozen=True, config=STRICT)
-class Rejpeg:
+class Rejpeg(Degradation):
     """Several JPEG compressions, one after the other; `quality: {any: [...]}` draws each per sample.
 
     With `shift: N`, 0..16, the grid of each later round lies elsewhere: it moves on from the grid before by 0..N-1
@@ -100,6 +101,7 @@ class Rejpeg:
     The draws of step k do not depend on `times`, so that two compressions are the first two of three. Facts tell
     the quality and grid [x, y] of each round, and size and tables of the last file (`bpp` over that file's pixels)."""
 
+    name = "rejpeg"
     times: int = Field(ge=1, le=100)
     quality: AnyOf | int = AnyOf((25, 18, 15, 10, 7))
     shift: Offset | int = 0
@@ -117,10 +119,14 @@ class Rejpeg:
         return shift
 
     @property
-    def label(self) -> str:
+    def modes(self) -> tuple[str, ...]:
         if isinstance(self.shift, Offset):
-            return f"rejpeg×{self.times} (shift {self.shift.dx},{self.shift.dy})"
-        return named(f"rejpeg×{self.times}", f"shift {self.shift}" if self.shift else "")
+            return (f"shift {self.shift.dx},{self.shift.dy}",)
+        return (f"shift {self.shift}",) if self.shift else ()
+
+    @property
+    def label(self) -> str:
+        return with_modes(f"{self.name}×{self.times}", *self.modes)
 
     @property
     def axis(self) -> tuple[str, float]:

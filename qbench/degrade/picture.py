@@ -10,6 +10,8 @@ from pydantic import ConfigDict
 from qbench.errors import ConditionError
 from qbench.vocabulary import Image
 
+SMALLEST = 8
+"""Pixels of the shorter side that noise, blur and weather take at least."""
 STRICT = ConfigDict(extra="forbid")
 """For the pydantic dataclasses of conditions: an unknown parameter is an error."""
 

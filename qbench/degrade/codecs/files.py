@@ -15,6 +15,7 @@ from PIL import features
 from pydantic import AfterValidator
 
 from qbench.degrade.codecs.versions import codec_version
+from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import checked
 from qbench.draws import Draw
 from qbench.errors import ConditionError
@@ -40,10 +41,9 @@ def quality_of(codec: str) -> AfterValidator:
     return AfterValidator(partial(in_range, codec=codec))
 
 
-def named(base: str, *variants: str) -> str:
-    """`base`, with all that is not as usual in brackets: `avif@10 (4:4:4, speed 8)`."""
-    said = ", ".join(variant for variant in variants if variant)
-    return f"{base} ({said})" if said else base
+def chroma_mode(subsampling: Subsampling) -> str:
+    """The subsampling where it is not the usual one, else nothing."""
+    return subsampling if subsampling != "4:2:0" else ""
 
 
 def rate(size: int, image: Image) -> dict[str, Any]:
@@ -64,14 +64,19 @@ def pixels(picture: Pillow.Image, grey: bool) -> Image:
     return np.asarray(picture if picture.mode == mode else picture.convert(mode))
 
 
-class FileCodec(ABC):
+class FileCodec(Degradation, ABC):
     """A condition that writes the picture as a file and reads it back.
 
     Facts: what the codec was asked for, `subsampling`, `codec` with its version, `bytes` and `bpp` of all the file."""
 
     @property
+    def label(self) -> str:
+        """`jpeg@10 (4:4:4)`: the place on the axis, and the modes."""
+        return with_modes(f"{self.name}@{self.axis[1]:g}", *self.modes)
+
+    @property
     @abstractmethod
-    def label(self) -> str: ...
+    def axis(self) -> tuple[str, float]: ...
 
     @abstractmethod
     def encode(self, image: Image) -> bytes:

@@ -14,7 +14,7 @@ from qbench.degrade.codecs.files import (
     GREY,
     FileCodec,
     Subsampling,
-    named,
+    chroma_mode,
     needs_pillow_with,
     pixels,
     quality_of,
@@ -39,12 +39,13 @@ class Webp(FileCodec):
 
     Sides of 1 to 16383 pixels. Grey pictures are coded as RGB, for the format has no grey, and come back as luma."""
 
+    name = "webp"
     quality: Annotated[int, quality_of("a WebP")]
     method: int = Field(default=WEBP_METHOD, ge=0, le=6)
 
     @property
-    def label(self) -> str:
-        return named(f"webp@{self.quality}", f"method {self.method}" if self.method != WEBP_METHOD else "")
+    def modes(self) -> tuple[str, ...]:
+        return (f"method {self.method}",) if self.method != WEBP_METHOD else ()
 
     @property
     def axis(self) -> tuple[str, float]:
@@ -71,14 +72,15 @@ class Avif(FileCodec):
     Speed is 6 unless told otherwise, the default of Pillow and libavif. One thread always: libaom writes other bits
     with two threads than with one. Grey pictures are coded without chroma."""
 
+    name = "avif"
     quality: Annotated[int, quality_of("an AVIF")]
     speed: int = Field(default=avif_files.SPEED, ge=0, le=10)
     subsampling: Subsampling = "4:2:0"
 
     @property
-    def label(self) -> str:
+    def modes(self) -> tuple[str, ...]:
         speed = f"speed {self.speed}" if self.speed != avif_files.SPEED else ""
-        return named(f"avif@{self.quality}", self.subsampling if self.subsampling != "4:2:0" else "", speed)
+        return chroma_mode(self.subsampling), speed
 
     @property
     def axis(self) -> tuple[str, float]:
@@ -106,6 +108,7 @@ class Jpeg2000(FileCodec):
     where the wavelet's finest step takes fewer); a picture so small that headers alone are more is a ConditionError.
     `psnr` 10..100 suits any size from 1x1. Chroma is never subsampled."""
 
+    name = "jpeg2000"
     ratio: float | None = Field(default=None, gt=1, le=1000)
     psnr: float | None = Field(default=None, ge=10, le=100)
 
@@ -117,7 +120,7 @@ class Jpeg2000(FileCodec):
 
     @property
     def label(self) -> str:
-        return f"jpeg2000@{self.ratio:g}" if self.ratio is not None else f"jpeg2000@{self.psnr:g}dB"
+        return f"jpeg2000@{self.axis[1]:g}{'dB' if self.psnr is not None else ''}"
 
     @property
     def axis(self) -> tuple[str, float]:

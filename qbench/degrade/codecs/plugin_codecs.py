@@ -13,7 +13,7 @@ from qbench.degrade.codecs.files import (
     GREY,
     FileCodec,
     Subsampling,
-    named,
+    chroma_mode,
     pixels,
     quality_of,
     told_version,
@@ -37,12 +37,13 @@ class Jxl(FileCodec):
 
     Lossy files keep chroma at full size in the XYB space. Grey pictures are coded as grey. Any size from 1x1."""
 
+    name = "jxl"
     quality: Annotated[int, quality_of("a JPEG XL")]
     effort: int = Field(default=JXL_EFFORT, ge=1, le=9)
 
     @property
-    def label(self) -> str:
-        return named(f"jxl@{self.quality}", f"effort {self.effort}" if self.effort != JXL_EFFORT else "")
+    def modes(self) -> tuple[str, ...]:
+        return (f"effort {self.effort}",) if self.effort != JXL_EFFORT else ()
 
     @property
     def axis(self) -> tuple[str, float]:
@@ -79,12 +80,13 @@ class Heic(FileCodec):
     x265's preset is libheif's default (`slow`), in one thread. Grey pictures are coded without chroma. The plug-in's
     own functions are called, so that it registers nothing in Pillow and AVIF stays Pillow's."""
 
+    name = "heic"
     quality: Annotated[int, quality_of("a HEIC")]
     subsampling: Subsampling = "4:2:0"
 
     @property
-    def label(self) -> str:
-        return named(f"heic@{self.quality}", self.subsampling if self.subsampling != "4:2:0" else "")
+    def modes(self) -> tuple[str, ...]:
+        return (chroma_mode(self.subsampling),)
 
     @property
     def axis(self) -> tuple[str, float]:

@@ -9,8 +9,8 @@ from PIL import Image as Pillow
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.degrade.codecs.files import named
 from qbench.degrade.codecs.grid import window
+from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.registry import condition
@@ -23,12 +23,13 @@ USUAL: Filter = "bicubic"
 
 @condition("shift", libraries=("numpy",))
 @dataclass(frozen=True, config=STRICT)
-class Shift:
+class Shift(Degradation):
     """The picture moves `dx` pixels right and `dy` down, -64..64, against the grid of the next compression.
 
     It keeps its size: what leaves at one border is lost, and what enters at the other is the picture mirrored there.
     `shift(-dx, -dy)` afterwards brings all back but that border."""
 
+    name = "shift"
     dx: int = Field(default=0, ge=-64, le=64)
     dy: int = Field(default=0, ge=-64, le=64)
 
@@ -47,17 +48,22 @@ class Shift:
 
 @condition("resize", libraries=("pillow",))
 @dataclass(frozen=True, config=STRICT)
-class Resize:
+class Resize(Degradation):
     """The picture scaled by `scale` 0.02..4 and back to its own size, both times with `filter`, rounded between.
 
     The size between is rounded half up, at least 1x1; at the scale 1 the picture is as it was."""
 
+    name = "resize"
     scale: float = Field(ge=0.02, le=4)
     filter: Filter = USUAL
 
     @property
     def label(self) -> str:
-        return named(f"resize@{self.scale:g}", self.filter if self.filter != USUAL else "")
+        return with_modes(f"resize@{self.scale:g}", *self.modes)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return (self.filter,) if self.filter != USUAL else ()
 
     @property
     def axis(self) -> tuple[str, float]:
@@ -72,15 +78,20 @@ class Resize:
 
 @condition("crop", libraries=("pillow",))
 @dataclass(frozen=True, config=STRICT)
-class Crop:
+class Crop(Degradation):
     """`border` pixels 1..64 cut off on each side, and the rest scaled up to the size of the whole with `filter`."""
 
+    name = "crop"
     border: int = Field(ge=1, le=64)
     filter: Filter = USUAL
 
     @property
     def label(self) -> str:
-        return named(f"crop@{self.border}", self.filter if self.filter != USUAL else "")
+        return with_modes(f"crop@{self.border}", *self.modes)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return (self.filter,) if self.filter != USUAL else ()
 
     @property
     def axis(self) -> tuple[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from qbench.degrade.corruptions.call import Call
 from qbench.degrade.corruptions.severities import Size, parameters
 from qbench.degrade.jpeg import jpeg
+from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
 from qbench.vocabulary import Facts, Image
@@ -25,7 +26,7 @@ RESAVED = 85
 
 
 @dataclass(frozen=True, config=STRICT)
-class Corruption:
+class Corruption(Degradation):
     """One corruption of ImageNet-C at a `severity` 1..5, on pictures of at least 32 x 32 pixels.
 
     `mode`: `fast`, or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
@@ -36,13 +37,15 @@ class Corruption:
     mode: Mode = "fast"
     size: Size = "imagenet"
     resave: bool = False
-    name: ClassVar[str]
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        size, mode = self.size if self.size != "imagenet" else "", self.mode if self.mode != "fast" else ""
+        return size, mode, f"saved at JPEG {RESAVED}" if self.resave else ""
 
     @property
     def label(self) -> str:
-        variants: list[str] = [self.size] * (self.size != "imagenet") + [self.mode] * (self.mode != "fast")
-        variants += [f"saved at JPEG {RESAVED}"] * self.resave
-        return f"{self.name}/{self.severity}" + (f" ({', '.join(variants)})" if variants else "")
+        return with_modes(f"{self.name}/{self.severity}", *self.modes)
 
     @property
     def axis(self) -> tuple[str, float]:

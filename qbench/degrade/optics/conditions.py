@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
+from qbench.degrade.labels import Degradation
 from qbench.degrade.optics.lenses import LENSES, describe
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
@@ -17,7 +18,7 @@ SMALLEST = 32
 
 @condition("lens", libraries=("numpy", "opencv", "libjpeg_turbo"))
 @dataclass(frozen=True, config=STRICT)
-class LensCamera:
+class LensCamera(Degradation):
     """A lens that blurs each place and colour differently, on a camera with noise; `design` names it.
 
     Sources: `doublet`, `landscape`; targets, the same as built: `doublet-as-built`, `landscape-as-built`. `strength`
@@ -26,6 +27,7 @@ class LensCamera:
     coefficients of 0.5-2 waves; sources and targets that differ as in QDMR (Jiang et al., arXiv 2403.10012), whose own
     lenses are not public."""
 
+    name = "lens"
     design: str
     strength: float = Field(default=1.0, ge=0, le=2)
     noise: bool = True
@@ -41,6 +43,10 @@ class LensCamera:
     def label(self) -> str:
         strength = "" if self.strength == 1 else f" ×{self.strength:g}"
         return f"lens({self.design}{strength}{'' if self.noise else ', no noise'})"
+
+    @property
+    def family(self) -> str:
+        return f"lens({self.design}{'' if self.noise else ', no noise'})"
 
     @property
     def axis(self) -> tuple[str, float]:

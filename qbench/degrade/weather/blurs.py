@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from qbench.degrade.labels import ByParameters
 from qbench.degrade.optics.blur import convolve
 from qbench.degrade.optics.srgb import to_linear, to_srgb
-from qbench.degrade.picture import STRICT, checked
+from qbench.degrade.picture import SMALLEST, STRICT, checked
 from qbench.degrade.weather.kernels import disk_kernel, gaussian_line, motion_kernel
-from qbench.degrade.weather.naming import SMALLEST, title
 from qbench.draws import Draw
 from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
@@ -22,23 +22,16 @@ LIBRARIES = ("numpy", "opencv")
 
 @condition("motion", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class Motion:
+class Motion(ByParameters):
     """A camera that moves while it exposes: the mean of shifted pictures along a line or an arc, in linear light.
 
     `length` in pixels; `angle` in degrees, counter-clockwise from the x axis; `curvature`: degrees by which the path
     turns. Literature: means of 7-13 frames (GoPro; Nah et al., CVPR 2017), paths of 9-21 pixels at any angle."""
 
+    name = "motion"
     length: float = Field(default=15.0, gt=0, le=200)
     angle: float = Field(default=0.0, ge=-360, le=360)
     curvature: float = Field(default=0.0, ge=-360, le=360)
-
-    @property
-    def label(self) -> str:
-        return title("motion", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "length", self.length
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         light = to_linear(checked(image, self.label, SMALLEST))
@@ -48,20 +41,13 @@ class Motion:
 
 @condition("defocus", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class Defocus:
+class Defocus(ByParameters):
     """A picture out of focus: a uniform disk of `radius` pixels with a smooth edge, in linear light.
 
     Literature: radii of 1-5 pixels at this size for the blur of photographs (e.g. Lee et al., CVPR 2019)."""
 
+    name = "defocus"
     radius: float = Field(default=3.0, gt=0, le=100)
-
-    @property
-    def label(self) -> str:
-        return title("defocus", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "radius", self.radius
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         light = to_linear(checked(image, self.label, SMALLEST))
@@ -70,20 +56,13 @@ class Defocus:
 
 @condition("blur", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class Blur:
+class Blur(ByParameters):
     """A Gaussian of `sigma` pixels, on pixel values, as super-resolution and blind restoration train.
 
     Literature: sigma 0.2-3 (Real-ESRGAN; Wang et al., ICCVW 2021), 1.6 (BD; Zhang et al., CVPR 2018)."""
 
+    name = "blur"
     sigma: float = Field(default=1.6, gt=0, le=100)
-
-    @property
-    def label(self) -> str:
-        return title("blur", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "sigma", self.sigma
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         import cv2
@@ -96,21 +75,14 @@ class Blur:
 
 @condition("lowres", libraries=("pillow",))
 @dataclass(frozen=True, config=STRICT)
-class LowResolution:
+class LowResolution(ByParameters):
     """Fewer pixels: bicubic with antialiasing to 1/`scale` of both sides, and up again to the size it had.
 
     The way up is `bicubic` or `nearest`. Literature: x2, x3, x4 (DIV2K bicubic; Timofte et al., CVPRW 2017)."""
 
+    name = "lowres"
     scale: float = Field(default=4.0, ge=1, le=64)
     up: Literal["bicubic", "nearest"] = "bicubic"
-
-    @property
-    def label(self) -> str:
-        return title("lowres", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "scale", self.scale
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         from PIL import Image as Pillow

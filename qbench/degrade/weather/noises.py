@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from qbench.degrade.labels import ByParameters
 from qbench.degrade.optics.srgb import decoded, to_linear, to_srgb
-from qbench.degrade.picture import STRICT, checked
-from qbench.degrade.weather.naming import SMALLEST, title
+from qbench.degrade.picture import SMALLEST, STRICT, checked
 from qbench.draws import Draw
 from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
@@ -41,20 +41,13 @@ def _to_image(values: NDArray[np.float32]) -> Image:
 
 @condition("awgn", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class GaussianNoise:
+class GaussianNoise(ByParameters):
     """White Gaussian noise of `sigma` grey levels on each value, rounded and clipped to 8 bits.
 
     Literature: 15, 25, 50 (DnCNN; Zhang et al., IEEE TIP 26:3142, 2017); blind training takes 0-55."""
 
+    name = "awgn"
     sigma: float = Field(default=25.0, ge=0, le=255)
-
-    @property
-    def label(self) -> str:
-        return title("awgn", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "sigma", self.sigma
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         values = _to_values(checked(image, self.label, SMALLEST))
@@ -63,20 +56,13 @@ class GaussianNoise:
 
 @condition("poisson", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class PoissonNoise:
+class PoissonNoise(ByParameters):
     """Photon noise: each value counts photons, `peak` of them at white, on pixel values.
 
     Literature: peaks of 1-30 (Mäkitalo and Foi, IEEE TIP 20:99, 2011; Remez et al., ICCP 2017)."""
 
+    name = "poisson"
     peak: float = Field(default=30.0, gt=0, le=1e6)
-
-    @property
-    def label(self) -> str:
-        return title("poisson", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "peak", self.peak
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         values = _to_values(checked(image, self.label, SMALLEST))
@@ -85,22 +71,15 @@ class PoissonNoise:
 
 @condition("poisson-gauss", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class PoissonGaussianNoise:
+class PoissonGaussianNoise(ByParameters):
     """Noise of a sensor: photons, `peak` of them at white, and read-out noise of `sigma` grey levels; in linear light.
 
     Literature: log-uniform shot noise of 1e-4 to 0.012 (peak 80-10,000) and matching read-out noise of 0.0006-0.06 of
     white (0.15-15 grey levels; Brooks et al., CVPR 2019)."""
 
+    name = "poisson-gauss"
     peak: float = Field(default=300.0, gt=0, le=1e6)
     sigma: float = Field(default=2.0, ge=0, le=255)
-
-    @property
-    def label(self) -> str:
-        return title("poisson-gauss", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "peak", self.peak
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         light = to_linear(checked(image, self.label, SMALLEST))
@@ -110,7 +89,7 @@ class PoissonGaussianNoise:
 
 @condition("lowlight", libraries=LIBRARIES)
 @dataclass(frozen=True, config=STRICT)
-class LowLight:
+class LowLight(ByParameters):
     """Too little light: a darker tone curve (value^gamma), `gain` of the light, and the noise of a sensor.
 
     `photons` are counted where a pixel of the bright picture would be white, so that `gain · photons` are left of
@@ -118,18 +97,11 @@ class LowLight:
     sigma 25 (LLNet; Lore et al., Pattern Recognition 61, 2017), gamma 1.5-5 times 0.45-1 with Poisson noise of peak 200
     (MBLLEN; Lv et al., BMVC 2018), exposures of 1/100-1/300 (SID; Chen et al., CVPR 2018)."""
 
+    name = "lowlight"
     gain: float = Field(default=0.1, gt=0, le=1)
     gamma: float = Field(default=1.0, ge=1, le=5)
     photons: float | None = Field(default=2000.0, gt=0, le=1e7)
     read: float = Field(default=0.002, ge=0, le=1)
-
-    @property
-    def label(self) -> str:
-        return title("lowlight", self)
-
-    @property
-    def axis(self) -> tuple[str, float]:
-        return "gain", self.gain
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         levels = (np.arange(256) / 255) ** self.gamma
