@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qbench.report.build import build
-from qbench.report.tidy import rows
+from qbench.report.render.tidy import rows
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
 COLUMN, SCENES = "jpeg@10", "scenes"

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qbench.report import classes, latex, markdown, picture, tidy
-from qbench.report.controls import against_controls
-from qbench.report.costs import NAME as EFFICIENCY
-from qbench.report.costs import efficiency
-from qbench.report.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
-from qbench.report.model import Report
-from qbench.report.published import published
+from qbench.report.leaderboard import Report
+from qbench.report.render import latex, markdown, picture, tidy
 from qbench.report.source import Loaded, load
-from qbench.report.tables import accuracy
+from qbench.report.tables import classes
+from qbench.report.tables.controls import against_controls
+from qbench.report.tables.costs import NAME as EFFICIENCY
+from qbench.report.tables.costs import efficiency
+from qbench.report.tables.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
+from qbench.report.tables.published import published
+from qbench.report.tables.scores import accuracy
 from qbench.runs.run_info import CellInfo, RunInfo
 from qbench.storage.files import atomic, write_text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qbench.errors import QbenchError
 from qbench.report.build import FILES, render
-from qbench.report.model import Report
+from qbench.report.leaderboard import Report
 
 
 def difference(made: Report, file: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qbench.errors import QbenchError
 from qbench.report.build import FORMATS, render, write
-from qbench.report.model import Report
+from qbench.report.leaderboard import Report
 
 
 def emit(made: Report, formats: Sequence[str], out: Path | None) -> None:
@@ -19,7 +19,7 @@ def emit(made: Report, formats: Sequence[str], out: Path | None) -> None:
     if "terminal" in formats or (out is None and not formats):
         from rich.console import Console
 
-        from qbench.report.terminal import show
+        from qbench.report.render.terminal import show
 
         show(made, Console())
     if out is None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fake_run import FakeRun
 
-from qbench.report import picture
 from qbench.report.build import build, write
-from qbench.report.model import Group, Report
-from qbench.report.text import grid
-from qbench.report.tidy import rows
+from qbench.report.leaderboard import Group, Report
+from qbench.report.render import picture
+from qbench.report.render.text import grid
+from qbench.report.render.tidy import rows
 
 CORRUPTIONS = ("fog/1", "fog/3", "snow/1", "snow/3")
 

@@ -12,10 +12,10 @@ import pytest
 from fake_run import FakeRun
 from rich.console import Console
 
-from qbench.report import latex, markdown, terminal, tidy
 from qbench.report.build import build, render, write
-from qbench.report.model import Column, Group, Report, Row, Table, Value
-from qbench.report.text import number
+from qbench.report.leaderboard import Column, Group, Report, Row, Table, Value
+from qbench.report.render import latex, markdown, terminal, tidy
+from qbench.report.render.text import number
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
 

@@ -12,9 +12,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from qbench.report.model import Column, Group, Report, Value
-from qbench.report.model import Table as Leaderboard
-from qbench.report.text import Grid, grid, interval, number
+from qbench.report.leaderboard import Column, Group, Report, Value
+from qbench.report.leaderboard import Table as Leaderboard
+from qbench.report.render.text import Grid, grid, interval, number
 
 _STYLES = {"": "", "best": "bold", "second": "underline"}
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qbench.report.layouts import CLEAN
-from qbench.report.model import Column, Group, Row, Table, Value
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
 from qbench.report.score import Draws, Point, Scored, point
 from qbench.report.source import Loaded
-from qbench.report.tables import DASH, GAINS, Notes, group_key, missing
+from qbench.report.tables.layouts import CLEAN
+from qbench.report.tables.scores import DASH, GAINS, Notes, group_key, missing
 from qbench.runs.run_info import CellInfo, ControlInfo
 from qbench.stats.bootstrap import Flags, Numbers, means
 from qbench.stats.seeds import over_seeds, pairs

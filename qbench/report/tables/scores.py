@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qbench.report.layouts import CLEAN, Layout, family, rates_of
+from qbench.report.leaderboard import Column, Group, Row, Table, Unit, Value
 from qbench.report.marks import marked
-from qbench.report.model import Column, Group, Row, Table, Unit, Value
 from qbench.report.score import Draws, Point, Scored, average, gain, point, relative, single
 from qbench.report.source import Loaded, Records
+from qbench.report.tables.layouts import CLEAN, Layout, family, rates_of
 from qbench.runs.run_info import CellInfo
 
 DIRECT = "direct"

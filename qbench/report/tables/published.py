@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qbench.report.layouts import CLEAN
-from qbench.report.model import Column, Group, Row, Table, Unit, Value
+from qbench.report.leaderboard import Column, Group, Row, Table, Unit, Value
 from qbench.report.score import Draws, Point, Scored, average, point, single
 from qbench.report.source import Loaded
-from qbench.report.tables import DASH, DIRECT, Notes, group_key, missing
+from qbench.report.tables.layouts import CLEAN
+from qbench.report.tables.scores import DASH, DIRECT, Notes, group_key, missing
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellInfo
 from qbench.suite.published import Costs, Figures, Shown

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from qbench.report.model import Column, Report, Table, Value
+from qbench.report.leaderboard import Column, Report, Table, Value
 
 FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",

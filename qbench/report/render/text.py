@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import copysign
 
-from qbench.report.model import Column, Group, Row, Unit, Value
+from qbench.report.leaderboard import Column, Group, Row, Unit, Value
 
 DAGGER = "†"
 WIDE = 10

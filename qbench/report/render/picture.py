@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qbench.report.model import Group, Report, Table, Value
+from qbench.report.leaderboard import Group, Report, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qbench.report.layouts import family
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
 from qbench.report.marks import marked
-from qbench.report.model import Column, Group, Row, Table, Value
 from qbench.report.score import Draws, Scored, average_by_class, metric_of, point
 from qbench.report.source import Loaded
-from qbench.report.tables import DASH, Notes, group_key, missing
+from qbench.report.tables.layouts import family
+from qbench.report.tables.scores import DASH, Notes, group_key, missing
 from qbench.runs.run_info import CellInfo
 
 NAME = "accuracy-by-class"

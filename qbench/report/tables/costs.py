@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
 from qbench.report.marks import marked
-from qbench.report.model import Column, Group, Row, Table, Value
-from qbench.report.tables import DASH, DIRECT
+from qbench.report.tables.scores import DASH, DIRECT
 from qbench.runs.cost_record import EfficiencyRecord
 
 NAME, TITLE = "efficiency", "Parameters, multiply-accumulates and latency of one picture"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from qbench.report.model import Column, Group, Report, Table, Value
-from qbench.report.text import grid, interval, number
+from qbench.report.leaderboard import Column, Group, Report, Table, Value
+from qbench.report.render.text import grid, interval, number
 
 _MARKS = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 

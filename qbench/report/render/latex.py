@@ -2,8 +2,8 @@ r"""A report's tables in LaTeX, for `\input`: needs the packages booktabs and gr
 
 from __future__ import annotations
 
-from qbench.report.model import Column, Group, Report, Table, Value
-from qbench.report.text import grid, interval, number
+from qbench.report.leaderboard import Column, Group, Report, Table, Value
+from qbench.report.render.text import grid, interval, number
 
 _MARKS = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 _SPECIAL = {
