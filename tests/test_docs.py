@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 METHODS = sorted((ROOT / "docs" / "methods").glob("*.md"))
-LINKING = [*PAGES, *METHODS, *sorted((ROOT / "reports").glob("*.md"))]
+LINKING = [*PAGES, *METHODS, *sorted((ROOT / "reports").rglob("*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>\w+) (?P<use>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -185,7 +185,7 @@ def test_the_readme_names_the_exit_codes() -> None:
 
 
 def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -194,15 +194,14 @@ def script(name: str) -> ModuleType:
 
 
 def test_the_readme_s_tables_are_those_of_the_report() -> None:
-    update, readme = script("update_readme"), (ROOT / "README.md").read_text(encoding="utf-8")
+    update, readme = script("fill_readme"), (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.count(update.BEGIN) == readme.count(update.END) == 1
-    report = ROOT / "reports" / "jpeg.md"
-    if report.is_file():
-        assert update.filled(readme, report.read_text(encoding="utf-8")) == readme, "run python docs/update_readme.py"
+    page = ROOT / "reports" / "jpeg" / "README.md"
+    assert update.filled(readme, page.read_text(encoding="utf-8")) == readme, "run python tools/fill_readme.py"
 
 
 def test_filling_the_readme_puts_in_the_tables_and_nothing_else() -> None:
-    update = script("update_readme")
+    update = script("fill_readme")
     report = (
         "# T\n\nMade by x.\n\n## A\n\n### g\n\n| a |\n|---|\n| 1 |\n\n## P\n\n![p](p.png)\n\n## Provenance\n\n* x\n"
     )
@@ -220,4 +219,4 @@ def test_a_picture_is_what_its_script_draws(name: str) -> None:
     with Image.open(ROOT / "docs" / f"{name}.png") as stored:
         there = np.asarray(stored)
     assert there.shape == drawn.shape
-    assert np.abs(there.astype(int) - drawn).mean() < 1, f"run python docs/draw_{name}.py"
+    assert np.abs(there.astype(int) - drawn).mean() < 1, f"run python tools/draw_{name}.py"

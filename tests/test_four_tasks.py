@@ -241,7 +241,7 @@ def test_a_detector_that_numbers_the_classes_otherwise_is_told(tmp_path: Path) -
 
 def test_the_report_has_a_table_for_every_score_of_every_task(results: qbench.Results) -> None:
     from qbench.report.build import build
-    from qbench.report.markdown import page
+    from qbench.report.render.markdown import page
 
     report = build(results.folder)
     assert [table.metric for table in report.tables] == ["top1", "miou", "ap", "ap50", "psnr", "ssim"]

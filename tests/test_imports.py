@@ -88,7 +88,7 @@ def test_every_room_is_in_the_table() -> None:
         "import qbench.cli.app",
         "from qbench import registry; registry.load_builtin()",
         "import qbench.documents.load, qbench.suite.schema, qbench.runs.plan, qbench.runs.store, qbench.runs.execute",
-        "import qbench.stats.bootstrap, qbench.report.build, qbench.report.terminal",
+        "import qbench.stats.bootstrap, qbench.report.build, qbench.report.render.terminal",
         "import qbench.tasks.classification.metrics",
         "import qbench.cards.lookup, qbench.runs.cost_record",
     ],

@@ -20,9 +20,9 @@ def test_there_are_reports() -> None:
 
 @pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.name)
 def test_a_committed_page_is_what_its_records_give(export: Path) -> None:
-    assert difference(build(export), export.with_suffix(".md")) == ""
+    assert difference(build(export), export / "README.md") == ""
 
 
 def test_the_table_of_agreement_is_what_the_reports_say() -> None:
     page = (ROOT / "reports" / "README.md").read_text("utf-8")
-    assert runpy.run_path(str(ROOT / "reports" / "agreement.py"))["filled"](page) == page
+    assert runpy.run_path(str(ROOT / "tools" / "fill_agreement.py"))["filled"](page) == page

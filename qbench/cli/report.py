@@ -27,7 +27,6 @@ def report(
         typer.Option("--format", "-f", help="May be given several times. Default: terminal, or all files with --out."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write files into this folder instead of printing.")] = None,
-    name: Annotated[str, typer.Option(help="Stem of the files in --out.")] = "report",
     check: Annotated[Path | None, typer.Option(help="Compare the Markdown page with this file; print a diff.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write compact records of all cells into this folder.")] = None,
 ) -> None:
@@ -43,7 +42,7 @@ def report(
 
         qbench report runs/jpeg --export reports/jpeg
 
-        qbench report reports/jpeg --check reports/jpeg.md
+        qbench report reports/jpeg --check reports/jpeg/README.md
     """
     from qbench.report.build import report as tables
     from qbench.report.source import load
@@ -65,4 +64,4 @@ def report(
     if out is not None or chosen or export is None:
         from qbench.report.emit import emit
 
-        emit(made, chosen, out, name)
+        emit(made, chosen, out)

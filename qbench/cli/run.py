@@ -66,7 +66,7 @@ def _publish(folder: Path) -> None:
     from rich.console import Console
 
     from qbench.report.build import build, write
-    from qbench.report.terminal import show
+    from qbench.report.render.terminal import show
 
     made = build(folder)
     text = write(made, folder / "report", ("md", "tex", "csv", "json"))

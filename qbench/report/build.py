@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qbench.report import classes, latex, markdown, picture, tidy
-from qbench.report.controls import against_controls
-from qbench.report.costs import NAME as EFFICIENCY
-from qbench.report.costs import efficiency
-from qbench.report.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
-from qbench.report.model import Report
-from qbench.report.published import published
+from qbench.report.leaderboard import Report
+from qbench.report.render import latex, markdown, picture, tidy
 from qbench.report.source import Loaded, load
-from qbench.report.tables import accuracy
+from qbench.report.tables import classes
+from qbench.report.tables.controls import against_controls
+from qbench.report.tables.costs import NAME as EFFICIENCY
+from qbench.report.tables.costs import efficiency
+from qbench.report.tables.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
+from qbench.report.tables.published import published
+from qbench.report.tables.scores import accuracy
 from qbench.runs.run_info import CellInfo, RunInfo
 from qbench.storage.files import atomic, write_text
 
 Format = Literal["md", "tex", "csv", "json", "png"]
 FORMATS: tuple[Format, ...] = ("md", "tex", "csv", "json", "png")
+FILES: Mapping[Format, str] = {
+    "md": "README.md", "tex": "report.tex", "csv": "report.csv", "json": "report.json", "png": "accuracy.png",
+}  # fmt: skip
+"""A report's file in each format; hosts of code show README.md when its folder is opened."""
 
 
 def build(run: Path) -> Report:
@@ -78,11 +83,6 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def picture_name(stem: str) -> str:
-    """The picture's file beside `STEM.md`: accuracy.png, or STEM-accuracy.png for a named report."""
-    return "accuracy.png" if stem == "report" else f"{stem}-accuracy.png"
-
-
 def render(made: Report, form: Format, picture_file: str | None = None) -> str:
     """The report's text in a format; `picture_file` is what a Markdown page links to."""
     if form == "md":
@@ -91,8 +91,8 @@ def render(made: Report, form: Format, picture_file: str | None = None) -> str:
     return renderers[form](made)
 
 
-def write(made: Report, folder: Path, formats: Iterable[Format] = FORMATS, stem: str = "report") -> list[Path]:
-    """Write `STEM.md`, `.tex`, `.csv`, `.json` and the picture into `folder`; returns the files written.
+def write(made: Report, folder: Path, formats: Iterable[Format] = FORMATS) -> list[Path]:
+    """Write FILES of these formats into `folder`; returns the files written.
 
     A report without a table over quality or times has no picture. Raises StoreError where the disk refuses."""
     formats = [form for form in FORMATS if form in set(formats)]
@@ -101,11 +101,11 @@ def write(made: Report, folder: Path, formats: Iterable[Format] = FORMATS, stem:
     for form in formats:
         if form == "png":
             continue
-        file = folder / f"{stem}.{form}"
-        write_text(file, render(made, form, picture_name(stem) if drawn else None))
+        file = folder / FILES[form]
+        write_text(file, render(made, form, FILES["png"] if drawn else None))
         written.append(file)
     if drawn:
-        file = folder / picture_name(stem)
+        file = folder / FILES["png"]
         atomic(file, lambda temporary: picture.draw(made, temporary))
         written.append(file)
     return written

@@ -6,8 +6,8 @@ import difflib
 from pathlib import Path
 
 from qbench.errors import QbenchError
-from qbench.report.build import picture_name, render
-from qbench.report.model import Report
+from qbench.report.build import FILES, render
+from qbench.report.leaderboard import Report
 
 
 def difference(made: Report, file: Path) -> str:
@@ -18,7 +18,7 @@ def difference(made: Report, file: Path) -> str:
         there = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise QbenchError(f"{file} cannot be compared: {error}; give a Markdown page made by qbench report") from None
-    picture = picture_name(file.stem)
+    picture = FILES["png"]
     ours = render(made, "md", picture if f"]({picture})" in there else None)
     lines = difflib.unified_diff(
         there.splitlines(keepends=True), ours.splitlines(keepends=True), str(file), "from the records"

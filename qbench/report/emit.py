@@ -8,18 +8,18 @@ from pathlib import Path
 
 from qbench.errors import QbenchError
 from qbench.report.build import FORMATS, render, write
-from qbench.report.model import Report
+from qbench.report.leaderboard import Report
 
 
-def emit(made: Report, formats: Sequence[str], out: Path | None, name: str) -> None:
+def emit(made: Report, formats: Sequence[str], out: Path | None) -> None:
     """Files into `out` (all formats unless some are named), else text to standard output. Raises QbenchError."""
     if out is not None:
-        files = write(made, out, [form for form in FORMATS if not formats or form in formats], name)
+        files = write(made, out, [form for form in FORMATS if not formats or form in formats])
         sys.stdout.write("".join(f"{file}\n" for file in files))
     if "terminal" in formats or (out is None and not formats):
         from rich.console import Console
 
-        from qbench.report.terminal import show
+        from qbench.report.render.terminal import show
 
         show(made, Console())
     if out is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qbench.report.model import Column, Row, Unit, Value
+from qbench.report.leaderboard import Column, Row, Unit, Value
 
 DECIMALS: dict[Unit, int] = {
     "percent": 3, "points": 3, "ms": 2, "ratio": 2, "db": 2, "db gain": 2, "plain": 3, "plain gain": 3,

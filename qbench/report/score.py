@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qbench import registry
-from qbench.report.model import Unit, Value
+from qbench.report.leaderboard import Unit, Value
 from qbench.report.source import Records
 from qbench.runs.run_info import CellInfo, MetricInfo
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples

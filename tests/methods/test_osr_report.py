@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-SCRIPT = runpy.run_path(str(ROOT / "reports" / "osr.py"))
+SCRIPT = runpy.run_path(str(ROOT / "tools" / "fill_osr_page.py"))
 
 
 def test_averages_and_their_spread_by_hand() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fake_run import FakeRun
 
-from qbench.report import picture
 from qbench.report.build import build, write
-from qbench.report.model import Group, Report
-from qbench.report.text import grid
-from qbench.report.tidy import rows
+from qbench.report.leaderboard import Group, Report
+from qbench.report.render import picture
+from qbench.report.render.text import grid
+from qbench.report.render.tidy import rows
 
 CORRUPTIONS = ("fog/1", "fog/3", "snow/1", "snow/3")
 
@@ -97,7 +97,7 @@ def test_the_picture_has_a_curve_for_each_codec_at_its_rates(tmp_path: Path) -> 
     curves = {line.get_label(): list(line.get_xdata()) for line in axes.get_lines()}
     assert set(curves) == {"jpeg", "webp"}
     assert curves["webp"] == pytest.approx([0.2, 0.5], abs=0.01)
-    assert "report.md" in {file.name for file in write(report, tmp_path / "out")}
+    assert "README.md" in {file.name for file in write(report, tmp_path / "out")}
 
 
 def test_records_of_before_have_no_rate(tmp_path: Path) -> None:

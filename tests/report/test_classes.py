@@ -7,8 +7,8 @@ import pytest
 
 import qbench
 from qbench.report.build import render, report
+from qbench.report.render.text import grid
 from qbench.report.source import Loaded
-from qbench.report.text import grid
 from qbench.runs.run_info import CellInfo, MetricInfo, RunInfo, SourceInfo
 from qbench.stats.bootstrap import resamples
 from qbench.tasks.segmentation.metrics import MeanIoU

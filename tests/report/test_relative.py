@@ -7,8 +7,8 @@ import pytest
 from fake_run import FakeRun
 
 from qbench.registry import metric
-from qbench.report import picture
-from qbench.report.model import Column, Group, Row, Table, Value
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
+from qbench.report.render import picture
 from qbench.report.score import Draws, Scored, point, relative
 from qbench.report.source import load
 from qbench.runs.run_info import MetricInfo

@@ -12,10 +12,10 @@ import pytest
 from fake_run import FakeRun
 from rich.console import Console
 
-from qbench.report import latex, markdown, terminal, tidy
-from qbench.report.build import build, picture_name, render, write
-from qbench.report.model import Column, Group, Report, Row, Table, Value
-from qbench.report.text import number
+from qbench.report.build import build, render, write
+from qbench.report.leaderboard import Column, Group, Report, Row, Table, Value
+from qbench.report.render import latex, markdown, terminal, tidy
+from qbench.report.render.text import number
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
 
@@ -182,7 +182,7 @@ def test_a_run_without_cells_is_a_page_not_a_crash(tmp_path):
     assert markdown.page(report).count("No ") >= 3
     assert render(report, "tex").count("%") >= 3
     assert [file.name for file in write(report, tmp_path / "out")] == [
-        "report.md", "report.tex", "report.csv", "report.json",
+        "README.md", "report.tex", "report.csv", "report.json",
     ]  # fmt: skip
     terminal.show(report, Console(file=io.StringIO()))
 
@@ -192,13 +192,9 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
     for out in ("one", "two"):
         write(build(run), tmp_path / out)
     files = sorted(file.name for file in (tmp_path / "one").iterdir())
-    assert files == ["accuracy.png", "report.csv", "report.json", "report.md", "report.tex"]
+    assert files == ["README.md", "accuracy.png", "report.csv", "report.json", "report.tex"]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-
-
-def test_named_reports_have_pictures_of_their_own():
-    assert (picture_name("report"), picture_name("jpeg")) == ("accuracy.png", "jpeg-accuracy.png")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from qbench.report.build import build, write
 from qbench.report.export import export
 from qbench.report.source import load
 
-FILES = ("accuracy.png", "report.csv", "report.json", "report.md", "report.tex")
+FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
 
 
 @pytest.fixture
@@ -145,9 +145,9 @@ def test_verb_prints_writes_exports_and_checks(run, tmp_path, cli):
     page = cli(run, "--format", "md").stdout
     assert page.startswith("# A fake run\n")
     assert cli(run, "--export", tmp_path / "export").exit_code == 0
-    assert cli(tmp_path / "export", "--out", tmp_path / "out", "--name", "jpeg", "-f", "md", "-f", "png").exit_code == 0
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["jpeg-accuracy.png", "jpeg.md"]
-    file = tmp_path / "out" / "jpeg.md"
+    assert cli(tmp_path / "export", "--out", tmp_path / "out", "-f", "md", "-f", "png").exit_code == 0
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "accuracy.png"]
+    file = tmp_path / "out" / "README.md"
     assert cli(run, "--check", file).exit_code == 0
     (tmp_path / "plain.md").write_text(page)
     assert cli(run, "--check", tmp_path / "plain.md").exit_code == 0
@@ -167,7 +167,7 @@ def test_verb_refuses_what_it_cannot_do(run, tmp_path, cli):
 def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
     code = (
         "import sys; from pathlib import Path; from qbench.report.build import build, write; import qbench.cli.report\n"
-        "import qbench.tasks.classification.metrics, qbench.report.export, qbench.report.terminal\n"
+        "import qbench.tasks.classification.metrics, qbench.report.export, qbench.report.render.terminal\n"
         f"write(build(Path({str(run)!r})), Path({str(tmp_path / 'out')!r}), ('md', 'tex', 'csv', 'json'))\n"
         "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"
     )

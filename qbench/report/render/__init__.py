@@ -1,0 +1,1 @@
+"""Renderers: each turns a report into text, a picture or lines on a terminal."""

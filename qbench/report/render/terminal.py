@@ -1,0 +1,98 @@
+"""A report on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from textwrap import wrap
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from qbench.report.leaderboard import Column, Group, Report, Value
+from qbench.report.leaderboard import Table as Leaderboard
+from qbench.report.render.text import Grid, grid, interval, number
+
+_STYLES = {"": "", "best": "bold", "second": "underline"}
+
+NARROW, ROOMY = 60, 112
+"""Columns of a terminal that are filled at least (below, its lines wrap, and no number is cut off), and those above
+which a table's columns stand two apart. Files and pipes are roomy."""
+
+
+def show(report: Report, console: Console) -> None:
+    """Print all tables; intervals stand below their numbers, and what is wider than the terminal comes in parts."""
+    console.width = max(console.width, NARROW if console.is_terminal else ROOMY)
+    console.print(Text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
+    for table in report.tables:
+        console.print()
+        _show_table(table, console)
+    console.print()
+    for name, text in report.provenance:
+        console.print(Text(f"{name}: {text}", "dim"))
+
+
+def _show_table(table: Leaderboard, console: Console) -> None:
+    console.print(Text(table.title, "bold cyan"))
+    if table.empty:
+        console.print(Text(table.empty))
+        return
+    for group in table.groups:
+        console.print(Text(group.heading, "italic"))
+        asked = console.width
+        for part in _parts(group, console):
+            console.width = max(asked, _width(part, console))
+            console.print(part)
+        console.width = asked
+    for index, text in enumerate(table.notes, start=1):
+        console.print(Text(f"({index}) {text}"))
+    console.print(Text(" ".join(table.remarks), "dim"))
+
+
+def _parts(group: Group, console: Console) -> Sequence[Table]:
+    """The group in one table; in one with its heads in several lines, where that is too wide; else in as few tables as
+    fit, of about as many columns each, with the first column in all of them."""
+    found, gap = grid(group), int(console.width >= ROOMY)
+    columns = len(found.heads) - 1
+    whole = _grid(found, range(columns), gap, narrow=False)
+    if columns == 0 or _width(whole, console) <= console.width:
+        return [whole]
+    parts: list[Table] = []
+    for count in range(1, columns + 1):
+        ends = [columns * part // count for part in range(count + 1)]
+        parts = [_grid(found, range(*between), gap, narrow=True) for between in pairwise(ends)]
+        if all(_width(part, console) <= console.width for part in parts):
+            break
+    return parts
+
+
+def _width(table: Table, console: Console) -> int:
+    """Of the table where it has all the room that it asks for."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+
+
+def _grid(found: Grid, columns: Sequence[int], gap: int, narrow: bool) -> Table:
+    shown = Table(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
+    longest = max((len(title) for title, _ in found.lines), default=0)
+    shown.add_column(Text(found.heads[0]), min_width=max(longest, len(found.heads[0])), no_wrap=True)
+    apart = " " if found.turned else "\n"
+    cells = [[_cell(*values[i], apart) for i in columns] for _, values in found.lines]
+    for place, index in enumerate(columns):
+        head = found.heads[index + 1]
+        filled = max((len(line) for row in cells for line in row[place].plain.split("\n")), default=0)
+        lines = wrap(head, max(filled, *map(len, head.split()), 1), break_on_hyphens=False) if narrow else [head]
+        shown.add_column(Text("\n".join(lines)), justify="right", no_wrap=True, min_width=6, overflow="fold")
+    for (title, _), row in zip(found.lines, cells, strict=True):
+        shown.add_row(Text(title), *row)
+    return shown
+
+
+def _cell(value: Value, column: Column, apart: str) -> Text:
+    text = Text(number(value, column).replace(" (", f"{apart}("), _STYLES[value.mark])
+    if value.note:
+        text.append(f" ({value.note})", "not bold not underline")
+    between = interval(value, column).strip("[]").replace(", ", "…")
+    return text.append(f"{apart}{between}", "dim not bold not underline") if between else text

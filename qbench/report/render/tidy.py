@@ -1,0 +1,71 @@
+"""A report as data: CSV with one line a number, and JSON. Accuracies and gains are fractions, rounded to 6 decimals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from qbench.report.leaderboard import Column, Report, Table, Value
+
+FIELDS = (
+    "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
+    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp", "metric",
+)  # fmt: skip
+_UNITS = {"percent": "fraction", "percent printed": "fraction", "points": "fraction"}
+
+
+def rows(report: Report) -> Iterator[dict[str, Any]]:
+    """One mapping of FIELDS for each number; None where there is nothing to say."""
+    for table in report.tables:
+        for group in table.groups:
+            for row in group.rows:
+                for column, value in zip(group.columns, row.values, strict=True):
+                    of = {name: group.of.get(name, "") for name in ("task", "dataset", "view", "model", "family")}
+                    who = {"table": table.name, **of, "method": row.method, "oracle": row.oracle}
+                    yield {**who, **_value(table, column, value), "metric": table.metric}
+
+
+def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:
+    return {
+        "column": column.name,
+        "unit": _UNITS.get(column.unit, column.unit),
+        "value": _rounded(value.value),
+        "low": _rounded(value.low),
+        "high": _rounded(value.high),
+        "n": value.n,
+        "bad": value.bad,
+        "seeds": value.seeds,
+        "spread": _rounded(value.spread),
+        "missing": value.missing,
+        "reason": table.notes[value.note - 1] if value.note else "",
+        "mark": value.mark,
+        "bpp": _rounded(column.bpp),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6) + 0.0
+
+
+def csv_text(report: Report) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(report))
+    return out.getvalue()
+
+
+def json_text(report: Report) -> str:
+    data = {
+        "suite": report.suite,
+        "title": report.title,
+        "version": report.version,
+        "command": report.command,
+        "environment": report.environment,
+        "rows": list(rows(report)),
+        "empty": {table.name: table.empty for table in report.tables if table.empty},
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Tables: each a view of the grids of a run."""

@@ -1,0 +1,68 @@
+"""The efficiency table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
+from qbench.report.marks import marked
+from qbench.report.tables.scores import DASH, DIRECT
+from qbench.runs.cost_record import EfficiencyRecord
+
+NAME, TITLE = "efficiency", "Parameters, multiply-accumulates and latency of one picture"
+COLUMNS = (
+    Column("parameters_extra", "extra parameters, M", "parameters", False),
+    Column("parameters_total", "parameters, M", "parameters", False),
+    Column("macs_extra", "extra MACs, G", "macs", False),
+    Column("macs_total", "MACs, G", "macs", False),
+    Column("latency", "latency, ms", "ms", False),
+    Column("overhead", "× direct", "ratio", False),
+)
+
+
+def efficiency(records: Sequence[EfficiencyRecord], methods: Sequence[str]) -> Table:
+    """Rows are methods in the order of the suite's, grouped by model."""
+    if not records:
+        return Table(NAME, TITLE, (), empty="No efficiency was measured in this run.")
+    groups = []
+    for model in dict.fromkeys(record.model for record in records):
+        here = sorted((r for r in records if r.model == model), key=lambda r: _position(r.method, methods))
+        direct = next((r.median_ms for r in here if r.method == DIRECT), None)
+        rows = [Row(record.method, record.oracle, _values(record, direct)) for record in here]
+        size = " × ".join(map(str, here[0].size))
+        groups.append(Group({"model": model, "size": f"{size} px"}, COLUMNS, marked(rows, COLUMNS, (DIRECT,))))
+    return Table(NAME, TITLE, tuple(groups), remarks=_remarks(records))
+
+
+def _position(method: str, methods: Sequence[str]) -> tuple[int, str]:
+    return (methods.index(method) if method in methods else len(methods)), method
+
+
+def _values(record: EfficiencyRecord, direct: float | None) -> tuple[Value, ...]:
+    counts = (record.parameters_extra, record.parameters_total, record.macs_extra, record.macs_total)
+    low, high = record.iqr_ms
+    alone = record.direct_ms or direct
+    ratio = Value(record.median_ms / alone) if alone else DASH
+    return (*(Value(float(count)) for count in counts), Value(record.median_ms, low, high, n=record.repeats), ratio)
+
+
+def _remarks(records: Sequence[EfficiencyRecord]) -> tuple[str, ...]:
+    runs: dict[tuple[str, int, int], list[int]] = {}
+    for record in records:
+        runs.setdefault((record.device, record.threads, record.batch), []).append(record.repeats)
+    measured = "; ".join(
+        f"{device}, {threads} thread{'s' * (threads > 1)}, batch {batch}, {_range(repeats)} runs after a warm-up"
+        for (device, threads, batch), repeats in sorted(runs.items())
+    )
+    together = all(record.direct_ms is not None for record in records)
+    turns = " × direct: over the model alone, timed in turns with the method." if together else ""
+    return (
+        f"Deployed form, float32. Latency: median [quartiles] on {measured}.{turns}",
+        "MACs: convolutions and matrix products at the model's input. extra: beyond the model itself. "
+        "Best in bold, second underlined among the methods other than direct.",
+    )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
