@@ -16,10 +16,10 @@ from qbench.errors import QbenchError
 from qbench.keys import sources
 from qbench.keys import versions as fingerprints
 from qbench.keys.live import contents
+from qbench.registry.create import own_params
 from qbench.registry.modules import file_of
-from qbench.registry.named import Named
+from qbench.registry.named import Named, plain
 from qbench.storage.files import digest, sha256
-from qbench.suite.construct import RESERVED
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class Part:
 def metric_facts(part: Part, document: Document) -> list[Any]:
     """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
     own = identity_of(part, document) if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), fingerprints.plain(own), *_files_in(part.named.params)]
+    return [part.named.model_dump(), plain(own), *_files_in(part.named.params)]
 
 
 def condition_facts(condition: Part) -> list[Any]:
     """What decides what a condition does: parameters, and the contents of files that they name."""
     params = condition.named.params
-    return [condition.named.name, fingerprints.plain(params), *_files_in(params)]
+    return [condition.named.name, plain(params), *_files_in(params)]
 
 
 def method_facts(method: Part, document: Document) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
-    params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
-    own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
-    return [method.named.name, fingerprints.plain(params), *_files_in(params), *own]
+    params = own_params("method", method.named)
+    own = [plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
+    return [method.named.name, plain(params), *_files_in(params), *own]
 
 
 def _files_in(value: Any) -> Iterator[str]:
@@ -105,7 +105,7 @@ def cell_code(task: registry.Entry, *parts: Part) -> str:
 def _code(modules: Sequence[str], parts: Sequence[Part]) -> str:
     own = [entry.module for part in parts for entry in entries_of(part)]
     own += [type(part.target).__module__ for part in parts if inner(part.target)]
-    of_files = sources.code_digest([*own, *modules, "qbench.compute.pipeline"])
+    of_files = sources.code_digest([*own, *modules, "qbench.compute.pipeline", "qbench.degrade.drawn"])
     declared = [part.without_file for part in parts if part.without_file]
     return digest([of_files, *declared]) if declared else of_files
 
