@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeAlias
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""Keys and list indices that lead into the data of a file."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,17 @@ class Place:
 
 
 class QbenchError(Exception):
-    """Bad input or a bad environment. The command line prints it without a traceback and leaves with `exit_code`."""
+    """Bad input or a bad environment. The command line prints it without a traceback and leaves with `exit_code`.
+
+    `path` leads to the faulty value from the data that was at hand; whoever knows the file makes a `place` of it."""
 
     exit_code = 2
 
-    def __init__(self, message: str, *, place: Place | None = None) -> None:
+    def __init__(self, message: str, *, place: Place | None = None, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.message = message
         self.place = place
+        self.path = path
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
@@ -70,6 +78,17 @@ class StoreError(QbenchError):
 
 class NotApplicable(QbenchError):
     """This method cannot help this model or dataset; its cell is `n/a` with this reason."""
+
+
+@contextmanager
+def below(*keys: str | int) -> Iterator[None]:
+    """An error raised inside that has no place yet has these keys in front of its path afterwards."""
+    try:
+        yield
+    except QbenchError as error:
+        if error.place is None:
+            error.path = (*keys, *error.path)
+        raise
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

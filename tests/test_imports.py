@@ -15,7 +15,7 @@ PACKAGE = ROOT / "qbench"
 BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "documents": set(),
-    "suite": {"documents", "degrade.drawn"},
+    "suite": {"documents"},
     "data": set(),
     "degrade": set(),
     "models": {"data", "cards", "keys.live"},
@@ -25,12 +25,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": set(),
     "cards": {"documents"},
     "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
-    "compute": {"suite", "data", "degrade.drawn", "models"},
-    "keys": {"suite", "documents", "degrade", "cards"},
+    "compute": {"suite", "data", "models"},
+    "keys": {"documents", "degrade", "cards"},
     "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"},
     "api": {"documents", "suite", "runs", "stats", "models", "report", "cli.options"},
-    "pictures": {"data", "degrade"},
+    "pictures": {"data"},
     "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,10 +14,9 @@ import torch
 from qbench import registry
 from qbench.compute.cell import Cell, Source
 from qbench.compute.predict import Scoring
-from qbench.degrade.drawn import prepared
 from qbench.models.base import Cut, LoadedModel
-from qbench.registry.named import Named
-from qbench.suite.construct import RESERVED
+from qbench.registry.create import create
+from qbench.registry.named import Named, text_of
 from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
 
 T = TypeVar("T")
@@ -37,11 +35,13 @@ class Workbench:
 
     def dataset(self, cell: Cell) -> Dataset:
         named = self._sources[cell.source].dataset
-        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(_make("dataset", named)))
+        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(create("dataset", named)))
         return found
 
     def condition(self, cell: Cell) -> Condition:
-        found: Condition = self._once(("condition", _text(cell.condition)), lambda: _make("condition", cell.condition))
+        found: Condition = self._once(
+            ("condition", text_of(cell.condition)), lambda: create("condition", cell.condition)
+        )
         return found
 
     def scoring(self, cell: Cell) -> Scoring:
@@ -51,15 +51,15 @@ class Workbench:
         return found
 
     def model(self, cell: Cell) -> LoadedModel:
-        return self._once(("model", _text(cell.model)), lambda: self._build_model(cell.model))
+        return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
 
     def cut(self, cell: Cell, site: str) -> Cut:
-        return self._once(("cut", _text(cell.model), site), lambda: self.model(cell).cut(site))
+        return self._once(("cut", text_of(cell.model), site), lambda: self.model(cell).cut(site))
 
     def method(self, cell: Cell) -> Any:
         """The method, set up; at the model site, the adapted model."""
-        model = "" if cell.method.site == "image" else _text(cell.model)
-        key = ("method", _text(cell.method), model, cell.weights_sha256)
+        model = "" if cell.method.site == "image" else text_of(cell.model)
+        key = ("method", text_of(cell.method), model, cell.weights_sha256)
         return self._once(key, lambda: self._build_method(cell))
 
     def adapted(self, cell: Cell) -> LoadedModel:
@@ -69,12 +69,12 @@ class Workbench:
 
     def _build_model(self, named: Named) -> LoadedModel:
         live = self._live.get(named.name)
-        model: LoadedModel = (live or _make("model", named)).build()
+        model: LoadedModel = (live or create("model", named)).build()
         model.net.to(self._device)
         return model
 
     def _build_method(self, cell: Cell) -> Any:
-        method = _make("method", cell.method)
+        method = create("method", cell.method)
         model = None if cell.method.site == "image" else self.model(cell)
         if isinstance(method, NeedsSetup):
             method.setup(Setup(model, cell.weights, self._device))
@@ -113,16 +113,3 @@ class _ListedOnce:
 
     def load(self, index: int) -> Sample:
         return self._dataset.load(index)
-
-
-def _make(kind: registry.Kind, named: Named) -> Any:
-    entry = registry.get(kind, named.name)
-    first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
-    params: Mapping[str, Any] = named.params
-    if kind == "method":
-        params = {key: value for key, value in params.items() if key not in RESERVED}
-    return prepared(entry, params) if kind == "condition" else entry.target(*first, **params)
-
-
-def _text(named: Named) -> str:
-    return f"{named.name} {json.dumps(named.params, sort_keys=True, default=str)}"

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from qbench.compute.cell import Cell
 from qbench.data.views import View
+from qbench.registry.named import text_of
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -63,15 +64,15 @@ def schedule(placed: Iterable[Placed]) -> list[AtView]:
 
 
 def _condition(placed: Placed) -> str:
-    return placed.cell.condition.text
+    return text_of(placed.cell.condition)
 
 
 def _degraded(placed: Sequence[Placed]) -> Degraded:
     at_image = [one.cell for one in placed if one.cell.method.site == "image"]
     at_feature = [one for one in placed if one.cell.method.site == "feature"]
     whole = [one.cell for one in placed if one.cell.method.site not in {"image", "feature"}]
-    restored = _grouped(at_image, lambda cell: (cell.method.text, cell.weights_sha256))
-    stems = _grouped(at_feature, lambda one: (one.cell.model.text, one.site))
+    restored = _grouped(at_image, lambda cell: (text_of(cell.method), cell.weights_sha256))
+    stems = _grouped(at_feature, lambda one: (text_of(one.cell.model), one.site))
     return Degraded(
         tuple(tuple(cells) for cells in restored.values()),
         tuple(Stem(site, tuple(one.cell for one in ones)) for (_, site), ones in stems.items()),

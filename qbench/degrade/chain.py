@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
 from qbench import registry
-from qbench.degrade.drawn import inner, located, prepared, relocated
+from qbench.degrade.drawn import inner
 from qbench.degrade.labels import family_of
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError
 from qbench.registry import Entry, condition
+from qbench.registry.create import create
 from qbench.registry.named import Named, NamedItem
+from qbench.registry.value_types import located, relocated
 from qbench.vocabulary import Condition, Facts, Image
 
 
@@ -71,20 +72,12 @@ class Chain:
 
 def _built(named: Named, number: int) -> Condition:
     """A step's condition. Raises ValidationError at the step's place among the parameters."""
-    place: tuple[str | int, ...] = (number, named.name) if named.inner else (number,)
     try:
-        entry = registry.get("condition", named.name)
+        return cast(Condition, create("condition", named))
     except QbenchError as error:
-        raise located(f"step {number + 1}: {error.message}", number) from None
-    known = list(inspect.signature(entry.target).parameters)
-    for key in named.params:
-        if key not in known:
-            text = f"step {number + 1}: condition {named.name!r} has no parameter {key!r}{nearest(key, known)}"
-            raise located(text, *place, key)
-    try:
-        return prepared(entry, named.params)
+        raise located(f"step {number + 1}: {error.message}", number, *named.path(*error.path)) from None
     except ValidationError as error:
-        raise relocated(error, *place) from None
+        raise relocated(error, number, *named.path()) from None
 
 
 def condition_from(text: Any) -> Condition:

@@ -5,19 +5,18 @@ included), and `{between: [low, high], by: log}` draws evenly by ratio."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
-from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from qbench.degrade.labels import family_of
 from qbench.draws import Draw
 from qbench.registry import Entry
-from qbench.registry.value_types import misfits
+from qbench.registry.create import call, maker
+from qbench.registry.value_types import located
 from qbench.vocabulary import Condition, Facts, Image
 
 LOG_POINTS = 200
@@ -126,6 +125,7 @@ def inner(condition: Any) -> tuple[Entry, ...]:
     return tuple(getattr(condition, "runs_through", ()))
 
 
+@maker("condition")
 def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     """The condition of that name with its parameters, where some may be drawn for every sample.
 
@@ -136,22 +136,10 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     fixed |= {key: params[key] for key in own}
     drawn = {key: values for key, values in ranges.items() if key not in own}
     if not drawn:
-        return _made(entry, fixed)
-    for n in range(_count(drawn)):
-        _made(entry, {**fixed, **_nth(drawn, n)})
+        return cast(Condition, call(entry, fixed))
+    for n in range(max(len(values.tried) for values in drawn.values())):
+        call(entry, {**fixed, **_nth(drawn, n)})
     return Drawn(entry, fixed, drawn)
-
-
-def _made(entry: Entry, params: Mapping[str, Any]) -> Condition:
-    """Raises ValidationError also for a value of another kind, such as `true` for a number."""
-    made = entry.target(**params)
-    for place, text in misfits(params, made):
-        raise located(text, *place)
-    return cast(Condition, made)
-
-
-def _count(drawn: Mapping[str, Values]) -> int:
-    return max(len(values.tried) for values in drawn.values())
 
 
 def _nth(drawn: Mapping[str, Values], n: int) -> dict[str, Any]:
@@ -168,7 +156,7 @@ def _looks_drawn(entry: Entry, params: Mapping[str, Any], key: str) -> bool:
 def _takes(entry: Entry, params: Mapping[str, Any]) -> bool:
     """Whether the condition takes these as they are, as `rejpeg` draws from `{any: [..]}` itself for every round."""
     try:
-        _made(entry, params)
+        call(entry, params)
     except (ValueError, TypeError):
         return False
     return True
@@ -193,22 +181,3 @@ def _values(key: str, value: Mapping[str, Any]) -> Values:
 
 def _are(kind: Any, *values: Any) -> bool:
     return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
-
-
-def located(message: str, *loc: str | int) -> ValidationError:
-    """A fault at a place inside the parameters, as pydantic tells its own."""
-    fault = InitErrorDetails(type=PydanticCustomError("value_error", "{text}", {"text": message}), loc=loc, input=None)
-    return ValidationError.from_exception_data("condition", [fault])
-
-
-def relocated(error: ValidationError, *loc: str | int) -> ValidationError:
-    """The same faults one level further out."""
-    faults = [
-        InitErrorDetails(
-            type=PydanticCustomError(each["type"], "{text}", {"text": each["msg"]}),
-            loc=tuple(itertools.chain(loc, each["loc"])),
-            input=each["input"],
-        )
-        for each in error.errors(include_url=False)
-    ]
-    return ValidationError.from_exception_data("condition", faults)

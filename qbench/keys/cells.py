@@ -15,12 +15,12 @@ from qbench.documents.load import Document, KeyPath
 from qbench.errors import QbenchError
 from qbench.keys import versions as fingerprints
 from qbench.keys.sources import code_of_entry, code_of_modules
-from qbench.registry.named import Named
+from qbench.registry.create import own_params
+from qbench.registry.named import Named, plain
 from qbench.storage.files import sha256
-from qbench.suite.construct import RESERVED
 
-COMPUTE = ("qbench.compute.shard",)
-"""Where the path of every cell begins; all that it imports is part of every key."""
+COMPUTE = ("qbench.compute.shard", "qbench.degrade.drawn")
+"""Where the path of every cell begins, and what makes its condition; all that they import is part of every key."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class Part:
 def metric_facts(part: Part, document: Document) -> list[Any]:
     """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
     own = identity_of(part, document) if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), fingerprints.plain(own), *_files_in(part.named.params)]
+    return [part.named.model_dump(), plain(own), *_files_in(part.named.params)]
 
 
 def condition_facts(condition: Part) -> list[Any]:
     """What decides what a condition does: parameters, and the contents of files that they name."""
     params = condition.named.params
-    return [condition.named.name, fingerprints.plain(params), *_files_in(params)]
+    return [condition.named.name, plain(params), *_files_in(params)]
 
 
 def method_facts(method: Part, document: Document) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
-    params = {key: value for key, value in method.named.params.items() if key not in RESERVED}
-    own = [fingerprints.plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
-    return [method.named.name, fingerprints.plain(params), *_files_in(params), *own]
+    params = own_params("method", method.named)
+    own = [plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
+    return [method.named.name, plain(params), *_files_in(params), *own]
 
 
 def _files_in(value: Any) -> Iterator[str]:

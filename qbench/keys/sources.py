@@ -17,7 +17,8 @@ from typing import Any
 from qbench.registry import Entry
 from qbench.registry.modules import file_of, imports_of, packages_of, top_of, versioned
 
-_DECIDES_NO_NUMBER = ("qbench.errors", "qbench.storage", "qbench.registry")
+_DECIDES_NO_NUMBER = ("qbench.errors", "qbench.storage", "qbench.registry", "qbench.cards")
+"""Errors, files, names, and where weights lie, whose digest every key has."""
 _CREATES = ("qbench.registry.create", "qbench.registry.named")
 """What turns names and parameters into objects: the part of the registry that can change a number."""
 _SITE_PACKAGES = tuple({Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")})

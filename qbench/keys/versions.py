@@ -1,12 +1,10 @@
-"""What decides a cell's result besides its code: library and codec versions, parameters."""
+"""What decides a cell's result besides its code: library and codec versions."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from qbench.degrade.codecs.versions import CODECS, codec_version
 
@@ -39,12 +37,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "none"
-
-
-def plain(value: Any) -> Any:
-    """A parameter as JSON-able data, for a key."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError
 from qbench.registry import Entry, get, method
+from qbench.registry.create import create
 from qbench.registry.named import NamedItem
 from qbench.vocabulary import Context, Setup
 
@@ -30,15 +31,10 @@ class AnyRestorer:
     def __post_init__(self) -> None:
         _ = self._declared
 
-    @property
-    def _entry(self) -> Entry:
-        return get("model", self.model.name)
-
     @cached_property
     def _declared(self) -> Any:
         """Raises QbenchError, TypeError or ValidationError for a model or a parameter that there is not."""
-        first = [self.model.name.split(":", 1)[1]] if self._entry.name.endswith(":*") else []
-        return self._entry.target(*first, **self.model.params)
+        return create("model", self.model)
 
     @property
     def label(self) -> str:
@@ -46,7 +42,7 @@ class AnyRestorer:
 
     @property
     def runs_through(self) -> tuple[Entry, ...]:
-        return (self._entry,)
+        return (get("model", self.model.name),)
 
     def identity(self) -> Mapping[str, Any]:
         """All that decides its pictures apart from code. Raises WeightsError for weights that are missing."""

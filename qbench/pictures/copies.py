@@ -17,10 +17,10 @@ from PIL import Image as Pillow
 
 from qbench import registry
 from qbench.data.views import View
-from qbench.degrade.drawn import prepared
 from qbench.draws import Draw
 from qbench.errors import BadSample, DataError
-from qbench.registry.named import Named
+from qbench.registry.create import create
+from qbench.registry.named import Named, text_of
 from qbench.storage.files import write_bytes, write_text
 from qbench.vocabulary import Condition, Dataset, Image, Manifest
 
@@ -44,17 +44,15 @@ class Copy:
 
     def built(self) -> tuple[Dataset, Condition]:
         registry.load_plugins([], self.plugins)
-        dataset = registry.get("dataset", self.dataset.name).target(**self.dataset.params)
-        condition = prepared(registry.get("condition", self.condition.name), self.condition.params)
-        return cast(Dataset, dataset), condition
+        return cast(Dataset, create("dataset", self.dataset)), cast(Condition, create("condition", self.condition))
 
     def facts(self, label: str, manifest: Manifest) -> dict[str, Any]:
         """What the copy is as a whole; it is continued only where all of this is the same."""
         rows = "\n".join(f"{i} {d}" for i, d in zip(manifest.ids, manifest.digests, strict=True))
         return {
             "made by": f"qbench {version('qbench')}, Pillow {version('pillow')}, numpy {version('numpy')}",
-            "dataset": f"{self.dataset.name} {json.dumps(self.dataset.params, default=str, sort_keys=True)}",
-            "condition": f"{self.condition.name} {json.dumps(self.condition.params, default=str, sort_keys=True)}",
+            "dataset": text_of(self.dataset),
+            "condition": text_of(self.condition),
             "label": label,
             "seed": self.seed,
             "view": None if self.view is None else vars(self.view),

@@ -6,6 +6,7 @@ torch; a user's own come by plug-in."""
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar, get_args
 from uuid import uuid4
 
-from qbench.errors import QbenchError, closest, nearest
+from qbench.errors import QbenchError, SuiteError, closest, nearest
 from qbench.registry.importing import importing
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
@@ -71,6 +72,8 @@ BUILTIN = (
     "qbench.methods.quac",
     "qbench.methods.quarf",
 )
+WEIGHTS_KEYS = ("recipe", "weights", "train_seeds")
+"""Keys below a trained method that say which weights it gets; they are not its own parameters."""
 T = TypeVar("T")
 
 
@@ -84,6 +87,32 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
     declaration: str = field(default_factory=lambda: uuid4().hex)
     """Tells this declaration from every other, of this process and of others."""
+
+    @property
+    def takes_rest(self) -> bool:
+        """Whether what follows the colon of a name is the first argument, as of `timm:*`."""
+        return self.name.endswith(":*")
+
+    @property
+    def parameters(self) -> list[str]:
+        """The keys that a file may give it."""
+        own = list(inspect.signature(self.target).parameters)[self.takes_rest :]
+        if self.kind == "method":
+            own = [key for key in own if key not in WEIGHTS_KEYS] + list(WEIGHTS_KEYS if self.facts["trained"] else ())
+        return [*own, "label"]
+
+    def check(self, name: str, params: Mapping[str, Any]) -> None:
+        """Raise SuiteError for nothing behind the colon of `name`, and for a parameter that there is not."""
+        prefix, _, rest = name.partition(":")
+        if self.takes_rest and not rest:
+            raise SuiteError(f"{self.kind} {name!r} names nothing behind the colon: {prefix}:NAME")
+        for key in params:
+            if key in self.parameters:
+                continue
+            text = f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, self.parameters)}"
+            if self.kind == "method" and key in WEIGHTS_KEYS:
+                text = f"method {name!r} is not declared as trained; it takes no {key!r}"
+            raise SuiteError(text, path=(key,))
 
     @property
     def module(self) -> str:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Spec(Protocol):
+    """Anything that has a registered name and parameters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def params(self) -> Mapping[str, Any]: ...
 
 
 class Named(BaseModel):
@@ -16,6 +28,29 @@ class Named(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict)
     label: str | None = Field(default=None, description="Its name in tables, where two would be the same.")
     inner: bool = Field(default=False, description="Whether the file writes the parameters one level below the name.")
+
+    def path(self, *keys: str | int) -> tuple[str | int, ...]:
+        """Where the file writes these keys of the parameters, from the name's own place."""
+        return (self.name, *keys) if self.inner else keys
+
+
+def rest_of(name: str) -> str:
+    """What follows the colon: `resnet50` of `timm:resnet50`; empty without one."""
+    return name.partition(":")[2]
+
+
+def plain(value: Any) -> Any:
+    """A parameter as data that JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def text_of(named: Spec) -> str:
+    """The name with its parameters as JSON, the same for equal ones: `jpeg {"quality": 10}`."""
+    return f"{named.name} {json.dumps(plain(named.params), sort_keys=True)}"
 
 
 def _named(value: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
 Misfit: TypeAlias = tuple[tuple[str | int, ...], str]
 KINDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
@@ -25,6 +27,25 @@ def misfits(given: Any, made: Any, path: tuple[str | int, ...] = ()) -> Iterator
     if kind in KINDS and wanted in KINDS and kind is not wanted and (kind, wanted) != (int, float):
         name = f"{path[-1]!r}: " if path else ""
         yield path, f"{name}expected {KINDS[wanted]}, not {given!r}"
+
+
+def located(message: str, *path: str | int) -> ValidationError:
+    """A fault at a place inside the parameters, as pydantic tells its own."""
+    fault = InitErrorDetails(type=PydanticCustomError("value_error", "{text}", {"text": message}), loc=path, input=None)
+    return ValidationError.from_exception_data("parameters", [fault])
+
+
+def relocated(error: ValidationError, *path: str | int) -> ValidationError:
+    """The same faults one level further out."""
+    faults = [
+        InitErrorDetails(
+            type=PydanticCustomError(each["type"], "{text}", {"text": each["msg"]}),
+            loc=(*path, *each["loc"]),
+            input=each["input"],
+        )
+        for each in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, faults)
 
 
 def _pairs(given: Any, made: Any) -> Iterator[tuple[str | int, Any, Any]]:

@@ -11,6 +11,7 @@ from qbench.compute.cell import Cell, Plan, Shard
 from qbench.compute.schedule import schedule
 from qbench.compute.shard import Outcome, place, run_shard
 from qbench.errors import QbenchError
+from qbench.registry.named import text_of
 from qbench.runs.execute import Unit
 
 
@@ -50,7 +51,7 @@ def seconds(plan: Plan, units: Sequence[Unit], bench: Workbench) -> float:
     for unit in units:
         for i in unit.cells:
             cell = plan.cells[i]
-            kind = cell.source, cell.model.text, cell.method.text
+            kind = cell.source, text_of(cell.model), text_of(cell.method)
             samples.setdefault(kind, cell)
             counts[kind] = counts.get(kind, 0) + unit.shard.stop - unit.shard.start
     total = 0.0

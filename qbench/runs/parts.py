@@ -139,5 +139,5 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
 
 def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> Part:
     entry = entry_of(kind, named, path, document)
-    target = construct(entry, named, path, document)
+    target = construct(kind, named, path, document)
     return Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)

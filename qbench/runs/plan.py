@@ -16,7 +16,6 @@ from qbench.compute.cell import Cell, Plan, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, KeyPath, load_suite_document
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
-from qbench.keys import versions as fingerprints
 from qbench.keys.cells import (
     Part,
     cell_code,
@@ -28,7 +27,7 @@ from qbench.keys.cells import (
     metric_facts,
 )
 from qbench.models.files import sha256
-from qbench.registry.named import Named
+from qbench.registry.named import Named, plain
 from qbench.runs.parts import check_reach, task_parts
 from qbench.storage.files import digest
 from qbench.suite.construct import in_tables
@@ -184,7 +183,7 @@ def _cell(
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
     label, axis = in_tables(dataset.target, condition.named, condition.label, condition.target)
     acting = [*method_facts(method, document), sha256]
-    identity = [model.named.name, fingerprints.plain(identity_of(model, document))]
+    identity = [model.named.name, plain(identity_of(model, document))]
     asked = [metric_facts(part, document) for part in metrics]
     key = digest(
         {

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from qbench.degrade.drawn import prepared
-from qbench.documents.faults import check_kinds, explain
+from qbench.documents.faults import explain
 from qbench.documents.load import Document, KeyPath
-from qbench.errors import Place, QbenchError, SuiteError, nearest
+from qbench.errors import QbenchError, SuiteError
 from qbench.registry import Entry, Kind, get
+from qbench.registry.create import create
 from qbench.registry.named import Named
-
-RESERVED = ("recipe", "weights", "train_seeds")
-"""Keys below a trained method that say which weights it gets; they are not its own parameters."""
 
 
 def entry_of(kind: Kind, named: Named, path: KeyPath, document: Document) -> Entry:
@@ -40,43 +35,18 @@ def expanded(entry: Entry, named: Named) -> list[Named]:
     ]
 
 
-def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> Any:
+def construct(kind: Kind, named: Named, path: KeyPath, document: Document) -> Any:
     """The object that a name and its parameters stand for. Raises SuiteError at the parameter's place."""
-    at = (*path, named.name) if named.inner else path
-    reserved = RESERVED if entry.facts.get("trained") else ()
-    params = {key: value for key, value in named.params.items() if key not in reserved}
-    first = _rest(entry, named, document.place(at))
-    own = list(inspect.signature(entry.target).parameters)[len(first) :]
-    known = [key for key in own if entry.kind != "method" or key not in RESERVED] + [*reserved, "label"]
-    for key in params:
-        if key not in known:
-            raise SuiteError(_no_parameter(entry, named, key, known), place=document.place((*at, key)))
+    entry = entry_of(kind, named, path, document)
+    at = (*path, *named.path())
     try:
-        made = prepared(entry, params) if entry.kind == "condition" else entry.target(*first, **params)
+        return create(kind, named)
     except ValidationError as error:
-        raise explain(error, document, at=at, kind=entry.target, known=known) from None
+        raise explain(error, document, at=at, kind=entry.target, known=entry.parameters) from None
     except (TypeError, ValueError) as error:
-        raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
+        raise SuiteError(f"{kind} {named.name!r}: {error}", place=document.place(at)) from None
     except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(at)) from None
-    check_kinds(params, made, document, at=at)
-    return made
-
-
-def _rest(entry: Entry, named: Named, place: Place | None) -> list[str]:
-    """What stands behind the colon of a name such as `timm:resnet50`. Raises SuiteError for nothing."""
-    if not entry.name.endswith(":*"):
-        return []
-    prefix, _, rest = named.name.partition(":")
-    if not rest:
-        raise SuiteError(f"{entry.kind} {named.name!r} names nothing behind the colon: {prefix}:NAME", place=place)
-    return [rest]
-
-
-def _no_parameter(entry: Entry, named: Named, key: str, known: Sequence[str]) -> str:
-    if entry.kind == "method" and key in RESERVED:
-        return f"method {named.name!r} is not declared as trained; it takes no {key!r}"
-    return f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}"
+        raise type(error)(error.message, place=error.place or document.place((*at, *error.path))) from None
 
 
 def in_tables(dataset: Any, named: Named, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:

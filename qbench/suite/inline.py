@@ -37,7 +37,7 @@ def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
         for place, named in enumerate(spec.conditions):
             path = ("tasks", number, "conditions", place)
             row = [
-                (each, cast(Condition, construct(entry_of("condition", named, path, document), each, path, document)))
+                (each, cast(Condition, construct("condition", each, path, document)))
                 for each in expanded(entry_of("condition", named, path, document), named)
             ]
             fresh = [(one, built) for one, built in row if built.label not in seen and one.name != "clean"]
@@ -66,6 +66,6 @@ def _named(text: str, kind: str) -> Named:
 def _built(kind: registry.Kind, named: Named, text: str) -> Any:
     data: dict[str, Any] = {named.name: named.params} if named.inner else dict(named.params)
     try:
-        return construct(registry.get(kind, named.name), named, (), Document(data, {}))
+        return construct(kind, named, (), Document(data, {}))
     except SuiteError as error:
         raise SuiteError(f"{kind} {text!r}: {error.message}") from None

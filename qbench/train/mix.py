@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from qbench.cards.schema import MixPart
 from qbench.documents.load import Document, KeyPath
 from qbench.draws import Draw
-from qbench.suite.construct import construct, entry_of
+from qbench.suite.construct import construct
 from qbench.vocabulary import Condition, Image
 
 
@@ -50,5 +50,6 @@ def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
 
 def _prepared(part: MixPart, path: KeyPath, document: Document) -> Part:
     named = part.condition
-    entry = entry_of("condition", named, path, document)
-    return Part(construct(entry, named, path, document), named.name == "clean" if part.leave is None else part.leave)
+    return Part(
+        construct("condition", named, path, document), named.name == "clean" if part.leave is None else part.leave
+    )

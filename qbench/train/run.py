@@ -23,7 +23,7 @@ from qbench.documents.faults import explain
 from qbench.documents.load import Document, KeyPath
 from qbench.registry.named import Named
 from qbench.storage import files
-from qbench.suite.construct import construct, entry_of
+from qbench.suite.construct import construct
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
@@ -124,7 +124,7 @@ def run(what: Job, report: Report) -> Trained:
 
 
 def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
-    return construct(entry_of(kind, named, path, what.document), named, path, what.document)
+    return construct(kind, named, path, what.document)
 
 
 def _samples(what: Job, role: Role, path: KeyPath) -> Samples:

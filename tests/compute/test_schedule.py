@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodItem
 from qbench.compute.schedule import AtView, Placed, schedule
 from qbench.data.views import View, ViewSpec
+from qbench.registry.named import text_of
 
 VIEWS = {"small": View(64, 64), "large": View(128, 128)}
 SITES = {"none": "", "image": "", "feature": "D2", "model": ""}
@@ -75,5 +76,5 @@ def test_every_cell_stands_in_the_schedule_once(facets: list[tuple[str, str, str
     listed = [cell for at_view in found for condition in at_view.conditions for cell in condition.cells]
     assert sorted(cell.key for cell in listed) == sorted(one.cell.key for one in cells)
     for at_view, condition in itertools.chain.from_iterable(((a, c) for c in a.conditions) for a in found):
-        assert len({cell.condition.text for cell in condition.cells}) == 1
+        assert len({text_of(cell.condition) for cell in condition.cells}) == 1
         assert {one.view for one in cells if one.cell in condition.cells} == {at_view.view} or len(cells) > 1

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench import registry
 from qbench.errors import DataError, QbenchError
 from qbench.quality.iqa import load_metric
 from qbench.quality.iqa import settings as pyiqa_settings
@@ -20,6 +19,7 @@ from qbench.quality.pictures import levels, luma, without_border
 from qbench.quality.pristine import load_pristine, local_file, published_file
 from qbench.quality.psnr import psnr
 from qbench.quality.ssim import ssim
+from qbench.registry.create import create
 from qbench.registry.named import Named
 from qbench.tasks.outputs import misfit, tensor_of
 from qbench.tasks.restoration import Restoration
@@ -133,9 +133,7 @@ def bad(count: int, metrics: Sequence[Named] = ()) -> Mapping[str, Any]:
 
 
 def _measure(named: Named) -> Measure:
-    entry = registry.get("metric", named.name)
-    first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
-    metric = entry.target(*first, **named.params)
+    metric = create("metric", named)
     column = named.label or named.name
     if isinstance(metric, Pyiqa):
         return _of_pyiqa(metric, column)
