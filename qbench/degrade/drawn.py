@@ -137,9 +137,13 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     drawn = {key: values for key, values in ranges.items() if key not in own}
     if not drawn:
         return cast(Condition, call(entry, fixed))
-    for n in range(max(len(values.tried) for values in drawn.values())):
+    for n in range(_count(drawn)):
         call(entry, {**fixed, **_nth(drawn, n)})
     return Drawn(entry, fixed, drawn)
+
+
+def _count(drawn: Mapping[str, Values]) -> int:
+    return max(len(values.tried) for values in drawn.values())
 
 
 def _nth(drawn: Mapping[str, Values], n: int) -> dict[str, Any]:

@@ -54,8 +54,9 @@ def _spec(name: str) -> ModuleSpec | None:
 
 @cache
 def imports_of(module: str) -> tuple[str, ...]:
-    """What the statements of a module import, as full names; not what only type checkers import. A name that is imported
-    from a module stands here as `module.name` too: it may be a module itself."""
+    """What the statements of a module import, as full names; not what only type checkers import.
+
+    A name that is imported from a module stands here as `module.name` too: it may be a module itself."""
     file = file_of(module)
     if file is None:
         return ()

@@ -16,7 +16,9 @@ VIEWS = {"small": View(64, 64), "large": View(128, 128)}
 SITES = {"none": "", "image": "", "feature": "D2", "model": ""}
 
 
-def placed(condition: str, model: str, method: str, site: str, at: str = "", seed: int = 0, view: str = "small") -> Placed:
+def placed(
+    condition: str, model: str, method: str, site: str, at: str = "", seed: int = 0, view: str = "small"
+) -> Placed:
     cell = Cell(
         key=f"{condition} {model} {method} {site} {at} {seed}",
         task="classification",
@@ -71,7 +73,9 @@ FACETS = st.tuples(*(st.sampled_from(values) for values in (("clean", "jpeg"), (
 
 @given(st.lists(FACETS, max_size=12))
 def test_every_cell_stands_in_the_schedule_once(facets: list[tuple[str, str, str, str]]) -> None:
-    cells = [placed(condition, model, f"of {site}", site, SITES[site], view=view) for condition, model, site, view in facets]
+    cells = [
+        placed(condition, model, f"of {site}", site, SITES[site], view=view) for condition, model, site, view in facets
+    ]
     found = schedule(cells)
     listed = [cell for at_view in found for condition in at_view.conditions for cell in condition.cells]
     assert sorted(cell.key for cell in listed) == sorted(one.cell.key for one in cells)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -95,7 +95,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def keys(house: Path, *plugins: str, suite: str = "suite.yaml", device: str = "cpu", home: str = "home") -> dict[str, str]:
+def keys(
+    house: Path, *plugins: str, suite: str = "suite.yaml", device: str = "cpu", home: str = "home"
+) -> dict[str, str]:
     """The keys that a process of its own gives the cells of the suite, by condition and method."""
     files = [str(house / "library" / name) for name in plugins or ("first_plugin.py", "second_plugin.py") if name]
     environment = {"PYTHONPATH": f"{house}:{house / 'library'}", "QBENCH_HOME": str(house / home)}
