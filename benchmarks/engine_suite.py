@@ -12,7 +12,6 @@ import yaml
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from qbench.compute.cell import Plan
 from qbench.data.scenes import scene
 from qbench.methods.afd import Choice
 from qbench.methods.afd.net import Afd
@@ -20,6 +19,7 @@ from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
 from qbench.models.restoration.plain_networks import empty
 from qbench.runs.plan import Options, load_suite, make_plan
+from qbench.runs.planned import Plan
 
 QUALITIES = [25, 18, 15, 10, 7]
 SITE_CHANNELS = 32  # of all three models at AFD's site, so that one file of weights fits all

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
-from qbench.compute.cell import Cell, Source
+from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.models.base import Cut, LoadedModel
 from qbench.registry.create import create
-from qbench.registry.named import Named, text_of
+from qbench.registry.named import text_of
 from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Workbench:
         model: LoadedModel = self.method(cell) if cell.method.site == "model" else self.model(cell)
         return model
 
-    def _build_model(self, named: Named) -> LoadedModel:
+    def _build_model(self, named: Item) -> LoadedModel:
         live = self._live.get(named.name)
         model: LoadedModel = (live or create("model", named)).build()
         model.net.to(self._device)

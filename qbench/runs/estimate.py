@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qbench.compute.bench import Workbench
-from qbench.compute.cell import Cell, Plan, Shard
+from qbench.compute.cell import Cell, Shard
 from qbench.compute.schedule import schedule
 from qbench.compute.shard import Outcome, place, run_shard
 from qbench.errors import QbenchError
 from qbench.registry.named import text_of
 from qbench.runs.execute import Unit
+from qbench.runs.planned import Plan
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def seconds(plan: Plan, units: Sequence[Unit], bench: Workbench) -> float:
             counts[kind] = counts.get(kind, 0) + unit.shard.stop - unit.shard.start
     total = 0.0
     for kind, cell in samples.items():
-        shard = Shard(0, min(plan.settings.batch, plan.sources[cell.source].samples), "trial")
-        for outcome in run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench):
+        shard = Shard(start=0, stop=min(plan.settings.batch, cell.samples), name="trial")
+        for outcome in run_shard([cell], Shard(start=0, stop=1, name="warm-up"), plan.settings, bench):
             _check(outcome)
         start = time.perf_counter()
         list(run_shard([cell], shard, plan.settings, bench))

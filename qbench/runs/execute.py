@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qbench import registry
-from qbench.compute.cell import Cell, Plan, Shard
+from qbench.compute.cell import Cell, Shard
 from qbench.errors import QbenchError, StoreError
 from qbench.runs import store
+from qbench.runs.planned import Plan
+from qbench.runs.run_info import Status
 from qbench.runtime import keep_freed_memory
 from qbench.storage.files import digest, write_text
 
@@ -33,7 +35,7 @@ class Verdict:
     """Why a cell has no records: it does not apply, or it failed."""
 
     cell: int
-    status: str
+    status: Status
     reason: str
 
 

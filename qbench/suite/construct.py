@@ -47,12 +47,3 @@ def construct(kind: Kind, named: Named, path: KeyPath, document: Document) -> An
         raise SuiteError(f"{kind} {named.name!r}: {error}", place=document.place(at)) from None
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place((*at, *error.path))) from None
-
-
-def in_tables(dataset: Any, named: Named, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:
-    """The label and the axis that a condition has in tables: of pictures that are degraded already (a dataset's
-    `degraded`), what they are, and what is done to them further."""
-    there: tuple[str, tuple[str, float] | None] | None = getattr(dataset, "degraded", None)
-    if there is None:
-        return label, condition.axis
-    return there if named.name == "clean" else (f"{there[0]} → {label}", condition.axis)

@@ -1,0 +1,32 @@
+"""Everything that a run will compute, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qbench.compute.cell import Cell, Settings, Source
+from qbench.suite.published import Shown
+from qbench.suite.schema import Control
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite, expanded."""
+
+    suite: str
+    title: str
+    version: int
+    tables: tuple[str, ...]
+    plugins: tuple[str, ...]
+    plugin_files: tuple[Path, ...]
+    settings: Settings
+    max_bad: float
+    sources: tuple[Source, ...]
+    cells: tuple[Cell, ...]
+    live: Mapping[str, Any] = field(default_factory=dict)
+    """Live objects by registry name, given from Python; they stay in this process."""
+    controls: tuple[Control, ...] = ()
+    published: tuple[Shown, ...] = ()
