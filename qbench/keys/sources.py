@@ -137,4 +137,6 @@ def _is_text(value: ast.expr) -> bool:
         return _is_text(value.body) and _is_text(value.orelse)
     if isinstance(value, ast.BinOp):
         return _is_text(value.left) and _is_text(value.right)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        return _is_text(value.func.value)  # "; ".join(...)
     return isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))

@@ -14,7 +14,6 @@ from qbench import registry
 from qbench.compute.cell import Cell
 from qbench.documents.load import Document
 from qbench.draws import Draw
-from qbench.keys import sources
 from qbench.keys import versions as fingerprints
 from qbench.keys.cells import Part, condition_facts, method_facts, metric_facts
 from qbench.registry.named import Named
@@ -138,27 +137,7 @@ def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch:
         monkeypatch.undo()
 
 
-def test_the_source_of_a_plugin_is_part_of_the_key_but_its_comments_are_not(tmp_path: Path) -> None:
-    file = tmp_path / "plug.py"
-    file.write_text('"""One."""\ndef f(x):\n    return x + 1  # a comment\n')
-    one = sources._without_docstrings(sources.ast.parse(file.read_bytes()))
-    same = sources._without_docstrings(sources.ast.parse(b'"""Two."""\n\ndef f(x):\n  return x + 1\n'))
-    other = sources._without_docstrings(sources.ast.parse(b"def f(x):\n    return x + 2\n"))
-    dump = sources.ast.dump
-    assert dump(one) == dump(same) != dump(other)
 
-
-def test_the_closure_follows_imports_into_functions_but_not_the_registry() -> None:
-    found = sources.closure(frozenset({"qbench.methods.afd"}))
-    assert {"qbench.methods.afd", "qbench.methods.afd.net", "qbench.methods.afd.repconv", "qbench.models.cut"} <= found
-    assert not found & {"qbench.registry", "qbench.methods.finetune", "qbench.runs.store", "qbench.report.build"}
-
-
-def test_a_changed_source_changes_the_code_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = sources.code_digest(["qbench.degrade.jpeg"])
-    real = sources.source_digest
-    monkeypatch.setattr(sources, "source_digest", lambda name: "changed" if name == "qbench.draws" else real(name))
-    assert sources.code_digest(["qbench.degrade.jpeg"]) != before
 
 
 def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: Path) -> None:
