@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodItem, MetricItem, Shard, Source
+from qbench.data.views import ViewSpec
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo, Status
 from qbench.runs.store import shard_file, write_records
 from qbench.storage.files import write_text
 from qbench.suite.published import Shown
-from qbench.suite.schema import Control, ViewSpec
+from qbench.suite.schema import Control
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 
