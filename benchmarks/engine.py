@@ -114,7 +114,7 @@ class Case:
         for cell in self.plan.cells:
             self.bench.model(cell)
             method = self.bench.method(cell)
-            if cell.site == "feature":
+            if cell.method.site == "feature":
                 self.bench.cut(cell, method.at)
         self.runs = 0
 
@@ -145,7 +145,7 @@ class Case:
     def counts(self, forwards: int) -> dict[str, int]:
         """Samples through each step of qbench; the naive loop does every step `predictions` times or once a cell."""
         work = shared_work(self.plan, execute.missing_units(self.plan, self.folder / "nothing"))
-        restored = sum(cell.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
+        restored = sum(cell.method.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
         return {
             "samples": self.plan.sources[0].samples, "cells": len(self.plan.cells), "predictions": work.predictions,
             "decodes": work.decodes, "degradations": work.degradations, "restorations": work.restorations,
@@ -180,10 +180,10 @@ class Case:
         """A batch from its files to logits, as a script for one cell would do it."""
         model, method = self.bench.model(cell), self.bench.method(cell)
         images, context = self.degraded(cell, files)
-        if cell.site == "image":
+        if cell.method.site == "image":
             restored: Tensor = method.restore(images, context)
             return model.logits(restored.contiguous(memory_format=torch.channels_last))
-        if cell.site == "feature":
+        if cell.method.site == "feature":
             cut = self.bench.cut(cell, method.at)
             return cut.back(method.enhance(cut.front(images), images, context), images)
         return model.logits(images)
@@ -206,16 +206,16 @@ class Case:
         for cell in self.plan.cells:
             model, method = self.bench.model(cell), self.bench.method(cell)
             for start in range(0, len(files), batch):
-                where = (cell.condition_label, "", start)
+                where = (cell.condition.label, "", start)
                 if where not in kept:
                     kept[where] = self.degraded(cell, files[start : start + batch])[0]
-                images, at = kept[where], (cell.condition_label, cell.model_label, start)
+                images, at = kept[where], (cell.condition.label, cell.model.label, start)
                 kept[at] = kept[at] if at in kept else model.normalise(images)
                 found[cell.key, start] = (model.net, (kept[at],))
-                if cell.site == "image":
-                    found[cell.condition_label, cell.method_label, start] = (method.network, (images,))
-                if cell.site == "feature":
-                    features = ("features", cell.model_label, start)
+                if cell.method.site == "image":
+                    found[cell.condition.label, cell.method.label, start] = (method.network, (images,))
+                if cell.method.site == "feature":
+                    features = ("features", cell.model.label, start)
                     if features not in kept:
                         kept[features] = self.bench.cut(cell, method.at).front(images)
                     found[cell.key, start, "enhance"] = (method.network, (kept[features], images))
@@ -229,9 +229,10 @@ class Case:
 
 
 def recorded(folder: Path, info: RunInfo) -> Predictions:
-    undone = [f"{cell.model} {cell.method}: {cell.reason}" for cell in info.cells if cell.status != "done"]
+    undone = [f"{r.cell.model.label} {r.cell.method.label}: {r.reason}" for r in info.cells if r.status != "done"]
     assert not undone, undone
-    return {cell.key: store.read_cell(folder, info, cell)["prediction"].tolist() for cell in info.cells}
+    cells = [result.cell for result in info.cells]
+    return {cell.key: store.read_cell(folder, info, cell)["prediction"].tolist() for cell in cells}
 
 
 def ratios(taken: Sequence[Mapping[str, Mapping[str, float]]], upper: str, lower: str) -> dict[str, dict[str, float]]:

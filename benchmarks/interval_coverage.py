@@ -47,7 +47,8 @@ def command(given: argparse.Namespace) -> str:
 def study(report: str, condition: str, studies: int, resamples: int) -> dict[str, Any]:
     """The share of studies in which each interval holds the score of all pictures."""
     loaded = load(ROOT / "reports" / report, whole=True)
-    cell = next(c for c in loaded.info.cells if (c.condition, c.method) == (condition, "direct"))
+    cells = [result.cell for result in loaded.info.cells]
+    cell = next(c for c in cells if c.condition.label == condition and c.method.name == "direct")
     records, metric = loaded.records[cell.place], metric_of(cell.metrics[0])
     count, rng = cell.samples, np.random.default_rng(0)
     truth = float(metric.statistic(records, np.ones(count)))

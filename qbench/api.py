@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qbench.compute.cell import Cell
 from qbench.documents.faults import validated
 from qbench.documents.load import Document
 from qbench.errors import QbenchError, nearest
 from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
-from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.runs.run_info import CellResult, RunInfo
 from qbench.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -36,26 +37,32 @@ class Results:
         """One row a sample and cell, with the cell's dataset, condition, model, method and train_seed."""
         return self._records(self.info.cells)
 
-    def _records(self, cells: Sequence[CellInfo]) -> pd.DataFrame:
+    def _records(self, cells: Sequence[CellResult]) -> pd.DataFrame:
         import pandas as pd
 
         from qbench.runs.store import read_cell
 
         frames = [
-            read_cell(self.folder, self.info, cell).assign(
-                dataset=cell.dataset, condition=cell.condition, model=cell.model, method=cell.method,
-                train_seed=cell.train_seed,
-            )
-            for cell in cells
-            if cell.status == "done"
-        ]  # fmt: skip
+            read_cell(self.folder, self.info, result.cell).assign(**_labels(result.cell))
+            for result in cells
+            if result.status == "done"
+        ]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def cells(self) -> pd.DataFrame:
         """One row a cell: what it is, its status, and why where it is not `done`."""
         import pandas as pd
 
-        return pd.DataFrame([cell.model_dump() for cell in self.info.cells])
+        return pd.DataFrame(
+            [
+                {
+                    "key": cell.key, "task": cell.task, **_labels(cell), "view": cell.view.label,
+                    "axis": cell.condition.axis, "family": cell.condition.family, "site": cell.method.site,
+                    "oracle": cell.method.oracle, "samples": cell.samples, "status": status, "reason": reason,
+                }
+                for cell, status, reason in ((each.cell, each.status, each.reason) for each in self.info.cells)
+            ]
+        )  # fmt: skip
 
     def scores(self) -> pd.DataFrame:
         """One row a cell and metric that the suite asks for, of any task: the value (shares in [0, 1]), its 95%
@@ -66,11 +73,13 @@ class Results:
         from qbench.report.source import load
 
         loaded, rows = load(self.folder), []
-        for cell in self.info.cells:
-            for metric in cell.metrics if cell.status == "done" else ():
-                found = single(point(Scored(metric), [cell], loaded.records), Draws(self.info.seed, cell.dataset))
-                who = [getattr(cell, key) for key in KEYS]
-                rows.append([cell.task, *who, metric.label or metric.name, found.value, found.low, found.high, found.n])
+        for result in self.info.cells:
+            labels = _labels(result.cell)
+            for metric in result.cell.metrics if result.status == "done" else ():
+                draws = Draws(self.info.seed, result.cell.dataset.own_label)
+                value = single(point(Scored(metric), [result], loaded.records), draws)
+                who = [result.cell.task, *(labels[key] for key in KEYS)]
+                rows.append([*who, metric.label or metric.name, value.value, value.low, value.high, value.n])
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
 
     def table(self) -> pd.DataFrame:
@@ -81,7 +90,7 @@ class Results:
 
         from qbench.stats.intervals import wilson
 
-        records = self._records([cell for cell in self.info.cells if cell.task == "classification"])
+        records = self._records([result for result in self.info.cells if result.cell.task == "classification"])
         if records.empty:
             return pd.DataFrame(columns=[*KEYS, *SCORES])
         good = records[(records["error"] == "") & (records["target"] >= 0)]
@@ -90,6 +99,12 @@ class Results:
         return counts.assign(
             top1=counts["sum"] / counts["count"], low=[low for low, _ in low_high], high=[high for _, high in low_high]
         ).rename(columns={"count": "n"})[list(SCORES)].reset_index()  # fmt: skip
+
+
+def _labels(cell: Cell) -> dict[str, Any]:
+    """What a cell is called in tables, by KEYS."""
+    items = {name: getattr(cell, name).label for name in ("dataset", "condition", "model", "method")}
+    return {**items, "train_seed": cell.train_seed}
 
 
 def run(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import qbench
+from qbench.compute.cell import Cell
 from qbench.data.scenes.dataset import Scenes
 from qbench.degrade import degrade
 from qbench.models.base import LoadedModel
@@ -53,6 +54,10 @@ class _Colours(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.stem(x).relu())  # type: ignore[no-any-return]
+
+
+def labels(cell: Cell) -> tuple[str, str, str]:
+    return cell.task, cell.method.label, cell.condition.label
 
 
 def boxes_of(maps: Tensor, images: Tensor) -> list[Boxes]:
@@ -140,12 +145,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> qbench.Results:
 
 
 def records(results: qbench.Results, name: str, method: str) -> Any:
-    (cell,) = [
-        c for c in results.info.cells if (c.task, c.method, c.condition) == (name, method, "jpeg@9")
+    (result,) = [
+        r for r in results.info.cells if labels(r.cell) == (name, method, "jpeg@9")
     ]  # fmt: skip
     from qbench.runs.store import read_cell
 
-    return read_cell(results.folder, results.info, cell)
+    return read_cell(results.folder, results.info, result.cell)
 
 
 def seen(index: int, method: str) -> tuple[Any, Tensor]:
@@ -187,7 +192,7 @@ def test_restoration_scores_the_picture_and_says_where_a_method_has_no_place(res
             levels = (picture[0].permute(1, 2, 0) * 255).round().numpy()
             error = np.mean((levels - scene.image.astype(np.float64)) ** 2)
             assert found["psnr"][index] == pytest.approx(10 * np.log10(255**2 / error), abs=0.01)
-    (cell,) = [c for c in results.info.cells if (c.task, c.method, c.condition) == ("restoration", "double", "jpeg@9")]
+    (cell,) = [r for r in results.info.cells if labels(r.cell) == ("restoration", "double", "jpeg@9")]
     assert cell.status == "n/a"
     assert "D1" in cell.reason
 
@@ -271,11 +276,15 @@ def test_two_datasets_of_one_reader_keep_their_records_apart(tmp_path: Path) -> 
     ]
     suite = {"suite": "two", "tasks": tasks, "tables": ["accuracy-by-quality"]}
     found = qbench.run(suite, out=tmp_path / "run", device="cpu")
-    assert len({cell.key for cell in found.info.cells}) == 1
+    assert len({result.cell.key for result in found.info.cells}) == 1
     export(load(found.folder, whole=True), tmp_path / "export")
     for folder in (found.folder, tmp_path / "export"):
         table = build(folder).tables[0]
         shown = {group.of["dataset"]: group.rows[0].values[1].value for group in table.groups}
-        frames = {c.dataset: v["psnr"][0] for c in found.info.cells for v in [load(folder).records[c.place]]}
+        frames = {
+            c.dataset.label: v["psnr"][0]
+            for c in (result.cell for result in found.info.cells)
+            for v in [load(folder).records[c.place]]
+        }
         assert shown == pytest.approx(frames)
         assert shown["dark"] != shown["light"]

@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compute": {"suite", "data", "degrade.drawn", "models"},
     "keys": {"suite", "documents", "degrade", "cards"},
     "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
-    "report": {"stats", "tasks", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"},
-    "api": {"documents", "suite", "runs", "stats", "models", "report", "cli.options"},
+    "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
+    | {"suite.schema"},
+    "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "cli.options"},
     "pictures": {"data", "degrade"},
     "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
     | {"models.openmmlab.checkpoint"},

@@ -91,9 +91,9 @@ def test_a_suite_has_the_rows_of_its_table_and_the_columns_that_we_have(file: Pa
     plan = planned(file)
     (shown,) = plan.published
     assert shown.name == f"published-{file.stem.replace('-table', '')}"
-    cells = {(cell.model_label, cell.condition_label) for cell in plan.cells}
+    cells = {(cell.model.label, cell.condition.label) for cell in plan.cells}
     assert {(row.model, row.condition) for row in shown.table.rows} <= cells
-    ours = {cell.method_label for cell in plan.cells}
+    ours = {cell.method.label for cell in plan.cells}
     theirs = {*shown.table.methods.values(), *(row.method for row in shown.table.costs)}
     assert theirs - ours <= LACKING
     assert len(theirs & ours) >= 2
@@ -110,7 +110,7 @@ def test_figure_11_has_both_classifiers_at_every_size(small: Path) -> None:
     cells = planned(ROOT / "suites" / "paper" / "afd-figure-11.yaml").cells
     sizes = {f"afd-{count}" for count in (20, 50, 100, 200, 500, 1000, 2000, 5000, 20000)}
     for model in ("ResNet-50", "RepVGG-A2"):
-        assert {cell.method_label for cell in cells if cell.model_label == model} == {"direct", *sizes}
+        assert {cell.method.label for cell in cells if cell.model.label == model} == {"direct", *sizes}
 
 
 def test_a_recipe_s_ablation_is_what_its_name_says() -> None:

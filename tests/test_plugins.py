@@ -66,7 +66,8 @@ def test_plugins_of_every_way_reach_both_workers_of_loky(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     info = run_info.read(tmp_path / "run")
     assert {cell.status for cell in info.cells} == {"done"}
-    found = {(c.condition, c.method): read_cell(tmp_path / "run", info, c) for c in info.cells}
+    cells = [result.cell for result in info.cells]
+    found = {(c.condition.label, c.method.label): read_cell(tmp_path / "run", info, c) for c in cells}
     assert len(found) == 8
     for condition in ("clean", "jpeg@7"):
         for name in ("by-entry-point", "by-file"):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qbench.report.source import Loaded, load
-from qbench.runs.run_info import CellInfo
+from qbench.runs.run_info import CellResult
 from qbench.stats.bootstrap import means
 from qbench.stats.seeds import over_seeds, pairs
 
@@ -33,16 +33,18 @@ BySeed = Mapping[int, Mapping[str, Numbers]]
 def scores(loaded: Loaded, dataset: str, column: str) -> dict[str, dict[int, dict[str, Numbers]]]:
     """Method to train_seed to condition to [samples], for what is done on one dataset."""
     found: dict[str, dict[int, dict[str, Numbers]]] = {}
-    for cell in loaded.info.cells:
-        if cell.dataset == dataset and cell.status == "done":
+    for result in loaded.info.cells:
+        cell = result.cell
+        if cell.dataset.label == dataset and result.status == "done":
             values = np.asarray(loaded.records[cell.place][column], dtype=np.float64)
-            found.setdefault(cell.method, {}).setdefault(cell.train_seed, {})[cell.condition] = values
+            by_seed = found.setdefault(cell.method.label, {})
+            by_seed.setdefault(cell.train_seed, {})[cell.condition.label] = values
     return found
 
 
-def regimes(cells: Sequence[CellInfo]) -> list[str]:
+def regimes(cells: Sequence[CellResult]) -> list[str]:
     """What methods were trained on, in the order of the suite."""
-    names = (NAME.fullmatch(cell.method) for cell in cells)
+    names = (NAME.fullmatch(result.cell.method.label) for result in cells)
     return list(dict.fromkeys(name["seen"] for name in names if name))
 
 
@@ -83,7 +85,7 @@ def table(loaded: Loaded, column: str = "psnr") -> str:
     """Markdown: for each dataset and regime the averages of direct and of all methods, and what controls say."""
     cells = loaded.info.cells
     lines = [["data", "trained on", "method", "in-sample", "out-of-sample"], ["---"] * 5]
-    for dataset in dict.fromkeys(cell.dataset for cell in cells):
+    for dataset in dict.fromkeys(result.cell.dataset.label for result in cells):
         found = scores(loaded, dataset, column)
         degraded = conditions(found)
         for regime in regimes(cells):
@@ -108,7 +110,7 @@ def conditions(found: Mapping[str, BySeed]) -> list[str]:
 def matrix(loaded: Loaded, column: str = "psnr") -> str:
     """Markdown: a regime's control against direct and its method against the control, on each condition of the first
     dataset; in bold what was trained on."""
-    dataset = loaded.info.cells[0].dataset
+    dataset = loaded.info.cells[0].cell.dataset.label
     found = scores(loaded, dataset, column)
     degraded = conditions(found)
     lines = [["trained on", "difference", *degraded], ["---"] * (2 + len(degraded))]

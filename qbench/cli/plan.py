@@ -29,12 +29,10 @@ def plan(
     units = execute.missing_units(planned, run)
     verdicts = execute.known_verdicts(planned, run)
     typer.echo(f"suite {planned.suite} version {planned.version}, run directory {run}")
-    for number, source in enumerate(planned.sources):
-        own = [cell for cell in planned.cells if cell.source == number]
-        name = own[0].dataset if own else source.dataset.name
-        typer.echo(f"  {name}: {source.samples} samples in {len(source.shards)} shards")
+    for source in planned.sources:
+        typer.echo(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")
     for facet in ("model", "condition", "method"):
-        counts = Counter(getattr(cell, f"{facet}_label") for cell in planned.cells)
+        counts = Counter(getattr(cell, facet).label for cell in planned.cells)
         typer.echo(f"  {facet}s: {', '.join(counts)}")
     typer.echo(f"cells: {len(planned.cells)}, of which {len(verdicts)} n/a")
     for reason, count in Counter(verdict.reason for verdict in verdicts).items():

@@ -52,10 +52,11 @@ def run(
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
     info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
     _publish(folder)
-    failed = [cell for cell in info.cells if cell.status == "failed"]
-    for cell in failed[:10]:
-        where = f"{cell.condition} / {cell.model} / {cell.method}"
-        typer.echo(f"failed: {where}: {cell.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
+    failed = [result for result in info.cells if result.status == "failed"]
+    for result in failed[:10]:
+        cell = result.cell
+        where = f"{cell.condition.label} / {cell.model.label} / {cell.method.label}"
+        typer.echo(f"failed: {where}: {result.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
     if failed:
         typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
         raise typer.Exit(1)

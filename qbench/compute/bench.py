@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
-from qbench.compute.cell import Cell, Plan
+from qbench.compute.cell import Cell, Item, Plan
 from qbench.compute.pipeline import Scoring
 from qbench.degrade.drawn import prepared
 from qbench.models.base import Cut, LoadedModel
-from qbench.registry.named import Named
 from qbench.suite.construct import RESERVED
 from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
 
@@ -58,11 +57,11 @@ class Workbench:
 
     def method(self, cell: Cell) -> Any:
         """The method, set up; at the model site, the adapted model."""
-        model = "" if cell.site == "image" else _text(cell.model)
+        model = "" if cell.method.site == "image" else _text(cell.model)
         key = ("method", _text(cell.method), model, cell.weights_sha256)
         return self._once(key, lambda: self._build_method(cell))
 
-    def _build_model(self, named: Named) -> LoadedModel:
+    def _build_model(self, named: Item) -> LoadedModel:
         live = self._plan.live.get(named.name)
         model: LoadedModel = (live or _make("model", named)).build()
         model.net.to(self._device)
@@ -70,10 +69,10 @@ class Workbench:
 
     def _build_method(self, cell: Cell) -> Any:
         method = _make("method", cell.method)
-        model = None if cell.site == "image" else self.model(cell)
+        model = None if cell.method.site == "image" else self.model(cell)
         if isinstance(method, NeedsSetup):
             method.setup(Setup(model, cell.weights, self._device))
-        if cell.site != "model" or model is None:
+        if cell.method.site != "model" or model is None:
             return method
         return method.adapt(replace(model, net=copy.deepcopy(model.net)))
 
@@ -110,7 +109,7 @@ class _ListedOnce:
         return self._dataset.load(index)
 
 
-def _make(kind: registry.Kind, named: Named) -> Any:
+def _make(kind: registry.Kind, named: Item) -> Any:
     entry = registry.get(kind, named.name)
     first = [named.name.split(":", 1)[1]] if entry.name.endswith(":*") else []
     params: Mapping[str, Any] = named.params
@@ -119,5 +118,5 @@ def _make(kind: registry.Kind, named: Named) -> Any:
     return prepared(entry, params) if kind == "condition" else entry.target(*first, **params)
 
 
-def _text(named: Named) -> str:
+def _text(named: Item) -> str:
     return f"{named.name} {json.dumps(named.params, sort_keys=True, default=str)}"

@@ -118,12 +118,12 @@ def _run_condition(cells: Sequence[Cell], viewed: _Viewed, settings: Settings, b
         return
     work = _Work(viewed, [fact for _, fact in pairs], bench)
     batches = _batches([image for image, _ in pairs], work, settings)
-    image_cells = [cell for cell in cells if cell.site == "image"]
-    for group in _grouped(image_cells, lambda c: (c.method_label, c.train_seed)):
+    image_cells = [cell for cell in cells if cell.method.site == "image"]
+    for group in _grouped(image_cells, lambda c: (c.method.label, c.train_seed)):
         yield from _run_image_method(group, batches, work)
     fronts: dict[tuple[str, str], list[Tensor]] = {}
     for cell in cells:
-        if cell.site != "image":
+        if cell.method.site != "image":
             yield _outcome(cell, work, batches, lambda c: _run_model(c, batches, fronts, bench))
 
 
@@ -193,13 +193,13 @@ def _run_model(
     cell: Cell, batches: Sequence[_Batch], fronts: dict[tuple[str, str], list[Tensor]], bench: Bench
 ) -> Iterator[Any]:
     """The predictions of a batch each, for the methods that leave the images alone."""
-    if cell.site in {"none", "model"}:
-        model: LoadedModel = bench.method(cell) if cell.site == "model" else bench.model(cell)
+    if cell.method.site in {"none", "model"}:
+        model: LoadedModel = bench.method(cell) if cell.method.site == "model" else bench.model(cell)
         yield from _predictions(model, batches)
         return
     method: FeatureMethod = bench.method(cell)
     cut = bench.cut(cell, method.at)
-    where = (cell.model_label, method.at)
+    where = (cell.model.label, method.at)
     if where not in fronts:
         fronts[where] = [cut.front(batch.images, batch.context) for batch in batches]
     for features, batch in zip(fronts[where], batches, strict=True):

@@ -30,9 +30,9 @@ class ImageNetC:
         return "imagenet-c"
 
     @property
-    def degraded(self) -> tuple[str, tuple[str, float]]:
-        """What these pictures went through before they were stored: the condition's label and axis in tables."""
-        return f"{self.corruption}/{self.severity}", ("severity", float(self.severity))
+    def degraded(self) -> tuple[str, str, tuple[str, float]]:
+        """What these pictures went through before they were stored: the condition's label, family and axis."""
+        return f"{self.corruption}/{self.severity}", self.corruption, ("severity", float(self.severity))
 
     @cached_property
     def _stored(self) -> ImageNet:

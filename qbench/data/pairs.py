@@ -41,9 +41,9 @@ class Pairs:
         return self.name or self.root.name
 
     @property
-    def degraded(self) -> tuple[str, None]:
-        """What its pictures are called in tables, where no condition degrades them further."""
-        return self.images, None
+    def degraded(self) -> tuple[str, str, None]:
+        """Label, family and axis of its pictures in tables, where no condition degrades them further."""
+        return self.images, "pairs", None
 
     @cached_property
     def _rows(self) -> list[tuple[str, Path, Path | None]]:
@@ -76,9 +76,9 @@ class Unpaired(Photos):
     """Degraded pictures whose clean ones nobody knows, in one folder and those below it; no-reference metrics only."""
 
     @property
-    def degraded(self) -> tuple[str, None]:
+    def degraded(self) -> tuple[str, str, None]:
         """As of `pairs`: the folder's name."""
-        return self.root.name, None
+        return self.root.name, "unpaired", None
 
     def manifest(self) -> Manifest:
         return _marked(super().manifest(), "unpaired")

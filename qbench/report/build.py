@@ -18,7 +18,7 @@ from qbench.report.tables.costs import efficiency
 from qbench.report.tables.layouts import BY_CONDITION, CLEAN, LAYOUTS, layout
 from qbench.report.tables.published import published
 from qbench.report.tables.scores import accuracy
-from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import atomic, write_text
 
 Format = Literal["md", "tex", "csv", "json", "png"]
@@ -38,19 +38,25 @@ def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info = loaded.info
     names = [name for name in info.tables if name in LAYOUTS]
-    if info.cells and all(cell.condition == CLEAN for cell in info.cells):
+    if info.cells and all(result.cell.condition.family == CLEAN for result in info.cells):
         names = [BY_CONDITION]
     shown = [layout(name, loaded).shows for name in names]
-    left = {cell.key for cell in info.cells if LAYOUTS[BY_CONDITION].shows(cell) and not any(s(cell) for s in shown)}
+    left = {
+        result.cell.key
+        for result in info.cells
+        if LAYOUTS[BY_CONDITION].shows(result) and not any(s(result) for s in shown)
+    }
     ordered = [table for name in names for table in accuracy(layout(name, loaded), loaded)]
     if left:
-        ordered += accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda cell: cell.key in left), loaded)
+        ordered += accuracy(replace(LAYOUTS[BY_CONDITION], shows=lambda result: result.cell.key in left), loaded)
     if classes.NAME in info.tables:
         ordered += classes.by_class(loaded)
     ordered += against_controls(loaded)
     ordered += published(loaded)
     if EFFICIENCY in info.tables:
-        ordered.append(efficiency(loaded.efficiency, list(dict.fromkeys(cell.method for cell in info.cells))))
+        ordered.append(
+            efficiency(loaded.efficiency, list(dict.fromkeys(result.cell.method.label for result in info.cells)))
+        )
     return Report(
         info.suite, info.title, info.version, info.command, _provenance(info), tuple(ordered), dict(info.environment)
     )
@@ -58,11 +64,17 @@ def report(loaded: Loaded) -> Report:
 
 def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:
     """Datasets with their denominators, cells by status, weights, and the environment, in a fixed order."""
-    sizes = dict.fromkeys((cell.dataset, cell.view, cell.samples) for cell in info.cells)
+    sizes = dict.fromkeys(
+        (result.cell.dataset.label, result.cell.view.label, result.cell.samples) for result in info.cells
+    )
     lines = [("data", f"{dataset}, {view}: {samples} samples") for dataset, view, samples in sizes]
     status = ", ".join(f"{count} {name}" for name, count in _count(info.cells).items())
     lines += [("cells", f"{len(info.cells)} ({status})"), ("seed", str(info.seed))]
-    weights = dict.fromkeys((c.method, c.model, c.train_seed, c.weights) for c in info.cells if c.weights)
+    weights = dict.fromkeys(
+        (result.cell.method.label, result.cell.model.label, result.cell.train_seed, result.cell.weights_sha256)
+        for result in info.cells
+        if result.cell.weights_sha256
+    )
     lines += [
         ("weights", f"{method} on {model}, train_seed {seed}: sha256 {digest[:16]}")
         for method, model, seed, digest in weights
@@ -70,10 +82,10 @@ def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:
     return (*lines, *((name, _plain(value)) for name, value in sorted(info.environment.items())))
 
 
-def _count(cells: Iterable[CellInfo]) -> dict[str, int]:
+def _count(cells: Iterable[CellResult]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for cell in cells:
-        counts[cell.status] = counts.get(cell.status, 0) + 1
+    for result in cells:
+        counts[result.status] = counts.get(result.status, 0) + 1
     return counts
 
 

@@ -22,7 +22,7 @@ def export(loaded: Loaded, folder: Path) -> None:
     """Write `run.json`, the records of each task and `efficiency.json`. Raises StoreError where the disk refuses.
 
     run.json comes last: a folder that has one is whole."""
-    for task in dict.fromkeys(cell.task for cell in loaded.info.cells):
+    for task in dict.fromkeys(result.cell.task for result in loaded.info.cells):
         table = records_table(loaded, task)
         atomic(folder / exported_records(task), functools.partial(_write, table))
     efficiency = ",\n".join(record.model_dump_json() for record in loaded.efficiency)
@@ -38,7 +38,11 @@ def _write(table: pa.Table, file: Path) -> None:
 def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
     """Records of a task's finished cells, in the order of run.json, with `cell` as their cell's index there."""
     cells = enumerate(loaded.info.cells)
-    done = [(i, loaded.records[c.place]) for i, c in cells if c.task == task and c.place in loaded.records]
+    done = [
+        (i, loaded.records[result.cell.place])
+        for i, result in cells
+        if result.cell.task == task and result.cell.place in loaded.records
+    ]
     numbers = np.repeat([i for i, _ in done], [len(records["error"]) for _, records in done])
     arrays: dict[str, Any] = {"cell": pa.array(numbers, pa.int32())}
     for name in done[0][1] if done else ("error",):

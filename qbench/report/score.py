@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from qbench import registry
+from qbench.compute.cell import MetricItem
 from qbench.report.leaderboard import Unit, Value
 from qbench.report.source import Records
-from qbench.runs.run_info import CellInfo, MetricInfo
+from qbench.runs.run_info import CellResult
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference
 from qbench.tasks.score import Metric, readable
 
 
-def metric_of(info: MetricInfo) -> Metric:
+def metric_of(info: MetricItem) -> Metric:
     """The metric of that name; one whose name ends in `:*` is made of the rest of the name, one with a label reads the
     label's column."""
     entry = registry.get("metric", info.name)
@@ -34,7 +35,7 @@ def metric_of(info: MetricInfo) -> Metric:
 class Scored:
     """A metric as tables need it."""
 
-    info: MetricInfo
+    info: MetricItem
     by_class: bool = False
     """Whether the values are those of every class, [..., K], in place of their mean."""
 
@@ -135,9 +136,9 @@ class Point:
         return np.concatenate([self.under(np.multiply(weights, counts)).mean(axis=-1) for weights in blocks])
 
 
-def point(scored: Scored, cells: Sequence[CellInfo], records: Mapping[str, Records]) -> Point:
+def point(scored: Scored, cells: Sequence[CellResult], records: Mapping[str, Records]) -> Point:
     """The finished cells of one method under one condition, one for each train_seed."""
-    found = tuple(records[cell.place] for cell in cells)
+    found = tuple(records[result.cell.place] for result in cells)
     counts = np.logical_and.reduce([scored.counts(each) for each in found])
     bad = np.logical_or.reduce([~readable(each) for each in found])
     return Point(scored, found, counts, int(bad.sum()))

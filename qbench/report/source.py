@@ -20,7 +20,7 @@ from qbench import registry
 from qbench.errors import StoreError
 from qbench.runs import run_info
 from qbench.runs.cost_record import EfficiencyRecord
-from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.runs.run_info import CellResult, RunInfo
 from qbench.runs.store import shard_file
 
 Records = Mapping[str, NDArray[Any]]
@@ -49,7 +49,7 @@ def load(run: Path, whole: bool = False) -> Loaded:
     Raises StoreError that names the file which is at fault."""
     info = run_info.read(run)
     found: dict[str, Records] = {}
-    for task in dict.fromkeys(cell.task for cell in info.cells):
+    for task in dict.fromkeys(result.cell.task for result in info.cells):
         exported = run / exported_records(task)
         read = _exported if exported.is_file() else _stored
         found |= read(run, info, task, whole)
@@ -61,10 +61,14 @@ def exported_records(task: str) -> str:
     return RECORDS if task == "classification" else f"records-{task}.parquet"
 
 
-def _columns(cell: CellInfo, whole: bool) -> list[str] | None:
+def _columns(result: CellResult, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    targets = [registry.get("metric", info.name).target for info in cell.metrics]
-    if whole or any(info.label for info in cell.metrics) or not all(hasattr(each, "columns") for each in targets):
+    targets = [registry.get("metric", info.name).target for info in result.cell.metrics]
+    if (
+        whole
+        or any(info.label for info in result.cell.metrics)
+        or not all(hasattr(each, "columns") for each in targets)
+    ):
         return None
     return list(dict.fromkeys([*(name for target in targets for name in target.columns), "error", "bpp"]))
 
@@ -76,7 +80,7 @@ def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
         found = _parse(exported, exported.read_bytes())
     else:
         found = [record for name in info.costs for record in _cost(run / "efficiency" / name)]
-    return tuple(sorted(found, key=lambda record: (record.model, record.method)))
+    return tuple(sorted(found, key=lambda record: (record.model.label, record.method.label)))
 
 
 def _cost(file: Path) -> list[EfficiencyRecord]:
@@ -103,21 +107,23 @@ def _first(error: ValidationError) -> str:
 
 def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
     return {
-        cell.place: _cell(run, info, cell, whole) for cell in info.cells if cell.status == "done" and cell.task == task
+        result.cell.place: _cell(run, info, result, whole)
+        for result in info.cells
+        if result.status == "done" and result.cell.task == task
     }
 
 
-def _cell(run: Path, info: RunInfo, cell: CellInfo, whole: bool) -> Records:
-    files = [shard_file(run, cell.key, shard) for shard in info.sources[cell.source].shards]
-    table = pa.concat_tables([read_parquet(file, _columns(cell, whole)) for file in files])
+def _cell(run: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
+    files = [shard_file(run, result.cell.key, shard.name) for shard in info.sources[result.cell.source].shards]
+    table = pa.concat_tables([read_parquet(file, _columns(result, whole)) for file in files])
     found = {name: _array(table[name]) for name in table.column_names}
-    _check_length(files[0].parent, cell, found)
+    _check_length(files[0].parent, result, found)
     return found
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
     file = run / exported_records(task)
-    names = _columns(next(cell for cell in info.cells if cell.task == task), whole)
+    names = _columns(next(result for result in info.cells if result.cell.task == task), whole)
     table = read_parquet(file, None if names is None else ["cell", *names])
     number = _array(table["cell"])
     if len(number) and (np.any(np.diff(number) < 0) or number[-1] >= len(info.cells)):
@@ -125,10 +131,12 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, 
     every = {name: _array(table[name]) for name in table.column_names if name != "cell"}
     bounds = np.searchsorted(number, np.arange(len(info.cells) + 1))
     found = {}
-    for index, each in enumerate(info.cells):
-        if each.status == "done" and each.task == task:
-            found[each.place] = {name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()}
-            _check_length(file, each, found[each.place])
+    for index, result in enumerate(info.cells):
+        if result.status == "done" and result.cell.task == task:
+            found[result.cell.place] = {
+                name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()
+            }
+            _check_length(file, result, found[result.cell.place])
     return found
 
 
@@ -153,12 +161,13 @@ def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-def _check_length(file: Path, cell: CellInfo, records: Records) -> None:
+def _check_length(file: Path, result: CellResult, records: Records) -> None:
     """Raise StoreError unless there is one record for each sample asked for."""
-    if len(records["error"]) != cell.samples:
+    if len(records["error"]) != result.cell.samples:
+        where = ", ".join(item.label for item in (result.cell.condition, result.cell.model, result.cell.method))
         raise StoreError(
-            f"{file} holds {len(records['error'])} records of {cell.condition}, {cell.model}, {cell.method}, where "
-            f"run.json says {cell.samples}; run the suite again"
+            f"{file} holds {len(records['error'])} records of {where}, where "
+            f"run.json says {result.cell.samples}; run the suite again"
         )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qbench.compute.cell import Item, MethodItem
+
 
 class EfficiencyRecord(BaseModel):
     """The cost of one picture through one method and model, in deployed form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str
-    method: str
-    site: str = Field(default="none", description="Where the method touches the model.")
-    oracle: bool = Field(default=False, description="Whether the method reads facts that a real picture lacks.")
+    model: Item
+    method: MethodItem
     parameters_extra: int = Field(description="Parameters beyond those of the model itself.")
     parameters_total: int = Field(ge=0, description="Parameters of the model and the method together.")
     macs_extra: int = Field(description="Multiply-accumulates beyond those of the model itself, for one picture.")

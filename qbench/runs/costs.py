@@ -30,16 +30,15 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str) -> None:
     for file, cell in missing.items():
         loaded = bench.model(cell)
         size = fed(concrete(cell.view, loaded), bench.dataset(cell), loaded.input.size or USUAL)
-        groups.setdefault((cell.model_label, size), {})[file] = cell
-    for (label, size), cells in groups.items():
+        groups.setdefault((cell.model.label, size), {})[file] = cell
+    for (_, size), cells in groups.items():
         loaded = bench.model(next(iter(cells.values())))
-        helped = {file: cell for file, cell in cells.items() if cell.site != "none"}
+        helped = {file: cell for file, cell in cells.items() if cell.method.site != "none"}
         paths = [(loaded.predict, list(loaded.networks)), *(_path(cell, loaded, bench) for cell in helped.values())]
         alone, *others = measure(paths, size, plan.settings.device, plan.settings.threads)
         figures = dict(zip(helped, others, strict=True))
         for file, cell in cells.items():
-            told = figures.get(file, alone)
-            record = told.record(label, cell.method_label, alone, device, site=cell.site, oracle=cell.oracle)
+            record = figures.get(file, alone).record(cell.model, cell.method, alone, device)
             write_text(file, record.model_dump_json(indent=1))
 
 
@@ -62,11 +61,11 @@ def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
 def _path(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
     """The method's whole path from images to predictions, and the networks on it."""
     method = bench.method(cell)
-    if cell.site == "model":
+    if cell.method.site == "model":
         return method.predict, list(method.networks)
     network = getattr(method, "network", None)
     networks = [*model.networks, *([network] if isinstance(network, nn.Module) else [])]
-    if cell.site == "image":
+    if cell.method.site == "image":
         return lambda images: model.predict(method.restore(images, _context(images))), networks
     cut = bench.cut(cell, method.at)
 

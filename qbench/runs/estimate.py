@@ -35,8 +35,10 @@ def shared_work(plan: Plan, units: Sequence[Unit]) -> SharedWork:
         count = unit.shard.stop - unit.shard.start
         decodes += count
         degradations += count * len({_view_and_condition(c) for c in cells})
-        restorations += count * len({(_view_and_condition(c), c.method_label) for c in cells if c.site == "image"})
-        fronts += count * len({(_view_and_condition(c), c.model_label) for c in cells if c.site == "feature"})
+        restorations += count * len(
+            {(_view_and_condition(c), c.method.label) for c in cells if c.method.site == "image"}
+        )
+        fronts += count * len({(_view_and_condition(c), c.model.label) for c in cells if c.method.site == "feature"})
         predictions += count * len(cells)
     return SharedWork(decodes, degradations, restorations, fronts, predictions)
 
@@ -60,14 +62,14 @@ def seconds(plan: Plan, units: Sequence[Unit]) -> float:
     for unit in units:
         for i in unit.cells:
             cell = plan.cells[i]
-            kind = cell.source, cell.model_label, cell.method_label
+            kind = cell.source, cell.model.label, cell.method.label
             samples.setdefault(kind, cell)
             counts[kind] = counts.get(kind, 0) + unit.shard.stop - unit.shard.start
     total = 0.0
     with fixed_threads(plan.settings.threads):
         for kind, cell in samples.items():
-            shard = Shard(0, min(plan.settings.batch, plan.sources[cell.source].samples), "trial")
-            for outcome in run_shard([cell], Shard(0, 1, "warm-up"), plan.settings, bench):
+            shard = Shard(start=0, stop=min(plan.settings.batch, cell.samples), name="trial")
+            for outcome in run_shard([cell], Shard(start=0, stop=1, name="warm-up"), plan.settings, bench):
                 _check(outcome)
             start = time.perf_counter()
             list(run_shard([cell], shard, plan.settings, bench))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qbench.compute.cell import Cell, Plan, Shard
 from qbench.errors import QbenchError, StoreError
 from qbench.runs import store
+from qbench.runs.run_info import Status
 from qbench.runtime import keep_freed_memory
 from qbench.storage.files import digest, write_text
 
@@ -33,7 +34,7 @@ class Verdict:
     """Why a cell has no records: it does not apply, or it failed."""
 
     cell: int
-    status: str
+    status: Status
     reason: str
 
 

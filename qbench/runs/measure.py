@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from qbench.compute.cell import Item, MethodItem
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runtime import fixed_threads
 
@@ -33,25 +34,22 @@ class Figures:
     threads: int
     size: tuple[int, int]
 
-    def record(self, model: str, method: str, direct: Figures, device: str, **facts: object) -> EfficiencyRecord:
+    def record(self, model: Item, method: MethodItem, direct: Figures, device: str) -> EfficiencyRecord:
         """As a record of `method` on `model`; `direct` is the cost of the model alone."""
-        return EfficiencyRecord.model_validate(
-            {
-                "model": model,
-                "method": method,
-                "parameters_extra": self.parameters - direct.parameters,
-                "parameters_total": self.parameters,
-                "macs_extra": self.macs - direct.macs,
-                "macs_total": self.macs,
-                "median_ms": self.median_ms,
-                "iqr_ms": self.iqr_ms,
-                "direct_ms": direct.median_ms,
-                "repeats": self.repeats,
-                "threads": self.threads,
-                "device": device,
-                "size": self.size,
-                **facts,
-            }
+        return EfficiencyRecord(
+            model=model,
+            method=method,
+            parameters_extra=self.parameters - direct.parameters,
+            parameters_total=self.parameters,
+            macs_extra=self.macs - direct.macs,
+            macs_total=self.macs,
+            median_ms=self.median_ms,
+            iqr_ms=self.iqr_ms,
+            direct_ms=direct.median_ms,
+            repeats=self.repeats,
+            threads=self.threads,
+            device=device,
+            size=self.size,
         )
 
 

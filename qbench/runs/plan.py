@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,21 @@ from typing import Any
 
 from qbench import registry
 from qbench.cards import lookup as cards
-from qbench.compute.cell import Cell, Plan, Settings, Shard, Source
+from qbench.compute.cell import (
+    Cell,
+    ConditionItem,
+    DatasetItem,
+    Item,
+    MethodItem,
+    MetricItem,
+    Plan,
+    Settings,
+    Shard,
+    Source,
+)
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, KeyPath, load_suite_document
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
-from qbench.keys import versions as fingerprints
 from qbench.keys.cells import (
     Part,
     cell_code,
@@ -27,14 +38,14 @@ from qbench.keys.cells import (
     method_facts,
     metric_facts,
 )
+from qbench.keys.versions import plain
 from qbench.models.files import sha256
 from qbench.registry.named import Named
-from qbench.runs.parts import check_reach, task_parts
+from qbench.runs.parts import TaskParts, check_reach, task_parts
 from qbench.storage.files import digest
-from qbench.suite.construct import in_tables
 from qbench.suite.controls import check_controls, train_seeds
 from qbench.suite.published import published_tables
-from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
+from qbench.suite.schema import BY_CLASS, Suite, TaskSpec, ViewSpec
 from qbench.vocabulary import Manifest
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
@@ -78,7 +89,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         placed += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
     _check_unique(placed, document)
     cells = [cell for cell, _ in placed]
-    check_controls(suite, (cell.method_label for cell in cells), document)
+    check_controls(suite, (cell.method.label for cell in cells), document)
     cells = _chosen(cells, only, suite.suite)
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
@@ -122,8 +133,8 @@ def _chosen(cells: Sequence[Cell], only: Sequence[tuple[str, str]], suite: str) 
 
 
 def _facet(cell: Cell, key: str) -> str:
-    return {"task": cell.task, "dataset": cell.dataset, "condition": cell.condition_label,
-            "model": cell.model_label, "method": cell.method_label}[key]  # fmt: skip
+    item = getattr(cell, key)
+    return item.label if isinstance(item, Item) else item
 
 
 def _task_cells(
@@ -142,9 +153,8 @@ def _task_cells(
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
                 cell = _cell(
-                    parts.task, dataset, spec, condition, model, method, parts.metrics, train_seed, settings,
-                    len(sources) - 1, document,
-                )  # fmt: skip
+                    parts, dataset, condition, model, method, train_seed, spec.view, settings, sources, document
+                )
                 yield cell, method.path
 
 
@@ -158,9 +168,11 @@ def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) 
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
     shards = tuple(
-        Shard(i, min(i + size, count), f"{i:06d}-{digest(rows[i : i + size])[:16]}") for i in range(0, count, size)
+        Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
+        for i in range(0, count, size)
     )
-    return Source(dataset.named, count, shards, tuple(classes))
+    item = DatasetItem(**_item(dataset).model_dump(), own_label=dataset.target.label)
+    return Source(dataset=item, samples=count, shards=shards, classes=tuple(classes))
 
 
 def _manifest(dataset: Part) -> Manifest:
@@ -178,33 +190,76 @@ def _manifest(dataset: Part) -> Manifest:
 
 
 def _cell(
-    task: registry.Entry, dataset: Part, spec: TaskSpec, condition: Part, model: Part, method: Part,
-    metrics: Sequence[Part], train_seed: int, settings: Settings, source: int, document: Document,
+    parts: TaskParts, dataset: Part, condition: Part, model: Part, method: Part, train_seed: int, view: ViewSpec,
+    settings: Settings, sources: Sequence[Source], document: Document,
 ) -> Cell:  # fmt: skip
     weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
-    label, axis = in_tables(dataset.target, condition.named, condition.label, condition.target)
     acting = [*method_facts(method, document), sha256]
-    identity = [model.named.name, fingerprints.plain(identity_of(model, document))]
-    asked = [metric_facts(part, document) for part in metrics]
+    identity = [model.named.name, plain(identity_of(model, document))]
+    metrics = [metric_facts(part, document) for part in parts.metrics]
     key = digest(
         {
-            **({"metrics": asked} if task.target.records_what_is_asked else {}),
-            "view": spec.view.model_dump(),
+            **({"metrics": metrics} if parts.task.target.records_what_is_asked else {}),
+            "view": view.model_dump(),
             "condition": condition_facts(condition),
             "model": identity,
             "method": acting,
             "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
             "settings": settings.__dict__,
             "libraries": libraries_of(condition),
-            "code": cell_code(task, dataset, condition, model, method),
+            "code": cell_code(parts.task, dataset, condition, model, method),
         }
     )
     return Cell(
-        key, task.name, source, dataset.label, spec.view, condition.named, label, axis, model.named, model.label,
-        method.named, method.label, method.entry.facts["site"], method.entry.facts["oracle"], train_seed, weights,
-        sha256, tuple(part.named for part in metrics), digest([identity, acting, code_of(model, method)]),
-        missing,
-    )  # fmt: skip
+        key=key,
+        task=parts.task.name,
+        source=len(sources) - 1,
+        dataset=sources[-1].dataset,
+        view=view,
+        condition=_condition_item(dataset, condition),
+        model=_item(model),
+        method=_method_item(method),
+        train_seed=train_seed,
+        samples=sources[-1].samples,
+        weights=weights,
+        weights_sha256=sha256,
+        metrics=tuple(_metric_item(part) for part in parts.metrics),
+        cost=digest([identity, acting, code_of(model, method)]),
+        not_applicable=missing,
+    )
+
+
+def _item(part: Part) -> Item:
+    return Item(name=part.named.name, params=plain(part.named.params), label=part.label)
+
+
+def _method_item(method: Part) -> MethodItem:
+    facts = method.entry.facts
+    return MethodItem(**_item(method).model_dump(), site=facts["site"], oracle=facts["oracle"])
+
+
+def _metric_item(metric: Part) -> MetricItem:
+    return MetricItem(name=metric.named.name, params=plain(metric.named.params), label=metric.named.label or "")
+
+
+def _condition_item(dataset: Part, condition: Part) -> ConditionItem:
+    """The condition as tables show it; of pictures that are degraded already, with what was done to them before."""
+    item, target = _item(condition), condition.target
+    label, family, axis = item.label, _family(condition), target.axis
+    before = getattr(dataset.target, "degraded", None)
+    if before is not None:
+        if family == "clean":
+            label, family, axis = before
+        else:
+            label, family = f"{before[0]} → {label}", f"{before[1]} → {family}"
+    return ConditionItem(name=item.name, params=item.params, label=label, family=family, axis=axis)
+
+
+def _family(condition: Part) -> str:
+    """What the condition's class says; else its own label without the place on an axis."""
+    own = getattr(condition.target, "family", None)
+    label = str(condition.target.label)
+    return own or (label if "→" in label else re.sub(r"[@×/]-?[\d.]+", "", label))
 
 
 def _weights(
@@ -254,8 +309,8 @@ def _check_unique(cells: Iterable[tuple[Cell, KeyPath]], document: Document) -> 
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
-        names = (cell.task, cell.dataset, cell.view.label, cell.condition_label, cell.model_label, cell.method_label,
-                 cell.train_seed)  # fmt: skip
+        names = (cell.task, cell.dataset.label, cell.view.label, cell.condition.label, cell.model.label,
+                 cell.method.label, cell.train_seed)  # fmt: skip
         if names in seen:
             text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
             raise SuiteError(text, place=document.place(path))

@@ -13,7 +13,7 @@ from qbench.compute.cell import Cell, Plan
 from qbench.keys.versions import library_versions
 from qbench.runs import execute
 from qbench.runs.cost_record import EfficiencyRecord
-from qbench.runs.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo
+from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import digest, write_text
 
 Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
@@ -42,9 +42,9 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
     """Names of the files with the cost of each model x method that has records; what is missing is measured."""
     device = device_name(plan.settings.device)
     pairs: dict[tuple[str, str], Cell] = {}
-    for cell, told in zip(plan.cells, info.cells, strict=True):
-        if told.status == "done":
-            pairs.setdefault((cell.model_label, cell.method_label), cell)
+    for cell, result in zip(plan.cells, info.cells, strict=True):
+        if result.status == "done":
+            pairs.setdefault((cell.model.label, cell.method.label), cell)
     files = {run / "efficiency" / f"{cost_digest(cell, plan, device)}.json": cell for cell in pairs.values()}
     missing = {file: cell for file, cell in files.items() if not _whole(file)}
     if missing:
@@ -64,7 +64,7 @@ def _whole(file: Path) -> bool:
 
 def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
     """Digest of all that decides the cost of a cell's model and method."""
-    parts = [cell.cost, cell.model_label, cell.method_label, device]
+    parts = [cell.cost, cell.model.label, cell.method.label, device]
     size = [cell.view.model_dump(), plan.sources[cell.source].shards[0].name]
     return digest([*parts, *size, plan.settings.threads, library_versions()])
 
@@ -73,19 +73,11 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
     """The run's `run.json`."""
     why = {verdict.cell: verdict for verdict in reversed(verdicts)}
     cells = tuple(
-        CellInfo.model_validate(
-            {
-                "key": cell.key, "task": cell.task, "dataset": cell.dataset, "source": cell.source,
-                "view": cell.view.label, "condition": cell.condition_label, "axis": cell.axis,
-                "model": cell.model_label, "method": cell.method_label, "site": cell.site, "oracle": cell.oracle,
-                "train_seed": cell.train_seed, "samples": plan.sources[cell.source].samples,
-                "status": why[number].status if number in why else "done",
-                "reason": why[number].reason if number in why else "", "weights": cell.weights_sha256,
-                "metrics": [{"name": metric.name, "label": metric.label or ""} for metric in cell.metrics],
-            }
-        )
+        CellResult(cell=cell, status=why[number].status, reason=why[number].reason)
+        if number in why
+        else CellResult(cell=cell, status="done")
         for number, cell in enumerate(plan.cells)
-    )  # fmt: skip
+    )
     return RunInfo(
         suite=plan.suite,
         title=plan.title,
@@ -93,12 +85,9 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
         seed=plan.settings.seed,
         command=command,
         tables=plan.tables,
-        controls=tuple(ControlInfo(control=c.control, methods=tuple(c.methods)) for c in plan.controls),
+        controls=plan.controls,
         published=plan.published,
-        sources=tuple(
-            SourceInfo(samples=s.samples, shards=tuple(x.name for x in s.shards), classes=s.classes)
-            for s in plan.sources
-        ),
+        sources=plan.sources,
         cells=cells,
         environment=environment(plan),
     )

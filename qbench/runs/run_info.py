@@ -8,67 +8,22 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qbench.compute.cell import Cell, Source
 from qbench.errors import StoreError
 from qbench.suite.published import Shown
+from qbench.suite.schema import Control
 
 Status = Literal["pending", "done", "n/a", "failed"]
 
 
-class MetricInfo(BaseModel):
-    """A score that tables show: its name, and the suite's own label of it, which is then its column's name."""
+class CellResult(BaseModel):
+    """A cell, and what came of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    label: str = ""
-
-
-class CellInfo(BaseModel):
-    """One cell: task x dataset x view x condition x model x method x train_seed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str = Field(description="Digest of everything that can change its records.")
-    task: str
-    dataset: str
-    source: int = Field(description="Which of the run's sources its samples come from.")
-    view: str
-    condition: str
-    axis: tuple[str, float] | None = Field(description="The table axis that the condition is a point of.")
-    model: str
-    method: str
-    site: str
-    oracle: bool
-    train_seed: int
-    samples: int = Field(description="Samples in the manifest, bad ones included: the denominator asked for.")
+    cell: Cell
     status: Status
     reason: str = Field(default="", description="Why the cell is `n/a` or `failed`.")
-    weights: str = Field(default="", description="sha256 of the method's weights, or empty.")
-    metrics: tuple[MetricInfo, ...] = Field(default=(MetricInfo(name="top1"),), description="What tables show.")
-
-    @property
-    def place(self) -> str:
-        """Tells its records from those of the same cell on another dataset, whose key may be the same."""
-        return f"{self.key}/{self.source}"
-
-
-class SourceInfo(BaseModel):
-    """A sliced manifest: the names of its shards, in order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    samples: int
-    shards: tuple[str, ...]
-    classes: tuple[str, ...] = Field(default=(), description="Names of classes, where a table is by class.")
-
-
-class ControlInfo(BaseModel):
-    """A method that others (all, where none are named) are compared with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    control: str
-    methods: tuple[str, ...] = ()
 
 
 class RunInfo(BaseModel):
@@ -83,9 +38,9 @@ class RunInfo(BaseModel):
     command: str = Field(description="The command that makes these records again.")
     tables: tuple[str, ...]
     costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
-    sources: tuple[SourceInfo, ...]
-    cells: tuple[CellInfo, ...]
-    controls: tuple[ControlInfo, ...] = ()
+    sources: tuple[Source, ...]
+    cells: tuple[CellResult, ...]
+    controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qbench.compute.cell import Cell
 from qbench.errors import StoreError
-from qbench.runs.run_info import CellInfo, RunInfo
+from qbench.runs.run_info import RunInfo
 from qbench.storage.files import atomic, write_text
 
 if TYPE_CHECKING:
@@ -72,12 +73,12 @@ def is_whole(file: Path) -> bool:
         return False
 
 
-def read_cell(run: Path, info: RunInfo, cell: CellInfo) -> pd.DataFrame:
+def read_cell(run: Path, info: RunInfo, cell: Cell) -> pd.DataFrame:
     """All records of a cell in manifest order. Raises StoreError for a missing or damaged file."""
     import pandas as pd
 
     shards = info.sources[cell.source].shards
-    return pd.concat([read_shard(shard_file(run, cell.key, shard)) for shard in shards], ignore_index=True)
+    return pd.concat([read_shard(shard_file(run, cell.key, shard.name)) for shard in shards], ignore_index=True)
 
 
 def not_applicable(run: Path, key: str) -> str:

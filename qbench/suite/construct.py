@@ -77,12 +77,3 @@ def _no_parameter(entry: Entry, named: Named, key: str, known: Sequence[str]) ->
     if entry.kind == "method" and key in RESERVED:
         return f"method {named.name!r} is not declared as trained; it takes no {key!r}"
     return f"{entry.kind} {named.name!r} has no parameter {key!r}{nearest(key, known)}"
-
-
-def in_tables(dataset: Any, named: Named, label: str, condition: Any) -> tuple[str, tuple[str, float] | None]:
-    """The label and the axis that a condition has in tables: of pictures that are degraded already (a dataset's
-    `degraded`), what they are, and what is done to them further."""
-    there: tuple[str, tuple[str, float] | None] | None = getattr(dataset, "degraded", None)
-    if there is None:
-        return label, condition.axis
-    return there if named.name == "clean" else (f"{there[0]} → {label}", condition.axis)

@@ -75,11 +75,11 @@ class EngineSpec(_Strict):
     max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unreadable samples past which a cell fails.")
 
 
-class ControlSpec(_Strict):
+class Control(_Strict):
     """A method that others are compared with: the difference of each from it stands in a table of its own."""
 
     control: str = Field(description="A method's name in tables.")
-    methods: list[str] = Field(default_factory=list, description="Those compared, by name in tables; none: all others.")
+    methods: tuple[str, ...] = Field(default=(), description="Those compared, by name in tables; none: all others.")
 
 
 class PublishedSpec(_Strict):
@@ -101,7 +101,7 @@ class Suite(_Strict):
     engine: EngineSpec = EngineSpec()
     tasks: list[TaskSpec] = Field(min_length=1, examples=["[{dataset: ..., models: [...], conditions: [...]}]"])
     tables: tuple[TableName, ...] = ("accuracy-by-condition",)
-    controls: list[ControlSpec] = Field(default_factory=list)
+    controls: list[Control] = Field(default_factory=list)
     published: list[PublishedSpec] = Field(default_factory=list)
 
     @field_validator("suite")

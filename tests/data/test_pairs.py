@@ -133,7 +133,7 @@ def test_tables_call_them_by_their_folder(tree: Path) -> None:
     )
     suite, document = load_suite(tree / "suite.yaml")
     cells = make_plan(suite, document, Options(device="cpu")).cells
-    assert [(cell.condition_label, cell.axis) for cell in cells] == [
+    assert [(cell.condition.label, cell.condition.axis) for cell in cells] == [
         ("degraded", None), ("degraded → jpeg@10", ("quality", 10))
     ]  # fmt: skip
     assert Unpaired(tree / "degraded").degraded == ("degraded", None)

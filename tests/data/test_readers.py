@@ -182,7 +182,7 @@ def test_imagenet_c_fans_out_into_cells_of_corruption_and_severity(tmp_path: Pat
         "    models: [toy]\n    conditions: [clean]\n"
     )
     plan = make_plan(*load_suite(suite), Options(device="cpu", plugin_files=(PLUGIN,)))
-    assert [(cell.condition_label, cell.axis) for cell in plan.cells] == [
+    assert [(cell.condition.label, cell.condition.axis) for cell in plan.cells] == [
         ("fog/1", ("severity", 1.0)), ("fog/5", ("severity", 5.0)),
         ("snow/1", ("severity", 1.0)), ("snow/5", ("severity", 5.0)),
     ]  # fmt: skip

@@ -90,7 +90,7 @@ def test_suites_fan_variants_out_into_cells(tmp_path: Path) -> None:
     text = TOY.replace("jpeg: {quality: [25, 7]}", "jpeg: {quality: [25, 7], subsampling: ['4:2:0', '4:4:4']}", 1)
     file.write_text(text.replace("rejpeg: {times: [2, 3]}", "rejpeg: {times: [2, 3], shift: {dx: 4, dy: 4}}"))
     plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    labels = {cell.condition_label for cell in plan.cells}
+    labels = {cell.condition.label for cell in plan.cells}
     assert labels == {"clean", "jpeg@25", "jpeg@7", "jpeg@25 (4:4:4)", "jpeg@7 (4:4:4)", "rejpeg×2 (shift 4,4)",
                       "rejpeg×3 (shift 4,4)"}  # fmt: skip
 

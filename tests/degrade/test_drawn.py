@@ -135,7 +135,7 @@ def test_one_condition_from_what_a_suite_writes() -> None:
 
 def cells(file: Path) -> dict[str, str]:
     suite, document = load_suite(file)
-    return {cell.condition_label: cell.key for cell in make_plan(suite, document, Options(device="cpu")).cells}
+    return {cell.condition.label: cell.key for cell in make_plan(suite, document, Options(device="cpu")).cells}
 
 
 def plain(toy: Suite, line: str, name: str = "chain.yaml") -> Path:

@@ -230,7 +230,7 @@ def test_a_suite_names_lenses_in_a_list(tmp_path: Path) -> None:
     for written in ("- lens: {design: [doublet, landscape]}", "- {name: lens, design: [doublet, landscape]}"):
         file.write_text(TOY.replace("- jpeg: {quality: [25, 7]}", written))
         plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-        assert {"lens(doublet)", "lens(landscape)"} <= {cell.condition_label for cell in plan.cells}
+        assert {"lens(doublet)", "lens(landscape)"} <= {cell.condition.label for cell in plan.cells}
     file.write_text(TOY.replace("- jpeg: {quality: [25, 7]}", "- lens: {design: dublet}"))
     with pytest.raises(SuiteError, match=r"toy\.yaml:11:\d+: there is no lens 'dublet'"):
         make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))

@@ -235,7 +235,7 @@ def test_suites_name_them_and_errors_have_places(tmp_path: Path) -> None:
     file.write_text(TOY.replace(line, "- haze: {beta: [0.6, 1.8]}\n      - rain: {density: [light, 0.2]}"))
     plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
     assert {"haze(beta 0.6)", "haze(beta 1.8)", "rain(density light)", "rain(density 0.2)"} <= {
-        cell.condition_label for cell in plan.cells
+        cell.condition.label for cell in plan.cells
     }
     file.write_text(TOY.replace(line, "- motion: {length: 9, angle: {between: [0, 180]}}"))
     make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))

@@ -30,7 +30,7 @@ def plan(file: Path, plugin: Path = PLUGIN) -> Plan:
 
 
 def key(file: Path, condition: str = "jpeg@7", method: str = "damp") -> str:
-    return next(c.key for c in plan(file).cells if (c.condition_label, c.method_label) == (condition, method))
+    return next(c.key for c in plan(file).cells if (c.condition.label, c.method.label) == (condition, method))
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: P
 def test_train_seeds_multiply_trained_methods_only(toy: Suite) -> None:
     changes = ("[direct, median3, damp]", "[direct, arcnn]"), ("tables:", "    train_seeds: [0, 1]\ntables:")
     cells: tuple[Cell, ...] = plan(toy(*changes)).cells
-    seeds = {(cell.method_label, cell.train_seed) for cell in cells}
+    seeds = {(cell.method.label, cell.train_seed) for cell in cells}
     assert seeds == {("direct", 0), ("arcnn", 0), ("arcnn", 1)}
     changes = ("[direct, median3, damp]", "[direct, {arcnn: {train_seeds: [2, 5]}}, dncnn]"), changes[1]
-    seeds = {(cell.method_label, cell.train_seed) for cell in plan(toy(*changes)).cells}
+    seeds = {(cell.method.label, cell.train_seed) for cell in plan(toy(*changes)).cells}
     assert seeds == {("direct", 0), ("arcnn", 2), ("arcnn", 5), ("dncnn", 0), ("dncnn", 1)}

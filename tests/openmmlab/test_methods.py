@@ -69,7 +69,7 @@ def test_every_method_runs_or_says_why_not(task: str, tmp_path: Path, monkeypatc
         ],
     }
     results = qbench.run(suite, out=tmp_path / "run", device="cpu")
-    cells = {(cell.method, cell.condition): cell for cell in results.info.cells}
+    cells = {(r.cell.method.label, r.cell.condition.label): r for r in results.info.cells}
     assert {method for method, _ in cells} == {*others, *weights}
     for method in ("direct", "arcnn", "dncnn-small", "afd", "finetune"):
         assert [cells[method, condition].status for condition in ("clean", "jpeg@10")] == ["done", "done"]

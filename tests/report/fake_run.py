@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodItem, MetricItem, Shard, Source
 from qbench.runs.cost_record import EfficiencyRecord
-from qbench.runs.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo, Status
+from qbench.runs.run_info import CellResult, RunInfo, Status
 from qbench.runs.store import shard_file, write_records
 from qbench.storage.files import write_text
 from qbench.suite.published import Shown
+from qbench.suite.schema import Control, ViewSpec
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 
@@ -25,15 +28,29 @@ def axis_of(condition: str) -> tuple[str, float] | None:
     return ("times", float(condition[7:])) if condition.startswith("rejpeg×") else None
 
 
+def source(samples: int, *shards: str, classes: tuple[str, ...] = ()) -> Source:
+    """Of shards of equal size."""
+    size = samples // len(shards)
+    parts = tuple(Shard(start=i * size, stop=i * size + size, name=name) for i, name in enumerate(shards))
+    dataset = DatasetItem(name="data", label="data", own_label="data")
+    return Source(dataset=dataset, samples=samples, shards=parts, classes=classes)
+
+
+def condition_of(label: str) -> ConditionItem:
+    """`jpeg@10`, `rejpeg×3` and `fog/4`, with the name before the sign."""
+    name = re.split("[@×/]", label)[0]
+    return ConditionItem(name=name, label=label, family=name, axis=axis_of(label))
+
+
 class FakeRun:
     """Collects cells; `write` makes a run directory with two shards a cell."""
 
     def __init__(self, samples: int, *, tables: Sequence[str] = TABLES, title: str = "A fake run") -> None:
         self.samples, self.tables, self.title = samples, tuple(tables), title
-        self.cells: list[CellInfo] = []
+        self.cells: list[CellResult] = []
         self.columns: dict[str, dict[str, object]] = {}
         self.efficiency: list[EfficiencyRecord] = []
-        self.controls: list[ControlInfo] = []
+        self.controls: list[Control] = []
         self.published: list[Shown] = []
 
     def cell(
@@ -55,10 +72,15 @@ class FakeRun:
         """`hits`: 1 where the sample is right; `bad` and `unlabelled`: indices of such samples."""
         key = f"{len(self.cells):04x}abcd"
         self.cells.append(
-            CellInfo(
-                key=key, task="classification", dataset=dataset, source=0, view="crop 8", condition=condition,
-                axis=axis_of(condition), model=model, method=method, site="none", oracle=oracle, train_seed=train_seed,
-                samples=self.samples, status=status, reason=reason,
+            CellResult(
+                cell=Cell(
+                    key=key, task="classification", source=0, view=ViewSpec(resize=None, crop=8), cost=None,
+                    dataset=DatasetItem(name=dataset, label=dataset, own_label=dataset), samples=self.samples,
+                    condition=condition_of(condition), model=Item(name=model, label=model), train_seed=train_seed,
+                    method=MethodItem(name=method, label=method, site="none", oracle=oracle),
+                    metrics=(MetricItem(name="top1"),),
+                ),
+                status=status, reason=reason,
             )
         )  # fmt: skip
         if hits is not None:
@@ -69,7 +91,8 @@ class FakeRun:
     def cost(self, method: str, median: float, extra: int = 0, *, model: str = "net") -> None:
         self.efficiency.append(
             EfficiencyRecord(
-                model=model, method=method, parameters_extra=extra, parameters_total=1_000_000 + extra,
+                model=Item(name=model, label=model), method=MethodItem(name=method, label=method, site="none"),
+                parameters_extra=extra, parameters_total=1_000_000 + extra,
                 macs_extra=extra * 1000, macs_total=10**9 + extra * 1000, median_ms=median,
                 iqr_ms=(median * 0.9, median * 1.2), repeats=30, threads=1, device="a processor", size=(8, 8),
             )
@@ -78,7 +101,7 @@ class FakeRun:
     def info(self) -> RunInfo:
         return RunInfo(
             suite="fake", title=self.title, version=3, seed=7, command="qbench run fake.yaml", tables=self.tables,
-            sources=(SourceInfo(samples=self.samples, shards=("a", "b")),), cells=tuple(self.cells),
+            sources=(source(self.samples, "a", "b"),), cells=tuple(self.cells),
             controls=tuple(self.controls), published=tuple(self.published),
             costs=tuple(f"{index}.json" for index in range(len(self.efficiency))),
             environment={"torch": "2.13.0", "threads": 1, "libraries": {"pillow": "12.0", "numpy": "2.4"}},

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fake_run import condition_of, source
 
 import qbench
+from qbench.compute.cell import Cell, DatasetItem, Item, MethodItem, MetricItem
 from qbench.report.build import render, report
 from qbench.report.render.text import grid
 from qbench.report.source import Loaded
-from qbench.runs.run_info import CellInfo, MetricInfo, RunInfo, SourceInfo
+from qbench.runs.run_info import CellResult, RunInfo
 from qbench.stats.bootstrap import resamples
+from qbench.suite.schema import ViewSpec
 from qbench.tasks.segmentation.metrics import MeanIoU
 
 NAMES = ("road", "sky", "cat", "dog")
@@ -18,13 +21,14 @@ SAMPLES = 6
 
 
 def cell(method, condition, key, *, status="done", reason="", metrics=("miou",), oracle=False, seed=0):
-    axis = ("quality", float(condition[5:])) if condition.startswith("jpeg@") else None
-    axis = ("severity", float(condition[-1])) if "/" in condition else axis
-    return CellInfo(
-        key=key, task="segmentation", dataset="streets", source=0, view="whole", condition=condition, axis=axis,
-        model="net", method=method, site="none", oracle=oracle, train_seed=seed, samples=SAMPLES, status=status,
-        reason=reason, metrics=tuple(MetricInfo(name=name) for name in metrics),
+    found = Cell(
+        key=key, task="segmentation", dataset=DatasetItem(name="streets", label="streets", own_label="streets"),
+        source=0, view=ViewSpec(resize=None, crop=None), condition=condition_of(condition), samples=SAMPLES,
+        model=Item(name="net", label="net"), train_seed=seed, cost=None,
+        method=MethodItem(name=method, label=method, site="none", oracle=oracle),
+        metrics=tuple(MetricItem(name=name) for name in metrics),
     )  # fmt: skip
+    return CellResult(cell=found, status=status, reason=reason)
 
 
 def counts(seed, classes=4, absent=(3,)):
@@ -41,7 +45,7 @@ def counts(seed, classes=4, absent=(3,)):
 def made(cells, records, names=NAMES, tables=("accuracy-by-class",)):
     info = RunInfo(
         suite="fake", title="", version=1, seed=5, command="qbench run fake.yaml", tables=tables,
-        sources=(SourceInfo(samples=SAMPLES, shards=("a",), classes=names),), cells=tuple(cells), environment={},
+        sources=(source(SAMPLES, "a", classes=names),), cells=tuple(cells), environment={},
     )  # fmt: skip
     return report(Loaded(info, {f"{key}/0": each for key, each in records.items()}, ()))
 

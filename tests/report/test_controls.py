@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from qbench.report.build import build, render, report
 from qbench.report.source import load
-from qbench.runs.run_info import ControlInfo
+from qbench.suite.schema import Control
 from tests.conftest import ROOT
 
 SAMPLES = 200
@@ -41,7 +41,7 @@ def run():
 
 
 def against(made, path, control, *methods):
-    made.controls.append(ControlInfo(control=control, methods=methods))
+    made.controls.append(Control(control=control, methods=methods))
     report = build(made.write(path))
     return next(table for table in report.tables if table.name == "against-control"), report
 
@@ -121,8 +121,8 @@ def test_no_controls_no_table(run, tmp_path):
 def test_scores_that_are_no_means_have_the_interval_that_gains_have():
     """The committed records of segmentation: mIoU has the basic bootstrap in one table as in the other."""
     loaded = load(ROOT / "reports" / "segmentation")
-    cells = tuple(cell for cell in loaded.info.cells if cell.condition.startswith(("clean", "jpeg")))
-    controls = (ControlInfo(control="direct", methods=("afd",)),)
+    cells = tuple(result for result in loaded.info.cells if result.cell.condition.label.startswith(("clean", "jpeg")))
+    controls = (Control(control="direct", methods=("afd",)),)
     info = loaded.info.model_copy(update={"cells": cells, "controls": controls})
     tables = {table.name: table for table in report(replace(loaded, info=info)).tables}
     averages = {group.heading: row(group, "afd")["average"] for group in tables["against-control"].groups}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from fake_run import FakeRun
 
+from qbench.compute.cell import MetricItem
 from qbench.registry import metric
 from qbench.report.leaderboard import Column, Group, Row, Table, Value
 from qbench.report.render import picture
 from qbench.report.score import Draws, Scored, point, relative
 from qbench.report.source import load
-from qbench.runs.run_info import MetricInfo
 from qbench.tasks.classification.metrics import Top1
 from qbench.tasks.detection.metrics import rpc
 
@@ -29,8 +29,8 @@ def test_families_count_alike_whatever_their_severities(tmp_path):
     for condition, count in share.items():
         fake.cell("direct", condition, (np.arange(100) < count).astype(int))
     loaded = load(fake.write(tmp_path))
-    scored = Scored(MetricInfo(name="share-for-rpc"))
-    points = {cell.condition: point(scored, [cell], loaded.records) for cell in loaded.info.cells}
+    scored = Scored(MetricItem(name="share-for-rpc"))
+    points = {cell.cell.condition.label: point(scored, [cell], loaded.records) for cell in loaded.info.cells}
     families = {"fog": [points[f"fog/{i}"] for i in (1, 2, 3)], "snow": [points["snow/1"]]}
     value = relative(points["clean"], families, Draws(0, "data"))
     assert value.value == pytest.approx((0.4 + 0.7) / 2 / 0.8)
@@ -56,7 +56,7 @@ def test_a_metric_without_it_has_none(tmp_path):
     fake.cell("direct", "clean", np.ones(10, int))
     loaded = load(fake.write(tmp_path))
     (cell,) = loaded.info.cells
-    one = point(Scored(MetricInfo(name="top1")), [cell], loaded.records)
+    one = point(Scored(MetricItem(name="top1")), [cell], loaded.records)
     assert relative(one, {"clean": [one]}, Draws(0, "data")).value is None
 
 
@@ -64,7 +64,7 @@ def test_resamples_of_a_point_are_drawn_once(tmp_path, monkeypatch):
     fake = FakeRun(10)
     fake.cell("direct", "clean", np.arange(10) % 2)
     loaded = load(fake.write(tmp_path))
-    one = point(Scored(MetricInfo(name="top1")), list(loaded.info.cells), loaded.records)
+    one = point(Scored(MetricItem(name="top1")), list(loaded.info.cells), loaded.records)
     first = one.bootstrap(Draws(0, "data"), one.counts)
     assert one.bootstrap(Draws(0, "data"), one.counts) is first
     assert one.bootstrap(Draws(1, "data"), one.counts) is not first

@@ -59,8 +59,8 @@ def test_an_export_keeps_every_record(run, tmp_path):
     export(load(run, whole=True), tmp_path / "export")
     info, frame = load(run).info, pd.read_parquet(tmp_path / "export" / "records.parquet")
     assert list(frame.columns) == ["cell", *COLUMNS]
-    for index, cell in enumerate(info.cells):
-        files = sorted((run / "records").rglob(f"{cell.key}/*.parquet"))
+    for index, result in enumerate(info.cells):
+        files = sorted((run / "records").rglob(f"{result.cell.key}/*.parquet"))
         if files:
             stored = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)[list(COLUMNS)]
             kept = frame[frame["cell"] == index].drop(columns="cell").reset_index(drop=True)
@@ -137,7 +137,7 @@ def test_damaged_exports_and_efficiency_are_refused(run, tmp_path):
 def test_costs_of_methods_that_left_the_suite_are_not_shown(run):
     left = (run / "efficiency" / "1.json").read_text().replace("better", "gone")
     (run / "efficiency" / "2.json").write_text(left)
-    assert [record.method for record in load(run).efficiency] == ["better", "direct"]
+    assert [record.method.label for record in load(run).efficiency] == ["better", "direct"]
 
 
 def test_verb_prints_writes_exports_and_checks(run, tmp_path, cli):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from torch import nn
 from torchvision.models import squeezenet1_1
 
+from qbench.compute.cell import Item, MethodItem
 from qbench.runs import measure as measure_module
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.measure import count_macs, count_parameters, latencies, measure
@@ -88,7 +89,9 @@ def test_measure_restores_threads_and_makes_records():
     paths = [(small, [small]), (lambda x: small(x) + large(x).mean(), [small, large])]
     direct, helped = measure(paths, (8, 8), "cpu", threads=1, repeats=3)
     assert torch.get_num_threads() == before
-    record = helped.record("net", "helper", direct, "a processor", site="image")
+    record = helped.record(
+        Item(name="net", label="net"), MethodItem(name="helper", label="helper", site="image"), direct, "a processor"
+    )
     assert (record.parameters_extra, record.parameters_total) == (8 * 28, 8 * 28 + 16)
     assert record.direct_ms == direct.median_ms
     assert record.macs_extra == conv_macs(large, 6, 6)

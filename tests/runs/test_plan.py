@@ -74,7 +74,7 @@ def test_datasets_that_were_fanned_out_are_told_apart(toy: Suite, dataset: str, 
 
 def test_conditions_of_one_given_label_are_told_apart_and_others_keep_theirs(toy: Suite) -> None:
     cells = plan(toy(("quality: [25, 7]", "quality: [25, 7], label: file"))).cells
-    labels = list(dict.fromkeys(cell.condition_label for cell in cells))
+    labels = list(dict.fromkeys(cell.condition.label for cell in cells))
     assert labels == ["clean", "file (quality 25)", "file (quality 7)", "rejpeg×2", "rejpeg×3"]
 
 

@@ -36,8 +36,8 @@ def run(file: Path, out: Path, workers: int = 1, **options: object) -> RunInfo:
 
 
 def records(out: Path, info: RunInfo) -> dict[tuple[str, str], pd.DataFrame]:
-    done = [cell for cell in info.cells if cell.status == "done"]
-    return {(cell.condition, cell.method): store.read_cell(out, info, cell) for cell in done}
+    done = [result.cell for result in info.cells if result.status == "done"]
+    return {(cell.condition.label, cell.method.label): store.read_cell(out, info, cell) for cell in done}
 
 
 def files(out: Path) -> dict[Path, int]:
@@ -124,7 +124,7 @@ def test_adding_a_method_computes_only_its_own_files(toy: Suite, tmp_path: Path)
     after = files(tmp_path / "a")
     assert before.items() <= after.items()
     added = {file.parent.name for file in after.keys() - before.keys()}
-    assert added == {cell.key for cell in info.cells if cell.method == "median3"}
+    assert added == {result.cell.key for result in info.cells if result.cell.method.label == "median3"}
 
 
 def test_a_stored_run_computes_nothing(toy: Suite, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_limit_takes_the_first_samples_and_shares_whole_shards(toy: Suite, tmp_p
     run(toy(), tmp_path / "a", limit=9)
     before = files(tmp_path / "a")
     info = run(toy(), tmp_path / "a")
-    assert {cell.samples for cell in info.cells} == {10}
+    assert {result.cell.samples for result in info.cells} == {10}
     assert before.items() <= files(tmp_path / "a").items()
     lengths = {len(frame) for frame in records(tmp_path / "a", info).values()}
     assert lengths == {10}
@@ -157,13 +157,13 @@ def test_a_file_cut_short_is_not_taken_for_a_result(toy: Suite, tmp_path: Path, 
 
 def test_a_failing_method_leaves_the_others_alone(toy: Suite, tmp_path: Path) -> None:
     info = run(toy(("[direct, median3, damp]", "[direct, broken, nowhere]")), tmp_path / "a")
-    by_method = {cell.method: cell for cell in info.cells}
+    by_method = {result.cell.method.label: result for result in info.cells}
     assert {method: cell.status for method, cell in by_method.items()} == {
         "direct": "done", "broken": "failed", "nowhere": "n/a",
     }  # fmt: skip
     assert "out of luck" in by_method["broken"].reason
     assert "D9" in by_method["nowhere"].reason
-    trace = (tmp_path / "a" / "errors" / f"{by_method['broken'].key}.txt").read_text()
+    trace = (tmp_path / "a" / "errors" / f"{by_method['broken'].cell.key}.txt").read_text()
     assert "RuntimeError: out of luck" in trace
 
 
@@ -254,4 +254,4 @@ def test_a_dataset_is_listed_once_for_the_plan_and_once_for_all_shards(
 
 def test_a_method_may_measure_with_gradients_while_it_is_set_up(toy: Suite, tmp_path: Path) -> None:
     info = run(toy(("[direct, median3, damp]", "[direct, measured]")), tmp_path / "a")
-    assert {cell.method: cell.status for cell in info.cells} == {"direct": "done", "measured": "done"}
+    assert {result.cell.method.label: result.status for result in info.cells} == {"direct": "done", "measured": "done"}

@@ -12,32 +12,33 @@ from qbench.report.score import Draws, Point, Scored, point
 from qbench.report.source import Loaded
 from qbench.report.tables.layouts import CLEAN
 from qbench.report.tables.scores import DASH, GAINS, Notes, group_key, missing
-from qbench.runs.run_info import CellInfo, ControlInfo
+from qbench.runs.run_info import CellResult
 from qbench.stats.bootstrap import Flags, Numbers, means
 from qbench.stats.seeds import over_seeds, pairs
+from qbench.suite.schema import Control
 
 NAME = "against-control"
 
 
 def against_controls(loaded: Loaded) -> list[Table]:
     """A table for each metric of each task, a group for each control, model and dataset; none without controls."""
-    wanted = dict.fromkeys((cell.task, metric) for cell in loaded.info.cells for metric in cell.metrics)
+    wanted = dict.fromkeys((result.cell.task, metric) for result in loaded.info.cells for metric in result.cell.metrics)
     made = [_table(loaded, task, Scored(metric)) for task, metric in wanted] if loaded.info.controls else []
     return [table for table in made if table.groups]
 
 
 def _table(loaded: Loaded, task: str, scored: Scored) -> Table:
-    cells = [cell for cell in loaded.info.cells if cell.task == task and scored.info in cell.metrics]
+    cells = [result for result in loaded.info.cells if result.cell.task == task and scored.info in result.cell.metrics]
     notes = Notes()
     groups = []
     for place in dict.fromkeys(map(group_key, cells)):
-        here = [cell for cell in cells if group_key(cell) == place]
+        here = [result for result in cells if group_key(result) == place]
         sheet = _Sheet(scored, loaded, here, notes)
         of = {"task": place[0], "dataset": place[1], "view": place[2], "model": place[3]}
         groups += [
             sheet.group({**of, "family": f"against {control.control}"}, control)
             for control in loaded.info.controls
-            if any(cell.method == control.control for cell in here)
+            if any(result.cell.method.label == control.control for result in here)
         ]
     title = f"{scored.title}: differences from a control"
     return Table(NAME, title, tuple(groups), tuple(notes.texts), _remarks(scored), "", scored.name, scored.title)
@@ -60,16 +61,23 @@ class _Sheet:
 
     scored: Scored
     loaded: Loaded
-    cells: Sequence[CellInfo]
+    cells: Sequence[CellResult]
     notes: Notes
 
     @property
     def conditions(self) -> list[str]:
-        found = list(dict.fromkeys(cell.condition for cell in self.cells))
-        return sorted(found, key=lambda name: name != CLEAN)
+        found = sorted(self.cells, key=lambda result: result.cell.condition.family != CLEAN)
+        return list(dict.fromkeys(result.cell.condition.label for result in found))
 
-    def group(self, of: Mapping[str, str], control: ControlInfo) -> Group:
-        others = dict.fromkeys(cell.method for cell in self.cells if cell.method != control.control)
+    @property
+    def degraded(self) -> list[str]:
+        degraded = {r.cell.condition.label for r in self.cells if r.cell.condition.family != CLEAN}
+        return [name for name in self.conditions if name in degraded]
+
+    def group(self, of: Mapping[str, str], control: Control) -> Group:
+        others = dict.fromkeys(
+            result.cell.method.label for result in self.cells if result.cell.method.label != control.control
+        )
         methods = [name for name in others if not control.methods or name in control.methods]
         unit, better = GAINS[self.scored.unit], self.scored.metric.higher_is_better
         heads = [Column(name, name, unit, better) for name in [*self.conditions, "average"]]
@@ -79,7 +87,7 @@ class _Sheet:
     def _row(self, method: str, control: str) -> Row:
         own, other = self._done(method), self._done(control)
         chosen = pairs(list(own), list(other)) if own and other else ()
-        oracle = next(cell.oracle for cell in self.cells if cell.method == method)
+        oracle = next(result.cell.method.oracle for result in self.cells if result.cell.method.label == method)
         if not chosen:
             return Row(method, oracle, (*self._reasons(method, control), DASH, DASH))
         found = {}
@@ -87,33 +95,32 @@ class _Sheet:
             sides = [own[seed][name] for seed in dict.fromkeys(one for one, _ in chosen)]
             against = [other[seed][name] for seed in dict.fromkeys(two for _, two in chosen)]
             found[name] = self._difference(sides, against)
-        degraded = [name for name in self.conditions if name != CLEAN]
         values = [self._value([found[name]]) for name in self.conditions]
-        average = self._value([found[name] for name in degraded]) if degraded else DASH
+        average = self._value([found[name] for name in self.degraded]) if self.degraded else DASH
         return Row(method, oracle, (*values, average, Value(float(len(chosen)))))
 
-    def _done(self, method: str) -> dict[int, dict[str, CellInfo]]:
+    def _done(self, method: str) -> dict[int, dict[str, CellResult]]:
         """By train_seed and condition, the trainings that are done under every condition."""
-        found: dict[int, dict[str, CellInfo]] = {}
-        for cell in self.cells:
-            if cell.method == method and cell.status == "done":
-                found.setdefault(cell.train_seed, {})[cell.condition] = cell
+        found: dict[int, dict[str, CellResult]] = {}
+        for result in self.cells:
+            if result.cell.method.label == method and result.status == "done":
+                found.setdefault(result.cell.train_seed, {})[result.cell.condition.label] = result
         return {seed: cells for seed, cells in found.items() if len(cells) == len(self.conditions)}
 
     def _reasons(self, *methods: str) -> list[Value]:
         """In place of numbers, why one of the two sides is not there."""
-        sides = [[cell for cell in self.cells if cell.method == name] for name in methods]
+        sides = [[result for result in self.cells if result.cell.method.label == name] for name in methods]
         told = [[missing(side, condition, self.notes) for side in sides] for condition in self.conditions]
         return [next((value for value in values if value != DASH), DASH) for values in told]
 
-    def _difference(self, own: Sequence[CellInfo], other: Sequence[CellInfo]) -> _Difference | None:
+    def _difference(self, own: Sequence[CellResult], other: Sequence[CellResult]) -> _Difference | None:
         """None where no sample counts on both sides."""
         one, two = (point(self.scored, cells, self.loaded.records) for cells in (own, other))
         both = one.counts & two.counts
         if not both.any():
             return None
         whole = both.astype(np.float64)
-        draws = Draws(self.loaded.info.seed, own[0].dataset)
+        draws = Draws(self.loaded.info.seed, own[0].cell.dataset.own_label)
         bad = max(one.bad, two.bad)
         return _Difference(one.under(whole) - two.under(whole), _drawn(one, two, both, draws), int(both.sum()), bad)
 

@@ -25,10 +25,10 @@ def efficiency(records: Sequence[EfficiencyRecord], methods: Sequence[str]) -> T
     if not records:
         return Table(NAME, TITLE, (), empty="No efficiency was measured in this run.")
     groups = []
-    for model in dict.fromkeys(record.model for record in records):
-        here = sorted((r for r in records if r.model == model), key=lambda r: _position(r.method, methods))
-        direct = next((r.median_ms for r in here if r.method == DIRECT), None)
-        rows = [Row(record.method, record.oracle, _values(record, direct)) for record in here]
+    for model in dict.fromkeys(record.model.label for record in records):
+        here = sorted((r for r in records if r.model.label == model), key=lambda r: _position(r.method.label, methods))
+        direct = next((r.median_ms for r in here if r.method.name == DIRECT), None)
+        rows = [Row(record.method.label, record.method.oracle, _values(record, direct)) for record in here]
         size = " × ".join(map(str, here[0].size))
         groups.append(Group({"model": model, "size": f"{size} px"}, COLUMNS, marked(rows, COLUMNS, (DIRECT,))))
     return Table(NAME, TITLE, tuple(groups), remarks=_remarks(records))

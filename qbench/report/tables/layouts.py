@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qbench.report.source import Loaded
-from qbench.runs.run_info import CellInfo
+from qbench.runs.run_info import CellResult
 from qbench.tasks.score import readable
 
 CLEAN = "clean"
+"""The family of pictures that nothing was done to."""
 
 
-def family(condition: str) -> str:
-    """`jpeg` of `jpeg@10`, `fog (parity)` of `fog/3 (parity)`: conditions that belong on one axis."""
-    return re.sub(r"[@×/]-?[\d.]+", "", condition) if "→" not in condition else condition
-
-
-def _condition(cell: CellInfo) -> str:
-    return cell.condition
+def _condition(result: CellResult) -> str:
+    return result.cell.condition.label
 
 
 @dataclass(frozen=True)
@@ -30,9 +25,9 @@ class Layout:
 
     name: str
     by: str
-    shows: Callable[[CellInfo], bool]
-    heading: Callable[[CellInfo], str]
-    column: Callable[[CellInfo], str] = _condition
+    shows: Callable[[CellResult], bool]
+    heading: Callable[[CellResult], str]
+    column: Callable[[CellResult], str] = _condition
     """Conditions of one column are averaged; one condition a column by default."""
     descending: bool = False
     split: bool = True
@@ -43,20 +38,29 @@ class Layout:
     """Whether the axis is the measured rate."""
 
 
-def _on(axis: str) -> Callable[[CellInfo], bool]:
-    return lambda cell: cell.axis is not None and cell.axis[0] == axis
+def _on(axis: str) -> Callable[[CellResult], bool]:
+    def on_axis(result: CellResult) -> bool:
+        at = result.cell.condition.axis
+        return at is not None and at[0] == axis
+
+    return on_axis
 
 
-def _degraded(cell: CellInfo) -> bool:
-    return cell.condition != CLEAN
+def _degraded(result: CellResult) -> bool:
+    return result.cell.condition.family != CLEAN
 
 
-def _number(cell: CellInfo) -> str:
-    return f"{cell.axis[1]:g}" if cell.axis else cell.condition
+def source_and_condition(result: CellResult) -> tuple[int, str]:
+    return result.cell.source, result.cell.condition.label
 
 
-def _corruption(cell: CellInfo) -> str:
-    return family(cell.condition)
+def _number(result: CellResult) -> str:
+    condition = result.cell.condition
+    return f"{condition.axis[1]:g}" if condition.axis else condition.label
+
+
+def _corruption(result: CellResult) -> str:
+    return result.cell.condition.family
 
 
 BY_CONDITION, BY_RATE = "accuracy-by-condition", "accuracy-by-rate"
@@ -89,22 +93,22 @@ LAYOUTS = {
 def layout(name: str, loaded: Loaded) -> Layout:
     """The layout of that name; by rate, of those that have one; by condition, of clean where nothing else is."""
     found = LAYOUTS[name]
-    if name == BY_CONDITION and not any(_degraded(cell) for cell in loaded.info.cells):
-        return replace(found, shows=lambda cell: True)
+    if name == BY_CONDITION and not any(_degraded(result) for result in loaded.info.cells):
+        return replace(found, shows=lambda _: True)
     if not found.rates:
         return found
     rates = rates_of(loaded)
-    return replace(found, shows=lambda cell: cell.condition != CLEAN and (cell.source, cell.condition) in rates)
+    return replace(found, shows=lambda result: _degraded(result) and source_and_condition(result) in rates)
 
 
 def rates_of(loaded: Loaded) -> dict[tuple[int, str], float]:
     """Mean bits per pixel of a source under a condition, where its samples were files; all cells of it agree."""
     found: dict[tuple[int, str], float] = {}
-    for cell in loaded.info.cells:
-        records = loaded.records.get(cell.place)
-        if records is None or (cell.source, cell.condition) in found:
+    for result in loaded.info.cells:
+        records = loaded.records.get(result.cell.place)
+        if records is None or source_and_condition(result) in found:
             continue
         rates = np.asarray(records["bpp"], dtype=np.float64)[readable(records)]
         if len(rates) and np.isfinite(rates).all():
-            found[cell.source, cell.condition] = float(rates.mean())
+            found[source_and_condition(result)] = float(rates.mean())
     return found

@@ -11,7 +11,7 @@ from qbench.report.source import Loaded
 from qbench.report.tables.layouts import CLEAN
 from qbench.report.tables.scores import DASH, DIRECT, Notes, group_key, missing
 from qbench.runs.cost_record import EfficiencyRecord
-from qbench.runs.run_info import CellInfo
+from qbench.runs.run_info import CellResult
 from qbench.suite.published import Costs, Figures, Shown
 
 METRIC = "top1"
@@ -24,13 +24,13 @@ def published(loaded: Loaded) -> list[Table]:
 
 def _scores(shown: Shown, loaded: Loaded) -> Table:
     notes = Notes()
-    scored = [cell for cell in loaded.info.cells if any(metric.name == METRIC for metric in cell.metrics)]
+    scored = [result for result in loaded.info.cells if any(metric.name == METRIC for metric in result.cell.metrics)]
     groups = []
     for model in dict.fromkeys(row.model for row in shown.table.rows):
-        places = dict.fromkeys(group_key(cell) for cell in scored if cell.model == model)
+        places = dict.fromkeys(group_key(result) for result in scored if result.cell.model.label == model)
         for place in places or [("classification", "", "", model, 0)]:
             of = {"task": place[0], "dataset": place[1], "view": place[2], "model": place[3]}
-            sheet = _Sheet(shown, loaded, [cell for cell in scored if group_key(cell) == place], notes)
+            sheet = _Sheet(shown, loaded, [result for result in scored if group_key(result) == place], notes)
             groups.append(sheet.group(of, model))
     return Table(shown.name, _title(shown), tuple(groups), tuple(notes.texts), _remarks(shown), "", METRIC)
 
@@ -56,7 +56,7 @@ class _Sheet:
 
     shown: Shown
     loaded: Loaded
-    cells: Sequence[CellInfo]
+    cells: Sequence[CellResult]
     notes: Notes
 
     def group(self, of: Mapping[str, str], model: str) -> Group:
@@ -65,25 +65,27 @@ class _Sheet:
         names = [row.condition for row in rows] + (["average"] if len(degraded) > 1 else [])
         heads = [head for name in names for head in _pair(name, "percent", "percent printed")]
         theirs = list(self.shown.table.methods.values())
-        methods = dict.fromkeys([*theirs, *(cell.method for cell in self.cells)])
+        methods = dict.fromkeys([*theirs, *(result.cell.method.label for result in self.cells)])
         printed = next((each.values for each in self.shown.table.averages if each.model == model), None)
+        oracle = dict.fromkeys(methods, False)
+        oracle |= {result.cell.method.label: result.cell.method.oracle for result in self.cells}
         made = []
         for method in methods:
             place = theirs.index(method) if method in theirs else None
             paper = _paper(rows, printed, place)[: len(names)]
             values = [value for pair in zip(self._ours(method, names), paper, strict=True) for value in pair]
-            made.append(Row(method, any(c.oracle for c in self.cells if c.method == method), tuple(values)))
+            made.append(Row(method, oracle[method], tuple(values)))
         return Group(of, tuple(heads), tuple(made))
 
     def _ours(self, method: str, names: Sequence[str]) -> list[Value]:
         points: dict[str, Point] = {}
-        own = [cell for cell in self.cells if cell.method == method]
+        own = [result for result in self.cells if result.cell.method.label == method]
         for name in names:
-            here = [cell for cell in own if cell.condition == name]
-            if here and all(cell.status == "done" for cell in here):
-                scored = Scored(next(metric for metric in here[0].metrics if metric.name == METRIC))
+            here = [result for result in own if result.cell.condition.label == name]
+            if here and all(result.status == "done" for result in here):
+                scored = Scored(next(metric for metric in here[0].cell.metrics if metric.name == METRIC))
                 points[name] = point(scored, here, self.loaded.records)
-        draws = Draws(self.loaded.info.seed, own[0].dataset if own else "")
+        draws = Draws(self.loaded.info.seed, own[0].cell.dataset.own_label if own else "")
         degraded = [name for name in names if name not in {CLEAN, "average"}]
         found = []
         for name in names:
@@ -116,8 +118,8 @@ def _costs(shown: Shown, loaded: Loaded) -> Table:
         Column("phone CPU", "phone CPU, ms, published", "ms"), Column("phone GPU", "phone GPU, ms, published", "ms"),
     )  # fmt: skip
     groups = []
-    for model in dict.fromkeys(record.model for record in loaded.efficiency) or [""]:
-        own = {record.method: record for record in loaded.efficiency if record.model == model}
+    for model in dict.fromkeys(record.model.label for record in loaded.efficiency) or [""]:
+        own = {record.method.label: record for record in loaded.efficiency if record.model.label == model}
         listed = [row for row in shown.table.costs if not model or row.model in {"", model}]
         known = {row.method for row in listed}
         rows = [_cost(row.model or row.method, row, own.get(row.method)) for row in listed]
@@ -132,11 +134,11 @@ def _costs(shown: Shown, loaded: Loaded) -> Table:
 def _cost(name: str, paper: Costs | None, ours: EfficiencyRecord | None) -> Row:
     own, theirs = [DASH, DASH], [DASH, DASH, DASH, DASH]
     if ours is not None:
-        alone = ours.method == DIRECT
+        alone = ours.method.name == DIRECT
         counts = (ours.parameters_total, ours.macs_total) if alone else (ours.parameters_extra, ours.macs_extra)
         own = [Value(float(count)) for count in counts]
     if paper is not None:
         printed = (paper.parameters * 1e6, paper.macs * 1e9, paper.cpu_ms, paper.gpu_ms)
         theirs = [DASH if number is None else Value(number) for number in printed]
     values = (own[0], theirs[0], own[1], theirs[1], *theirs[2:])
-    return Row(name, ours is not None and ours.oracle, values)
+    return Row(name, ours is not None and ours.method.oracle, values)

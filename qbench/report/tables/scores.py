@@ -9,8 +9,8 @@ from qbench.report.leaderboard import Column, Group, Row, Table, Unit, Value
 from qbench.report.marks import marked
 from qbench.report.score import Draws, Point, Scored, average, gain, point, relative, single
 from qbench.report.source import Loaded, Records
-from qbench.report.tables.layouts import CLEAN, Layout, family, rates_of
-from qbench.runs.run_info import CellInfo
+from qbench.report.tables.layouts import CLEAN, Layout, rates_of, source_and_condition
+from qbench.runs.run_info import CellResult
 
 DIRECT = "direct"
 STATUS_SHOWN = ("failed", "n/a", "pending")
@@ -33,8 +33,8 @@ class Notes:
 
 def accuracy(layout: Layout, loaded: Loaded) -> list[Table]:
     """The tables of one layout, one for each metric of each task; without any cell one that says so."""
-    shown = [cell for cell in loaded.info.cells if layout.shows(cell)]
-    wanted = dict.fromkeys((cell.task, metric) for cell in shown for metric in cell.metrics)
+    shown = [result for result in loaded.info.cells if layout.shows(result)]
+    wanted = dict.fromkeys((result.cell.task, metric) for result in shown for metric in result.cell.metrics)
     if not wanted:
         title = f"Scores by {layout.by}"
         return [Table(layout.name, title, (), empty=f"No cell of this run belongs in {layout.name}.")]
@@ -42,28 +42,31 @@ def accuracy(layout: Layout, loaded: Loaded) -> list[Table]:
 
 
 def _table(layout: Layout, loaded: Loaded, task: str, scored: Scored) -> Table:
-    cells = [cell for cell in loaded.info.cells if cell.task == task and scored.info in cell.metrics]
+    cells = [result for result in loaded.info.cells if result.cell.task == task and scored.info in result.cell.metrics]
     notes = Notes()
     rates = rates_of(loaded) if layout.rates else {}
     groups = []
-    for key in dict.fromkeys(group_key(cell) for cell in cells if layout.shows(cell)):
-        here = [cell for cell in cells if group_key(cell) == key]
-        families = dict.fromkeys(family(cell.condition) for cell in here if layout.shows(cell))
+    for key in dict.fromkeys(group_key(result) for result in cells if layout.shows(result)):
+        here = [result for result in cells if group_key(result) == key]
+        families = dict.fromkeys(result.cell.condition.family for result in here if layout.shows(result))
         for one in families if layout.split else [""]:
-            shown = [c for c in here if layout.shows(c) and (not one or family(c.condition) == one)]
-            clean = [c for c in here if c.condition == CLEAN]
+            shown = [c for c in here if layout.shows(c) and (not one or c.cell.condition.family == one)]
+            clean = [c for c in here if c.cell.condition.family == CLEAN]
             of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
             of["family"] = one if layout.split and len(families) > 1 else ""
-            sheet = _Sheet(layout, scored, loaded.records, Draws(loaded.info.seed, shown[0].dataset), notes, rates)
-            groups.append(sheet.group(of, [*clean, *(c for c in shown if c.condition != CLEAN)]))
+            sheet = _Sheet(
+                layout, scored, loaded.records, Draws(loaded.info.seed, shown[0].cell.dataset.own_label), notes, rates
+            )
+            groups.append(sheet.group(of, [*clean, *(c for c in shown if c.cell.condition.family != CLEAN)]))
     title = f"{scored.title} by {layout.by}"
     return Table(
         layout.name, title, tuple(groups), tuple(notes.texts), _remarks(groups, scored), "", scored.name, scored.title
     )
 
 
-def group_key(cell: CellInfo) -> tuple[str, str, str, str, int]:
-    return cell.task, cell.dataset, cell.view, cell.model, cell.source
+def group_key(result: CellResult) -> tuple[str, str, str, str, int]:
+    cell = result.cell
+    return cell.task, cell.dataset.label, cell.view.label, cell.model.label, cell.source
 
 
 @dataclass(frozen=True)
@@ -77,58 +80,68 @@ class _Sheet:
     notes: Notes
     rates: Mapping[tuple[int, str], float]
 
-    def group(self, of: Mapping[str, str], cells: Sequence[CellInfo]) -> Group:
-        degraded = {cell.condition: cell for cell in cells if cell.condition != CLEAN}
+    def group(self, of: Mapping[str, str], cells: Sequence[CellResult]) -> Group:
+        degraded = {result.cell.condition.label: result for result in cells if result.cell.condition.family != CLEAN}
         if self.layout.sort:
             sign = -1 if self.layout.descending else 1
             degraded = dict(sorted(degraded.items(), key=lambda item: sign * _place(item[1], self.rates)))
         columns: dict[str, list[str]] = {}
-        for name, cell in degraded.items():
-            columns.setdefault(self.layout.column(cell), []).append(name)
+        for name, result in degraded.items():
+            columns.setdefault(self.layout.column(result), []).append(name)
         unit, better = self.scored.unit, self.scored.metric.higher_is_better
+        clean = next((r.cell.condition.label for r in cells if r.cell.condition.family == CLEAN), CLEAN)
         heads = (
-            Column(CLEAN, CLEAN, unit, better),
+            Column(clean, clean, unit, better),
             *(self._head(name, degraded[names[0]]) for name, names in columns.items()),
             *(self._summary_heads() if degraded else ()),
             Column("n", "n", "count"),
         )
-        methods = list(dict.fromkeys(cell.method for cell in cells))
-        rows_of = {method: [cell for cell in cells if cell.method == method] for method in methods}
-        names = [CLEAN, *(name for column in columns.values() for name in column)]
+        methods = list(dict.fromkeys(result.cell.method.label for result in cells))
+        rows_of = {method: [result for result in cells if result.cell.method.label == method] for method in methods}
+        names = [clean, *(name for column in columns.values() for name in column)]
         points_of = {method: self._points(rows_of[method], names) for method in methods}
-        rows = [self._row(method, rows_of[method], list(columns.values()), points_of) for method in methods]
+        direct = next((points_of[r.cell.method.label] for r in cells if r.cell.method.name == DIRECT), {})
+        rows = [
+            self._row(rows_of[method], [[clean], *columns.values()], points_of[method], direct) for method in methods
+        ]
         return Group(of, heads, marked(rows, heads))
 
-    def _head(self, name: str, cell: CellInfo) -> Column:
+    def _head(self, name: str, result: CellResult) -> Column:
         unit, better = self.scored.unit, self.scored.metric.higher_is_better
         if not self.layout.rates:
-            return Column(name, self.layout.heading(cell), unit, better)
-        rate = self.rates[cell.source, cell.condition]
-        heading = f"{self.layout.heading(cell)}: {rate:.2f} bpp"
-        return Column(name, heading, unit, better, rate, family(cell.condition))
+            return Column(name, self.layout.heading(result), unit, better)
+        rate = self.rates[source_and_condition(result)]
+        heading = f"{self.layout.heading(result)}: {rate:.2f} bpp"
+        return Column(name, heading, unit, better, rate, result.cell.condition.family)
 
-    def _points(self, cells: Sequence[CellInfo], conditions: Sequence[str]) -> dict[str, Point]:
+    def _points(self, cells: Sequence[CellResult], conditions: Sequence[str]) -> dict[str, Point]:
         found = {}
         for condition in conditions:
-            here = [cell for cell in cells if cell.condition == condition]
-            if here and all(cell.status == "done" for cell in here):
+            here = [result for result in cells if result.cell.condition.label == condition]
+            if here and all(result.status == "done" for result in here):
                 found[condition] = point(self.scored, here, self.records)
         return found
 
     def _row(
         self,
-        method: str,
-        cells: Sequence[CellInfo],
+        cells: Sequence[CellResult],
         columns: Sequence[Sequence[str]],
-        points_of: Mapping[str, Mapping[str, Point]],
+        points: Mapping[str, Point],
+        direct: Mapping[str, Point],
     ) -> Row:
-        degraded = [name for column in columns for name in column]
-        points, direct = points_of[method], points_of.get(DIRECT, {})
-        values = [self._cell(column, points, cells) for column in ([CLEAN], *columns)]
+        """The row of one method; the first column is clean."""
+        method = cells[0].cell.method
+        degraded = {
+            result.cell.condition.label: result.cell.condition.family
+            for result in cells
+            if result.cell.condition.family != CLEAN
+        }
+        degraded = {name: degraded.get(name, "") for column in columns[1:] for name in column}
+        values = [self._cell(column, points, cells) for column in columns]
         if degraded:
-            values += self._summary(method, degraded, points, direct)
-        values.append(_denominator(list(points.values()), max(cell.samples for cell in cells)))
-        return Row(method, cells[0].oracle, tuple(values))
+            values += self._summary(points, columns[0][0], degraded, direct if method.name != DIRECT else {})
+        values.append(_denominator(list(points.values()), max(result.cell.samples for result in cells)))
+        return Row(method.label, method.oracle, tuple(values))
 
     def _summary_heads(self) -> list[Column]:
         unit, better = self.scored.unit, self.scored.metric.higher_is_better
@@ -136,32 +149,32 @@ class _Sheet:
         return [*found, Column("rpc", "rPC", "percent", True)] if self._has_relative else found
 
     def _summary(
-        self, method: str, degraded: Sequence[str], points: Mapping[str, Point], direct: Mapping[str, Point]
+        self, points: Mapping[str, Point], clean: str, degraded: Mapping[str, str], direct: Mapping[str, Point]
     ) -> list[Value]:
-        """Average, gain and, where the metric has one, relative performance over the degraded conditions."""
+        """Average, gain and, where the metric has one, relative performance over the degraded conditions, which are
+        given with their families."""
         whole = [points[name] for name in degraded if name in points]
         complete = len(whole) == len(degraded)
-        compared = complete and method != DIRECT and all(name in direct for name in degraded)
+        compared = complete and all(name in direct for name in degraded)
         found = [
             average(whole, self.draws) if complete else DASH,
             gain(whole, [direct[name] for name in degraded], self.draws) if compared else DASH,
         ]
         if self._has_relative:
-            found.append(self._relative(points) if complete and CLEAN in points else DASH)
+            found.append(self._relative(points, clean, degraded) if complete and clean in points else DASH)
         return found
 
     @property
     def _has_relative(self) -> bool:
         return hasattr(self.scored.metric, "relative")
 
-    def _relative(self, points: Mapping[str, Point]) -> Value:
+    def _relative(self, points: Mapping[str, Point], clean: str, degraded: Mapping[str, str]) -> Value:
         families: dict[str, list[Point]] = {}
-        for name, one in points.items():
-            if name != CLEAN:
-                families.setdefault(family(name), []).append(one)
-        return relative(points[CLEAN], families, self.draws)
+        for name, family in degraded.items():
+            families.setdefault(family, []).append(points[name])
+        return relative(points[clean], families, self.draws)
 
-    def _cell(self, conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellInfo]) -> Value:
+    def _cell(self, conditions: Sequence[str], points: Mapping[str, Point], cells: Sequence[CellResult]) -> Value:
         """One condition's score, or the mean over those of a column; the first one that is missing says why."""
         absent = [name for name in conditions if name not in points]
         if absent:
@@ -170,20 +183,21 @@ class _Sheet:
         return single(here[0], self.draws) if len(here) == 1 else average(here, self.draws)
 
 
-def _place(cell: CellInfo, rates: Mapping[tuple[int, str], float]) -> float:
+def _place(result: CellResult, rates: Mapping[tuple[int, str], float]) -> float:
     """Where a condition stands on its table's axis."""
     if rates:
-        return rates[cell.source, cell.condition]
-    return cell.axis[1] if cell.axis else 0.0
+        return rates[source_and_condition(result)]
+    axis = result.cell.condition.axis
+    return axis[1] if axis else 0.0
 
 
-def missing(cells: Sequence[CellInfo], condition: str, notes: Notes) -> Value:
+def missing(cells: Sequence[CellResult], condition: str, notes: Notes) -> Value:
     """Why there is no number: the worst status of the cells under a condition, with its reason as a footnote."""
-    here = [cell for cell in cells if cell.condition == condition and cell.status != "done"]
+    here = [result for result in cells if result.cell.condition.label == condition and result.status != "done"]
     if not here:
         return DASH
-    worst = min(here, key=lambda cell: STATUS_SHOWN.index(cell.status))
-    text = f"{worst.method} on {worst.model}: {worst.reason}"
+    worst = min(here, key=lambda result: STATUS_SHOWN.index(result.status))
+    text = f"{worst.cell.method.label} on {worst.cell.model.label}: {worst.reason}"
     return Value(None, missing=worst.status, note=notes.number(text) if worst.reason else None)
 
 
