@@ -166,9 +166,9 @@ def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] 
     return _register("condition", name, {"libraries": tuple(libraries), "whole": tuple(whole)})
 
 
-def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
+def metric(name: str, *, task: str) -> Callable[[T], T]:
     """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
-    return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
+    return _register("metric", name, {"task": task})
 
 
 def task(name: str) -> Callable[[T], T]:
