@@ -173,9 +173,9 @@ def condition(
     return _register("condition", name, version, {"libraries": tuple(libraries), "whole": tuple(whole)})
 
 
-def metric(name: str, *, task: str, higher_is_better: bool = True, version: str | None = None) -> Callable[[T], T]:
+def metric(name: str, *, task: str, version: str | None = None) -> Callable[[T], T]:
     """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
-    return _register("metric", name, version, {"task": task, "higher_is_better": higher_is_better})
+    return _register("metric", name, version, {"task": task})
 
 
 def task(name: str, *, version: str | None = None) -> Callable[[T], T]:

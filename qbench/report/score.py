@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from qbench import registry
 from qbench.compute.cell import MetricItem
+from qbench.registry.create import create
 from qbench.report.leaderboard import Unit, Value
 from qbench.report.source import Records
 from qbench.runs.run_info import CellResult
@@ -21,14 +21,10 @@ from qbench.tasks.score import Metric, readable
 
 
 def metric_of(info: MetricItem) -> Metric:
-    """The metric of that name; one whose name ends in `:*` is made of the rest of the name, one with a label reads the
-    label's column."""
-    entry = registry.get("metric", info.name)
-    found: Any = entry.target(info.name.split(":", 1)[1]) if entry.name.endswith(":*") else entry.target
-    if info.label and hasattr(found, "labelled"):
-        found = (found() if isinstance(found, type) else found).labelled(info.label)
-    chosen: Metric = found
-    return chosen
+    """The metric of that name; one with a label reads the label's column."""
+    metric: Any = create("metric", info)
+    labelled: Metric = metric.labelled(info.label) if info.label and hasattr(metric, "labelled") else metric
+    return labelled
 
 
 @dataclass(frozen=True)

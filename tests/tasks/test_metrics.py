@@ -85,7 +85,7 @@ def test_registered_with_direction_and_range(case):
     for name, higher in {"top1": True, "top5": True, "nll": False, "ece": False}.items():
         entry = registry.get("metric", name)
         low, high = entry.target.range
-        assert entry.facts["higher_is_better"] is entry.target.higher_is_better is higher
+        assert entry.target.higher_is_better is higher
         assert low <= entry.target.statistic(case[0], np.ones(200)) <= high
 
 

@@ -166,7 +166,7 @@ def test_metrics_are_registered_with_direction_range_and_title() -> None:
     assert tuple(sorted(directions)) == tuple(sorted(Restoration.metrics))
     for name, higher in directions.items():
         entry = registry.get("metric", name)
-        assert entry.facts["higher_is_better"] is entry.target.higher_is_better is higher
+        assert entry.target.higher_is_better is higher
         assert entry.facts["task"] == "restoration"
         assert entry.target.columns == (name,)
         assert entry.target.title

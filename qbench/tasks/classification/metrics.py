@@ -63,7 +63,7 @@ class Top5:
         return weighted_mean(Top5.per_sample(records), scored(records), weights)
 
 
-@metric("nll", task="classification", higher_is_better=False)
+@metric("nll", task="classification")
 class NegativeLogLikelihood:
     """Mean of minus the logarithm (base e) of the softmax at the target."""
 
@@ -83,7 +83,7 @@ class NegativeLogLikelihood:
         return weighted_mean(NegativeLogLikelihood.per_sample(records), scored(records), weights)
 
 
-@metric("ece", task="classification", higher_is_better=False)
+@metric("ece", task="classification")
 class CalibrationError:
     """Expected calibration error of the predicted label in 15 equal bins of confidence.
 

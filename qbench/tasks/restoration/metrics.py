@@ -106,7 +106,7 @@ class SsimY(PerPicture):
     title = "SSIM-Y"
 
 
-@metric("niqe", task="restoration", higher_is_better=False)
+@metric("niqe", task="restoration")
 @dataclass(frozen=True, config=_CONFIG)
 class Niqe(PerPicture):
     """NIQE with the published pristine model: distance from the statistics of good photographs, no clean one needed.
@@ -126,7 +126,7 @@ class Niqe(PerPicture):
         return {"pristine": SHA256}
 
 
-@metric("niqe-local", task="restoration", higher_is_better=False)
+@metric("niqe-local", task="restoration")
 @dataclass(frozen=True, config=_CONFIG)
 class NiqeLocal(PerPicture):
     """NIQE's distance from a pristine model of other pictures (default: the built-in scenes), which is not NIQE."""
