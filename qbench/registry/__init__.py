@@ -145,7 +145,8 @@ def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] 
 
 
 def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
-    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
+    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`; of
+    restoration, with `measure()` (see `qbench.tasks.restoration.metrics.PictureMetric`)."""
     return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
 
 

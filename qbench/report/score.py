@@ -16,16 +16,17 @@ from qbench.runs.run_info import CellInfo, MetricInfo
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference
+from qbench.tasks.restoration.metrics import MeanOfColumn, column
 from qbench.tasks.score import Metric, readable
 
 
 def metric_of(info: MetricInfo) -> Metric:
-    """The metric of that name; one whose name ends in `:*` is made of the rest of the name, one with a label reads the
-    label's column."""
+    """The metric of that name; one whose name ends in `:*` is made of the rest of the name, one with a measure is the
+    mean of its column."""
     entry = registry.get("metric", info.name)
     found: Any = entry.target(info.name.split(":", 1)[1]) if entry.name.endswith(":*") else entry.target
-    if info.label and hasattr(found, "labelled"):
-        found = (found() if isinstance(found, type) else found).labelled(info.label)
+    if hasattr(found, "measure"):
+        return MeanOfColumn(found, column(info), info.label)
     chosen: Metric = found
     return chosen
 

@@ -6,11 +6,13 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from qbench.compute.cell import Cell, Plan
-from qbench.keys.versions import library_versions
+from qbench.keys.versions import library_versions, plain
+from qbench.registry.named import Named
 from qbench.runs import execute
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellInfo, ControlInfo, RunInfo, SourceInfo
@@ -81,7 +83,7 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
                 "train_seed": cell.train_seed, "samples": plan.sources[cell.source].samples,
                 "status": why[number].status if number in why else "done",
                 "reason": why[number].reason if number in why else "", "weights": cell.weights_sha256,
-                "metrics": [{"name": metric.name, "label": metric.label or ""} for metric in cell.metrics],
+                "metrics": [_metric(metric) for metric in cell.metrics],
             }
         )
         for number, cell in enumerate(plan.cells)
@@ -102,6 +104,10 @@ def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> R
         cells=cells,
         environment=environment(plan),
     )
+
+
+def _metric(metric: Named) -> dict[str, Any]:
+    return {"name": metric.name, "params": plain(metric.params), "label": metric.label or ""}
 
 
 def environment(plan: Plan) -> dict[str, str | int]:

@@ -15,12 +15,16 @@ Status = Literal["pending", "done", "n/a", "failed"]
 
 
 class MetricInfo(BaseModel):
-    """A score that tables show: its name, and the suite's own label of it, which is then its column's name."""
+    """A score that tables show: its name, its parameters, and the suite's own label of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    params: dict[str, Any] = Field(default_factory=dict)
     label: str = ""
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.label))
 
 
 class CellInfo(BaseModel):
