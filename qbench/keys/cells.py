@@ -42,9 +42,10 @@ class Part:
 
 
 def metric_facts(part: Part, document: Document) -> list[Any]:
-    """What decides a metric's numbers. Raises QbenchError with the place in the suite."""
+    """What decides a metric's numbers, its label apart. Raises QbenchError with the place in the suite."""
     own = identity_of(part, document) if hasattr(part.target, "identity") else {}
-    return [part.named.model_dump(), plain(own), *_files_in(part.named.params)]
+    code = [code_of_entry(entry) for entry in entries_of(part)]
+    return [part.named.name, plain(part.named.params), code, plain(own), *_files_in(part.named.params)]
 
 
 def condition_facts(condition: Part) -> list[Any]:

@@ -174,7 +174,8 @@ def condition(
 
 
 def metric(name: str, *, task: str, version: str | None = None) -> Callable[[T], T]:
-    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
+    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`; of
+    restoration, with `measure()` (see `qbench.tasks.restoration.metrics.PictureMetric`)."""
     return _register("metric", name, version, {"task": task})
 
 

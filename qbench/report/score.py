@@ -17,14 +17,17 @@ from qbench.runs.run_info import CellResult
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers, basic, means, percentile, resamples
 from qbench.stats.intervals import wilson
 from qbench.stats.paired import difference
+from qbench.tasks.restoration.metrics import MeanOfColumn, column
 from qbench.tasks.score import Metric, readable
 
 
 def metric_of(info: MetricItem) -> Metric:
-    """The metric of that name; one with a label reads the label's column."""
+    """The metric of that name; one with a measure is the mean of its column."""
     metric: Any = create("metric", info)
-    labelled: Metric = metric.labelled(info.label) if info.label and hasattr(metric, "labelled") else metric
-    return labelled
+    if hasattr(metric, "measure"):
+        return MeanOfColumn(metric, column(info), info.label)
+    chosen: Metric = metric
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
+from qbench.compute.cell import MetricItem
 from qbench.errors import StoreError
 from qbench.runs import run_info
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.runs.store import shard_file
+from qbench.tasks.restoration.metrics import column
 
 Records = Mapping[str, NDArray[Any]]
 """Columns of one cell, one value a sample of the manifest: [samples], [samples, K] of lists that are equally long, and
@@ -63,14 +65,17 @@ def exported_records(task: str) -> str:
 
 def _columns(result: CellResult, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    targets = [registry.get("metric", info.name).target for info in result.cell.metrics]
-    if (
-        whole
-        or any(info.label for info in result.cell.metrics)
-        or not all(hasattr(each, "columns") for each in targets)
-    ):
+    columns = [_columns_of(metric) for metric in result.cell.metrics]
+    if whole or None in columns:
         return None
-    return list(dict.fromkeys([*(name for target in targets for name in target.columns), "error", "bpp"]))
+    return list(dict.fromkeys([*(name for names in columns for name in names or ()), "error", "bpp"]))
+
+
+def _columns_of(info: MetricItem) -> Sequence[str] | None:
+    """The columns that a metric reads; None where it does not say."""
+    target = registry.get("metric", info.name).target
+    columns: Sequence[str] | None = (column(info),) if hasattr(target, "measure") else getattr(target, "columns", None)
+    return columns
 
 
 def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:

@@ -137,9 +137,6 @@ def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch:
         monkeypatch.undo()
 
 
-
-
-
 def test_a_changed_image_or_label_changes_its_shard_only(toy: Suite, tmp_path: Path) -> None:
     from PIL import Image
 

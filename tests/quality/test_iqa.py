@@ -13,7 +13,7 @@ import torch
 
 from qbench.errors import QbenchError
 from qbench.quality import iqa
-from qbench.tasks.restoration.metrics import Pyiqa
+from qbench.tasks.restoration.metrics import MeanOfColumn, Pyiqa
 from tests.quality.pictures import noise, tensor
 
 SETTINGS = """\
@@ -98,7 +98,7 @@ def test_records_are_read_without_the_library(monkeypatch: pytest.MonkeyPatch) -
     assert [Pyiqa(name).higher_is_better for name in ("musiq", "lpips", "topiq_nr", "niqe")] == [
         True, False, True, False,
     ]  # fmt: skip
-    assert Pyiqa("lpips").labelled("perceptual").higher_is_better is False
+    assert MeanOfColumn(Pyiqa("lpips"), "pyiqa:lpips", "perceptual").higher_is_better is False
 
 
 @pytest.mark.skipif(iqa.pyiqa_version() == "none", reason="pyiqa (extra iqa) is not installed")

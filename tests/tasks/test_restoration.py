@@ -21,7 +21,7 @@ from qbench.quality.pictures import levels
 from qbench.quality.pristine import load_pristine, local_file
 from qbench.registry.named import Named
 from qbench.tasks.restoration import Restoration
-from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, Psnr, Pyiqa, Ssim
+from qbench.tasks.restoration.metrics import MeanOfColumn, Niqe, NiqeLocal, Psnr, Pyiqa, Ssim, column
 from qbench.tasks.restoration.predict import bad, score, scoring, target
 from qbench.vocabulary import Boxes, Sample
 from tests.quality.pictures import constant, noise, tensor, waves
@@ -55,29 +55,55 @@ def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
 def test_borders_do_not_count() -> None:
     clean, restored = waves(), waves()
     restored[:4], restored[:, :4], restored[-4:], restored[:, -4:] = 0, 0, 0, 0
-    assert score(tensor(restored), [clean], asked("psnr", crop_border=4))["psnr"] == 100
-    assert score(tensor(restored), [clean], asked("psnr", crop_border=3))["psnr"] < 40
-    assert score(tensor(restored), [clean], asked("psnr"))["psnr"] < 25
+    borders = {border: asked("psnr", crop_border=border) for border in (4, 3, 0)}
+    found = {border: next(iter(score(tensor(restored), [clean], named).values())) for border, named in borders.items()}
+    assert found[4] == 100 > 40 > found[3] > found[0]
     inner = score(tensor(waves()[4:-4, 4:-4]), [noise(0, 88, 120)], asked("ssim"))
     whole = noise(5, 96, 128)
     whole[4:-4, 4:-4] = noise(0, 88, 120)
-    assert score(tensor(waves()), [whole], asked("ssim", crop_border=4))["ssim"] == pytest.approx(inner["ssim"])
+    cut = score(tensor(waves()), [whole], asked("ssim", crop_border=4))
+    assert cut["ssim(crop_border 4)"] == pytest.approx(inner["ssim"])
     for name in ("psnr", "niqe-local"):
         nothing = score(tensor(clean), [clean], asked(name, crop_border=48))
-        assert np.isnan(nothing[name]).all(), "nothing is left: such a picture is left out of the mean"
+        assert np.isnan(nothing[f"{name}(crop_border 48)"]).all(), "of which nothing is left"
 
 
-def test_shown_metrics_are_the_default_and_labels_name_columns() -> None:
+def test_shown_metrics_are_the_default_and_columns_are_named_by_metric_and_parameters() -> None:
     assert tuple(score(tensor(waves()), [waves()])) == Restoration.shown == ("psnr", "ssim")
     twice = [Named(name="psnr"), Named(name="psnr", params={"crop_border": 4}, label="psnr, border 4")]
-    assert tuple(scoring(twice).score(tensor(waves()), [waves()])) == ("psnr", "psnr, border 4")
-    labelled = Psnr(crop_border=4).labelled("psnr, border 4")
-    records = {"psnr, border 4": np.array([30.0, np.nan, 20.0]), "error": ["", "", "broken"]}
-    assert labelled.statistic(records, np.ones(3)) == 30
-    assert labelled.counts(records).tolist() == [True, False, False]
-    assert (labelled.title, labelled.unit, labelled.columns) == ("psnr, border 4", "db", ("psnr, border 4",))
-    with pytest.raises(QbenchError, match="two metrics are called 'psnr'"):
-        scoring([Named(name="psnr"), Named(name="psnr", params={"crop_border": 4})])
+    assert tuple(scoring(twice).score(tensor(waves()), [waves()])) == ("psnr", "psnr(crop_border 4)")
+    both = Named(name="niqe-local", params={"model": "own.npz", "crop_border": 4}, label="local")
+    assert column(both) == "niqe-local(crop_border 4, model own.npz)"
+    assert column(both.model_copy(update={"label": "another"})) == column(both)
+
+
+def test_a_label_is_the_title_alone() -> None:
+    metric = MeanOfColumn(Psnr(crop_border=4), "psnr(crop_border 4)", "psnr, border 4")
+    assert (metric.title, metric.unit, metric.columns) == ("psnr, border 4", "db", ("psnr(crop_border 4)",))
+    assert MeanOfColumn(Psnr, "psnr").title == "PSNR (dB)"
+
+
+def test_a_users_metric_gets_copies_and_answers_with_one_number_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine:
+        higher_is_better, range, needs_clean, crop_border = True, (0.0, 1.0), False, 2
+        answer = staticmethod(lambda restored: restored.zero_().mean(dim=(1, 2, 3)) + restored.shape[-1])
+
+        def measure(self) -> object:
+            return self.answer
+
+    entry = registry.Entry("metric", "mine", Mine, {"task": "restoration"})
+    known = registry.get
+    monkeypatch.setattr(registry, "get", lambda kind, name: entry if name == "mine" else known(kind, name))
+    pictures = [waves(), noise(1, 96, 128)]
+    found = score(tensor(*pictures), pictures, asked("mine", "psnr"))
+    assert found["mine"].tolist() == [124, 124]
+    assert found["psnr"].tolist() == [100, 100], "what one measure writes, another must not see"
+    Mine.answer = staticmethod(lambda restored: restored.mean())
+    with pytest.raises(QbenchError, match=r"'mine' gave values of shape \[\] for 2 pictures; .* one number a picture"):
+        score(tensor(*pictures), pictures, asked("mine"))
+    del Mine.measure
+    with pytest.raises(QbenchError, match=r"'mine' has no `measure\(\)`"):
+        scoring(asked("mine"))
 
 
 def test_target_is_the_clean_picture_moved_through_the_view() -> None:
@@ -112,7 +138,8 @@ def test_outputs_that_are_wrong_say_so() -> None:
 def test_niqe_needs_the_published_model(shared: Path, tmp_path: Path) -> None:
     file = shared / "weights" / "niqe_pristine.npz"
     picture = noise(0, 200, 300)
-    assert score(tensor(picture), [None], asked("niqe", model=file))["niqe"] == pytest.approx(34.751, abs=4e-3)
+    (found,) = score(tensor(picture), [None], asked("niqe", model=file)).values()
+    assert found == pytest.approx(34.751, abs=4e-3)
     with pytest.raises(WeightsError, match="not the published model"):
         scoring(asked("niqe", model=local_file()))
     assert Niqe(model=file).identity() == Niqe().identity()
@@ -132,16 +159,13 @@ def test_metrics_of_pyiqa_go_by_their_mode(monkeypatch: pytest.MonkeyPatch) -> N
 
         return measure
 
-    monkeypatch.setattr("qbench.tasks.restoration.predict.load_metric", load)
+    monkeypatch.setattr("qbench.quality.iqa.load_metric", load)
     pictures = [noise(0), noise(1)]
     found = score(tensor(*pictures), [None, pictures[1]], asked("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
     assert seen == [("lpips", (1, 3, 56, 66), 1.0, True), ("musiq", (2, 3, 56, 66), 1.0, False)]
-    assert np.isnan(found["pyiqa:lpips"]).tolist() == [True, False]
-    assert not np.isnan(found["pyiqa:musiq"]).any()
+    assert np.isnan(found["pyiqa:lpips(crop_border 2)"]).tolist() == [True, False]
+    assert not np.isnan(found["pyiqa:musiq(crop_border 2)"]).any()
     assert (Pyiqa("lpips").higher_is_better, Pyiqa("musiq").higher_is_better) == (False, True)
-    assert Pyiqa("lpips").columns == ("pyiqa:lpips",)
-    records = {"pyiqa:musiq": np.array([1.0, 3.0, np.nan]), "error": ["", "", "broken"]}
-    assert Pyiqa("musiq").statistic(records, np.ones(3)) == 2
 
 
 def test_a_bad_sample_has_the_same_columns() -> None:
@@ -153,12 +177,13 @@ def test_a_bad_sample_has_the_same_columns() -> None:
 
 def test_statistics_are_means_of_what_counts() -> None:
     records = {"psnr": np.array([30.0, 20.0, np.nan, 99.0, 25.0]), "error": ["", "", "", "broken", ""]}
-    assert Psnr.counts(records).tolist() == [True, True, False, False, True]
-    assert Psnr.statistic(records, np.ones(5)) == pytest.approx(25)
+    psnr = MeanOfColumn(Psnr, "psnr")
+    assert psnr.counts(records).tolist() == [True, True, False, False, True]
+    assert psnr.statistic(records, np.ones(5)) == pytest.approx(25)
     weights = np.array([[1, 0, 5, 5, 0], [2, 1, 0, 0, 1], [0, 0, 1, 1, 0]], dtype=float)
-    assert Psnr.statistic(records, weights)[:2] == pytest.approx([30, (60 + 20 + 25) / 4])
-    assert np.isnan(Psnr.statistic(records, weights)[2])
-    assert np.array_equal(Psnr.per_sample(records), records["psnr"], equal_nan=True)
+    assert psnr.statistic(records, weights)[:2] == pytest.approx([30, (60 + 20 + 25) / 4])
+    assert np.isnan(psnr.statistic(records, weights)[2])
+    assert np.array_equal(psnr.per_sample(records), records["psnr"], equal_nan=True)
 
 
 def test_metrics_are_registered_with_direction_range_and_title() -> None:
@@ -168,7 +193,6 @@ def test_metrics_are_registered_with_direction_range_and_title() -> None:
         entry = registry.get("metric", name)
         assert entry.target.higher_is_better is higher
         assert entry.facts["task"] == "restoration"
-        assert entry.target.columns == (name,)
         assert entry.target.title
         assert len(entry.target.range) == 2
     assert registry.get("metric", "pyiqa:musiq").target is Pyiqa

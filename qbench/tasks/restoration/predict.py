@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,56 +11,54 @@ import torch
 from torch import Tensor
 
 from qbench.errors import DataError, QbenchError
-from qbench.quality.iqa import load_metric
-from qbench.quality.iqa import settings as pyiqa_settings
-from qbench.quality.niqe import niqe
-from qbench.quality.pictures import levels, luma, without_border
-from qbench.quality.pristine import load_pristine, local_file, published_file
-from qbench.quality.psnr import psnr
-from qbench.quality.ssim import ssim
+from qbench.quality.pictures import levels, without_border
 from qbench.registry.create import create
 from qbench.registry.named import Named
 from qbench.tasks.outputs import misfit, tensor_of
 from qbench.tasks.restoration import Restoration
-from qbench.tasks.restoration.metrics import Niqe, NiqeLocal, PerPicture, Psnr, PsnrY, Pyiqa, Ssim, SsimY
+from qbench.tasks.restoration.metrics import column
 from qbench.tasks.score import Numbers
 from qbench.vocabulary import Image, Sample
 
 if TYPE_CHECKING:
     from qbench.data.views import View
 
-Beside = Callable[[Tensor, Tensor], Tensor]
-"""Restored and clean levels [B, 3, H, W] to [B]."""
-Alone = Callable[[Tensor], Tensor]
-"""Restored levels [B, 3, H, W] to [B]."""
-
-
 NEEDS = "pictures [B, 3, H, W]"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One column of the records."""
+    """One column of the records, and what computes it (see `PictureMetric.measure`)."""
 
     column: str
     crop_border: int
-    beside: Beside | None = None
-    alone: Alone | None = None
+    needs_clean: bool
+    compute: Callable[..., Tensor]
 
     def of(self, restored: Tensor, targets: Sequence[Image | None]) -> Numbers:
         """[B]; NaN where the measure needs a clean picture and there is none, and where the border is the picture."""
+        scores = np.full(len(restored), np.nan)
         if min(restored.shape[-2:]) <= 2 * self.crop_border:
-            return np.full(len(restored), np.nan)
+            return scores
         restored = without_border(restored, self.crop_border)
-        if self.alone is not None:
-            return np.asarray(self.alone(restored).cpu(), dtype=np.float64)
-        found = np.full(len(restored), np.nan)
+        if not self.needs_clean:
+            return self._numbers(restored)
         known = {i: clean for i, clean in enumerate(targets) if clean is not None}
-        if known and self.beside is not None:
+        if known:
             stacked = torch.from_numpy(np.stack(list(known.values()))).to(restored.device)
             clean = without_border(stacked.permute(0, 3, 1, 2).to(restored), self.crop_border)
-            found[list(known)] = self.beside(restored[list(known)], clean).cpu().numpy()
-        return found
+            scores[list(known)] = self._numbers(restored[list(known)], clean)
+        return scores
+
+    def _numbers(self, *pictures: Tensor) -> Numbers:
+        """[B]. The measure gets copies, for it may be a user's own."""
+        numbers = torch.as_tensor(self.compute(*(each.clone() for each in pictures)))
+        if numbers.shape != (len(pictures[0]),):
+            raise QbenchError(
+                f"the metric {self.column!r} gave values of shape {list(numbers.shape)} for {len(pictures[0])} "
+                "pictures; its measure gives one number a picture"
+            )
+        return np.asarray(numbers.detach().cpu(), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class Scoring:
         if sizes - {tuple(output.shape[-2:])}:
             size = "x".join(map(str, output.shape[-2:]))
             raise QbenchError(f"the model gives pictures of {size} pixels for clean ones of {sorted(sizes)}")
-        if not sizes and all(measure.beside for measure in self.measures):
+        if not sizes and all(measure.needs_clean for measure in self.measures):
             raise DataError(
                 "the dataset knows no clean pictures; ask for metrics that need none: niqe, niqe-local, pyiqa:musiq"
             )
@@ -108,18 +105,12 @@ def target(sample: Sample, viewed: Image, view: View) -> Image | None:
     return view.apply(clean) if clean.size else None
 
 
-def scoring(asked: Sequence[Named] = ()) -> Scoring:
-    """What computes the metrics asked for (default: those that tables show), one column each.
+def scoring(metrics: Sequence[Named] = ()) -> Scoring:
+    """What computes these metrics (default: those that tables show), one column each.
 
-    Raises WeightsError where a pristine model is missing, QbenchError where pyiqa or its metric is, and for two columns
-    of one name."""
-    wanted = asked or [Named(name=name) for name in Restoration.shown]
-    measures = tuple(_measure(named) for named in wanted)
-    columns = [measure.column for measure in measures]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise QbenchError(f"two metrics are called {column!r}; give one of them a `label`")
-    return Scoring(measures)
+    Raises WeightsError where a pristine model is missing, QbenchError where pyiqa or its metric is, and for a metric
+    without a measure."""
+    return Scoring(tuple(map(_measure, metrics or [Named(name=name) for name in Restoration.shown])))
 
 
 def score(output: Tensor, targets: Sequence[Image | None], metrics: Sequence[Named] = ()) -> Mapping[str, Any]:
@@ -134,34 +125,7 @@ def bad(count: int, metrics: Sequence[Named] = ()) -> Mapping[str, Any]:
 
 def _measure(named: Named) -> Measure:
     metric = create("metric", named)
-    column = named.label or named.name
-    if isinstance(metric, Pyiqa):
-        return _of_pyiqa(metric, column)
-    if isinstance(metric, Niqe | NiqeLocal):
-        file = published_file(metric.model) if isinstance(metric, Niqe) else local_file(metric.model)
-        return Measure(column, metric.crop_border, alone=partial(niqe, pristine=load_pristine(file)))
-    if isinstance(metric, PerPicture) and type(metric) in _BESIDE:
-        return Measure(column, metric.crop_border, beside=_BESIDE[type(metric)])
-    raise QbenchError(f"metric {named.name!r} is no measure of pictures that restoration can compute")
-
-
-def _of_pyiqa(metric: Pyiqa, column: str) -> Measure:
-    if pyiqa_settings(metric.name)["metric_mode"] == "NR":
-        return Measure(column, metric.crop_border, alone=lambda pictures: _by_pyiqa(metric.name, pictures, None))
-    return Measure(column, metric.crop_border, beside=lambda pictures, clean: _by_pyiqa(metric.name, pictures, clean))
-
-
-def _by_pyiqa(name: str, pictures: Tensor, clean: Tensor | None) -> Tensor:
-    beside = None if clean is None else clean.float() / 255
-    return load_metric(name, str(pictures.device))(pictures.float() / 255, beside)
-
-
-def _psnr_y(restored: Tensor, clean: Tensor) -> Tensor:
-    return psnr(luma(restored), luma(clean))
-
-
-def _ssim_y(restored: Tensor, clean: Tensor) -> Tensor:
-    return ssim(luma(restored), luma(clean))
-
-
-_BESIDE: Mapping[type[PerPicture], Beside] = {Psnr: psnr, PsnrY: _psnr_y, Ssim: ssim, SsimY: _ssim_y}
+    if not hasattr(metric, "measure"):
+        raise QbenchError(f"the metric {named.name!r} has no `measure()`, which restoration computes its numbers with")
+    border = int(getattr(metric, "crop_border", 0))
+    return Measure(column(named), border, bool(getattr(metric, "needs_clean", True)), metric.measure())
