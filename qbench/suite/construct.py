@@ -46,21 +46,25 @@ def construct(entry: Entry, named: Named, path: KeyPath, document: Document) -> 
     reserved = RESERVED if entry.facts.get("trained") else ()
     params = {key: value for key, value in named.params.items() if key not in reserved}
     first = _rest(entry, named, document.place(at))
-    own = list(inspect.signature(entry.target).parameters)[len(first) :]
+    options = entry.facts.get("options")
+    own = list(inspect.signature(options or entry.target).parameters)[len(first) :]
     known = [key for key in own if entry.kind != "method" or key not in RESERVED] + [*reserved, "label"]
     for key in params:
         if key not in known:
             raise SuiteError(_no_parameter(entry, named, key, known), place=document.place((*at, key)))
     try:
-        made = prepared(entry, params) if entry.kind == "condition" else entry.target(*first, **params)
+        if entry.kind == "condition":
+            made = prepared(entry, params)
+        else:
+            made = options(**params) if options else entry.target(*first, **params)
     except ValidationError as error:
-        raise explain(error, document, at=at, kind=entry.target, known=known) from None
+        raise explain(error, document, at=at, kind=options or entry.target, known=known) from None
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{entry.kind} {named.name!r}: {error}", place=document.place(at)) from None
     except QbenchError as error:
         raise type(error)(error.message, place=error.place or document.place(at)) from None
     check_kinds(params, made, document, at=at)
-    return made
+    return entry.target(made) if options else made
 
 
 def _rest(entry: Entry, named: Named, place: Place | None) -> list[str]:
