@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from qbench.data.scenes import scene
-from qbench.methods.afd import Choice
+from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
@@ -48,7 +48,7 @@ def write_pictures(root: Path, scale: Scale) -> None:
 def write_weights(root: Path, scale: Scale) -> dict[str, Path]:
     """Drawn weights of the restorers and of AFD, by method."""
     networks: dict[str, torch.nn.Module] = {name: empty(name, deployed=True) for name in scale.restorers}
-    networks["afd"] = Afd(Choice().shape(SITE_CHANNELS), Geometry(SITE_CHANNELS, 2, 0.5), "deployed")
+    networks["afd"] = Afd(AfdOptions(), Geometry(SITE_CHANNELS, 2, 0.5), "deployed")
     files = {name: root / f"{name}.safetensors" for name in networks}
     for name, network in networks.items():
         initialise(network, 0)

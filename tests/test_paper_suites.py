@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from qbench.cards.lookup import card_path, load_card, trained_dir
 from qbench.cli.app import app
-from qbench.methods.afd import Choice
+from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.cut import Geometry
 from qbench.report.build import build
@@ -165,8 +165,8 @@ def test_what_the_paper_leaves_open_has_recipes() -> None:
 def afd_weights(recipe: str, model: str = "torchvision:resnet50") -> None:
     """Untrained weights of a recipe where a training would leave them."""
     network = load_card(card_path("afd")).recipes[recipe].network
-    choice = Choice(**{key: value for key, value in network.items() if key != "standardise"})
-    net = Afd(choice.shape(WIDTHS[model][choice.site]), Geometry(1, 2.0, 0.5), "deployed")
+    choice = AfdOptions(**{key: value for key, value in network.items() if key != "standardise"})
+    net = Afd(choice, Geometry(WIDTHS[model][choice.site], 2.0, 0.5), "deployed")
     file = trained_dir() / f"afd-{recipe}-s0.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(net.state_dict(), file, choice.metadata())

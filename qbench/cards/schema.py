@@ -5,53 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from qbench.errors import nearest
+from qbench.errors import QbenchError, nearest
+from qbench.registry import get
 from qbench.registry.named import NamedItem
 
-TERMS: Mapping[str, tuple[str, ...]] = {
-    "restorer": ("l1", "mse"),
-    "osr": ("smooth_l1", "perceptual"),
-    "afd": ("feature", "kl", "deeper", "gate", "l1", "mse"),
-    "finetune": ("ce", "kl", "heat", "box", "own", "l1", "mse"),
-    "classifier": ("ce", "mask"),
-    "segmenter": ("ce",),
-    "detector": ("heat", "box", "own"),
-    "quality": ("contrast",),
-    "quac": ("ce", "kl", "deeper", "heat", "box", "own", "l1", "mse"),
-    "quarf": ("ce", "kl", "deeper", "heat", "box", "own", "l1", "mse", "importance"),
-    "qdmr": (
-        "l1", "perceptual", "codebook", "semantic", "transfer", "hinge", "commitment", "commitment-target",
-        "align-source", "align-target",
-    ),
-}  # fmt: skip
-"""The loss terms that each kind of recipe knows."""
-NETWORK: Mapping[str, tuple[str, ...]] = {
-    "restorer": ("residual", "norms", "passing"),
-    "osr": (
-        "plan", "block_bias", "restorer_residual", "plain", "channels", "hidden", "phase_act", "gate_pool",
-        "otf_residual", "phase", "amplitude", "output", "translation", "restorer_init", "freeze_restorer",
-    ),
-    "afd": ("site", "plan", "guide", "gate", "base", "nonnegative", "fde", "backbone", "form", "standardise"),
-    "finetune": ("smoothing", "freeze"),
-    "classifier": ("smoothing",),
-    "segmenter": ("freeze",),
-    "detector": ("freeze",),
-    "quality": (),
-    "quac": (
-        "placement", "sites", "how", "activation", "quality", "norm", "start", "reduction", "zeroed", "train",
-        "scaled", "smoothing", "quality_weights", "quality_width",
-    ),
-    "quarf": (
-        "sites", "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "quality",
-        "noisy", "zeroed", "train", "smoothing", "quality_weights",
-    ),
-    "qdmr": ("plan", "codebook", "residual", "standardised", "perception", "start", "encoder", "generated"),
-}  # fmt: skip
-"""The keys of `network` that each kind of recipe knows."""
-WITHOUT_MODEL = ("restorer", "quality", "qdmr")
-"""Kinds of recipes that train a network of their own."""
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -127,7 +86,7 @@ class StageSpec(_Part):
     batch: int = Field(ge=1)
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Positive
-    part: Literal["vqgan", "base", "uda"] | None = Field(default=None, description="Of qdmr: what is trained.")
+    part: str | None = Field(default=None, description="What is trained, for kinds of several networks: of qdmr.")
     schedule: Literal["constant", "cosine", "step", "milestones"] = Field(
         default="constant", description="cosine: to zero over the stage; step: lr / 5 from the middle on."
     )
@@ -160,12 +119,10 @@ class Budget(_Part):
 class RecipeSpec(_Part):
     """How to train one method for one kind of cell."""
 
-    kind: Literal[
-        "restorer", "osr", "afd", "finetune", "classifier", "segmenter", "detector", "quality", "quac", "quarf", "qdmr"
-    ]
+    kind: str = Field(description="How it is trained: `qbench list recipes` shows the kinds.")
     serves: Serves = Serves()
     model: NamedItem | None = Field(default=None, description="As in a suite; None at the image site.")
-    network: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's network.")
+    network: dict[str, Any] = Field(default_factory=dict, description="Options of the kind.")
     data: dict[str, Role] = Field(description="`source`, and `validation` where there is one.")
     crop: CropView
     degradation: tuple[MixPart, ...] = Field(min_length=1)
@@ -181,47 +138,38 @@ class RecipeSpec(_Part):
     def shipped(self) -> tuple[WeightsRef, ...]:
         return self.weights if isinstance(self.weights, tuple) else (self.weights,) if self.weights else ()
 
+    @field_validator("kind")
+    @classmethod
+    def _registered(cls, kind: str) -> str:
+        try:
+            get("recipe", kind)
+        except QbenchError as error:
+            raise ValueError(f"`kind`: {error.message}") from None
+        return kind
+
     @model_validator(mode="after")
     def _consistent(self) -> RecipeSpec:
-        _known("loss term", self.loss, TERMS[self.kind])
-        _known("key of `network`", self.network, NETWORK[self.kind])
-        unpaired = ("target",) if self.kind == "qdmr" else ()
-        _known("data role", self.data, ("source", "validation", *unpaired))
-        if any(role.skip or role.degradation for name, role in self.data.items() if name != "target"):
+        kind = get("recipe", self.kind).facts
+        _check_names("loss term", self.loss, kind["terms"])
+        _check_names("data role", self.data, ("source", "validation", *kind["roles"]))
+        if any(role.skip or role.degradation for name, role in self.data.items() if name not in kind["roles"]):
             raise ValueError("only the data role `target` has `skip` and `degradation` of its own")
         if "source" not in self.data:
             raise ValueError("`data` needs the role `source`")
-        wanted = "perceptual" in self.loss if self.kind == "osr" else self.kind not in WITHOUT_MODEL
-        if (self.model is not None) != wanted:
-            raise ValueError(f"such a {self.kind} recipe {'needs a' if wanted else 'takes no'} `model`")
-        if self.kind == "osr" and "perceptual" in self.loss and not self.loss["perceptual"].sites:
-            raise ValueError("the loss `perceptual` needs the layers to compare in `sites`")
-        if "mask" in self.loss and len(self.loss["mask"].sites) != 1:
-            raise ValueError("the loss `mask` needs one layer in `sites`")
-        if self.kind == "qdmr":
-            self._staged()
+        if kind["model"] is not None and (self.model is not None) != kind["model"]:
+            raise ValueError(f"such a {self.kind} recipe {'needs a' if kind['model'] else 'takes no'} `model`")
+        if kind["check"] is not None:
+            kind["check"](self)
         return self
-
-    def _staged(self) -> None:
-        parts = [stage.part for stage in self.stages]
-        if tuple(parts) not in {("base",), ("vqgan", "base"), ("vqgan", "uda"), ("vqgan", "base", "uda")}:
-            raise ValueError("the stages' `part` are base; vqgan, base; vqgan, uda; or vqgan, base, uda")
-        if "vqgan" in parts and "target" not in self.data:
-            raise ValueError("the stages vqgan and uda need the data role `target`")
-        if "vqgan" not in parts and self.network.get("codebook", True):
-            raise ValueError("the codebook is learned in a stage with `part: vqgan`; or set `codebook: false`")
-        if self.crop.scale != (1.0, 1.0):
-            raise ValueError("aberrations have a size in pixels: crops of qdmr are taken at scale [1, 1]")
 
     @property
     def planes(self) -> tuple[str, ...]:
         """What of a scene is cropped along with its picture; samples with masks bring those by themselves."""
-        if "heat" in self.loss or "box" in self.loss:
-            return "mask", "instances"
-        return ("mask",) if self.kind == "segmenter" or "mask" in self.loss else ()
+        needed = get("recipe", self.kind).facts["planes"]
+        return tuple(dict.fromkeys(plane for term in self.loss for plane in needed.get(term, ())))
 
 
-def _known(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def _check_names(what: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
             raise ValueError(f"unknown {what} {name!r}{nearest(name, known)}; known: {' '.join(known)}")

@@ -8,7 +8,7 @@ import typer
 
 from qbench.cli.options import Plugin
 
-PLURALS = ("methods", "models", "datasets", "conditions", "metrics", "tasks")
+PLURALS = ("methods", "models", "datasets", "conditions", "metrics", "tasks", "recipes")
 
 
 def list_names(

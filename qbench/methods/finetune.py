@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from qbench.methods.weights import given_weights
+from qbench.methods.weights import weights_for
 from qbench.registry import method
 from qbench.vocabulary import Setup
 
@@ -26,7 +26,7 @@ class Finetune:
     weights: Path | None = None
 
     def setup(self, setup: Setup) -> None:
-        self._file = given_weights("finetune", self.weights, setup)
+        self._file = weights_for("finetune", self.weights, setup)
 
     def adapt(self, model: LoadedModel) -> LoadedModel:
         """The same architecture with the fine-tuned state. Raises WeightsError for a file that does not fit."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from qbench.methods.weights import given_weights
+from qbench.methods.weights import weights_for
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
@@ -31,7 +31,7 @@ class _Restorer:
         from qbench.models.restoration.plain_networks import empty
 
         network = empty(self.name, deployed=True)
-        load_weights(network, given_weights(self.name, self.weights, setup))
+        load_weights(network, weights_for(self.name, self.weights, setup))
         self.network: nn.Module = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(self, images: Tensor, context: Context) -> Tensor:

@@ -8,9 +8,9 @@ from qbench.errors import NotApplicable
 from qbench.vocabulary import Setup
 
 
-def given_weights(method: str, own: Path | None, setup: Setup) -> Path:
-    """The file named in the suite, or the one that the card leads to. Raises NotApplicable where there is neither."""
-    found = own or setup.weights
-    if found is None:
+def weights_for(method: str, given: Path | None, setup: Setup) -> Path:
+    """The file given to the method, else the one of the suite or its card. Raises NotApplicable where there is none."""
+    file = given or setup.weights
+    if file is None:
         raise NotApplicable(f"{method} has no weights for this model and data; `qbench train {method}` makes them")
-    return found
+    return file

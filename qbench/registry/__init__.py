@@ -14,6 +14,7 @@ from qbench.registry.entries import (
     metric,
     model,
     names,
+    recipe,
     task,
 )
 from qbench.registry.plugins import load_file, load_plugins, reaches_workers
@@ -35,5 +36,6 @@ __all__ = [
     "model",
     "names",
     "reaches_workers",
+    "recipe",
     "task",
 ]

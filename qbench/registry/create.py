@@ -35,10 +35,10 @@ def own_params(kind: Kind, named: Spec) -> dict[str, Any]:
 def call(entry: Entry, params: Mapping[str, Any], *first: str) -> Any:
     """What the entry's class makes of the parameters. Raises ValidationError also for a value of another kind, such as
     `true` for a number."""
-    target = entry.target(*first, **params)
-    for path, text in misfits(params, target):
+    made = entry.declares(*first, **params)
+    for path, text in misfits(params, made):
         raise located(text, *path)
-    return target
+    return made if entry.declares is entry.target else entry.target(made)
 
 
 def maker(kind: Kind) -> Callable[[Maker], Maker]:

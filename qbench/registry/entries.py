@@ -18,8 +18,8 @@ from uuid import uuid4
 from qbench.errors import QbenchError, SuiteError, closest, nearest
 from qbench.registry.importing import importing
 
-Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
-KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
+Kind = Literal["task", "dataset", "condition", "model", "method", "metric", "recipe"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Site = Literal["none", "image", "feature", "model"]
 SITES: tuple[Site, ...] = get_args(Site)
 BUILTIN = (
@@ -71,6 +71,14 @@ BUILTIN = (
     "qbench.methods.finetune",
     "qbench.methods.quac",
     "qbench.methods.quarf",
+    "qbench.train.recipes.restorer",
+    "qbench.train.recipes.osr",
+    "qbench.train.recipes.qdmr",
+    "qbench.train.recipes.afd",
+    "qbench.train.recipes.adaptive",
+    "qbench.train.recipes.finetune",
+    "qbench.train.recipes.dense",
+    "qbench.train.recipes.quality",
 )
 WEIGHTS_KEYS = ("recipe", "weights", "train_seeds")
 """Keys below a trained method that say which weights it gets; they are not its own parameters."""
@@ -94,9 +102,14 @@ class Entry:
         return self.name.endswith(":*")
 
     @property
+    def declares(self) -> Any:
+        """What declares the parameters: a class of options, else the target itself."""
+        return self.facts.get("options") or self.target
+
+    @property
     def parameters(self) -> list[str]:
         """The keys that a file may give it."""
-        own = list(inspect.signature(self.target).parameters)[self.takes_rest :]
+        own = list(inspect.signature(self.declares).parameters)[self.takes_rest :]
         if self.kind == "method":
             own = [key for key in own if key not in WEIGHTS_KEYS] + list(WEIGHTS_KEYS if self.facts["trained"] else ())
         return [*own, "label"]
@@ -139,15 +152,22 @@ def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, An
 
 
 def method(
-    name: str, *, site: Site, trained: bool = False, oracle: bool = False, version: str | None = None
+    name: str,
+    *,
+    site: Site,
+    trained: bool = False,
+    oracle: bool = False,
+    options: type | None = None,
+    version: str | None = None,
 ) -> Callable[[T], T]:
     """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
-    facts of the degradation that a real picture would not bring, and are marked in tables.
+    facts of the degradation that a real picture would not bring, and are marked in tables. With `options`, a class of
+    pydantic, a suite's parameters become one object of it, which is the method's first argument.
 
     Raises QbenchError for a site that there is not."""
     if site not in SITES:
         raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
-    return _register("method", name, version, {"site": site, "trained": trained, "oracle": oracle})
+    return _register("method", name, version, {"site": site, "trained": trained, "oracle": oracle, "options": options})
 
 
 def model(name: str, *, version: str | None = None) -> Callable[[T], T]:
@@ -182,6 +202,26 @@ def metric(name: str, *, task: str, version: str | None = None) -> Callable[[T],
 def task(name: str, *, version: str | None = None) -> Callable[[T], T]:
     """Declare a task: what is predicted, what a record holds and how it is scored."""
     return _register("task", name, version, {})
+
+
+def recipe(
+    name: str,
+    *,
+    terms: Sequence[str],
+    options: type,
+    model: bool | None = True,
+    roles: Sequence[str] = (),
+    planes: Mapping[str, Sequence[str]] | None = None,
+    check: Callable[[Any], None] | None = None,
+) -> Callable[[T], T]:
+    """Declare a kind of training: a function from `qbench.train.recipes.common.Parts` to a recipe of the loop.
+
+    A card's `loss` has some of `terms`, and its `network` becomes an object of `options`, a class of pydantic. `model`:
+    whether the card names one (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what
+    of a scene a term needs beside the picture. `check` is given the card's recipe and raises ValueError. The module
+    loads no torch: what trains is imported by the function."""
+    facts = {"terms": tuple(terms), "options": options, "model": model, "roles": tuple(roles)}
+    return _register("recipe", name, None, {**facts, "planes": planes or {}, "check": check})
 
 
 def get(kind: Kind, name: str) -> Entry:

@@ -42,7 +42,7 @@ def construct(kind: Kind, named: Named, path: KeyPath, document: Document) -> An
     try:
         return create(kind, named)
     except ValidationError as error:
-        raise explain(error, document, at=at, kind=entry.target, known=entry.parameters) from None
+        raise explain(error, document, at=at, kind=entry.declares, known=entry.parameters) from None
     except (TypeError, ValueError) as error:
         raise SuiteError(f"{kind} {named.name!r}: {error}", place=document.place(at)) from None
     except QbenchError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,22 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import save
 
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
-from qbench.documents.faults import explain
 from qbench.documents.load import Document, KeyPath
 from qbench.registry.named import Named
 from qbench.storage import files
 from qbench.suite.construct import construct
-from qbench.train import log as logs
-from qbench.train.batches import Samples
-from qbench.train.checkpoint import State
-from qbench.train.loop import Recipe, Report, train
-from qbench.train.mix import mix
+from qbench.train.core import log as logs
+from qbench.train.core.batches import Samples
+from qbench.train.core.checkpoint import State
+from qbench.train.core.loop import Report, train
+from qbench.train.core.mix import mix
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts
 
 UNTRAINED = {"serves", "budget", "weights", "notes", "seed"}
@@ -59,10 +58,6 @@ class Trained:
     facts: Mapping[str, Any]
     fresh: bool
     """False where the same training had been done before."""
-
-
-FROM_NOTHING = ("classifier", "segmenter", "detector")
-"""Kinds that make a built-in model instead of starting from it."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +130,7 @@ def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
 
 def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
     spec = what.spec
-    builtin = spec.kind in FROM_NOTHING and spec.model is not None and spec.model.name.startswith("builtin:")
-    model = _part(what, "model", spec.model, (*path, "model")) if spec.model and not builtin else None
+    model = _part(what, "model", spec.model, (*path, "model")) if spec.model else None
     degradations = mix(spec.degradation, what.document, (*path, "degradation"))
     own = {
         role: mix(given.degradation, what.document, (*path, "data", role, "degradation"))
@@ -144,45 +138,8 @@ def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
         if given.degradation
     }
     parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model, own)
-    try:
-        return _kind(spec.kind)(parts)
-    except ValidationError as error:
-        raise explain(error, what.document, at=(*path, "network")) from None
-
-
-def _kind(kind: str) -> Callable[[Parts], Recipe]:
-    match kind:
-        case "restorer":
-            from qbench.train.recipes.restorer import recipe as restorer
-
-            return restorer
-        case "osr":
-            from qbench.train.recipes.osr import recipe as osr
-
-            return osr
-        case "afd":
-            from qbench.train.recipes.afd import recipe as afd
-
-            return afd
-        case "quac" | "quarf":
-            from qbench.train.recipes.adaptive import quac, quarf
-
-            return quac if kind == "quac" else quarf
-        case "quality":
-            from qbench.train.recipes.quality import recipe as quality
-
-            return quality
-        case "qdmr":
-            from qbench.train.recipes.qdmr import recipe as qdmr
-
-            return qdmr
-        case "segmenter" | "detector":
-            from qbench.train.recipes.dense import recipe as dense
-
-            return dense
-    from qbench.train.recipes.finetune import classifier, finetune
-
-    return finetune if kind == "finetune" else classifier
+    recipe: Recipe = registry.get("recipe", spec.kind).target(parts)
+    return recipe
 
 
 def _digest(what: Job, samples: Mapping[str, Samples]) -> str:

@@ -152,6 +152,11 @@ def test_own_weights_without_a_sidecar_are_an_error(home: Path) -> None:
         ("  scenes:\n", "  sce/nes:\n", "letters, digits"),
         ("crop: {size: 32}", "crop: {size: 32, scale: [1.0, 0.5]}", "smaller to the larger"),
         ("    crop: {size: 32}", "    network: {residul: true}\n    crop: {size: 32}", "did you mean 'residual'"),
+        (
+            "    crop: {size: 32}",
+            "    network: {residual: 3}\n    crop: {size: 32}",
+            "'residual': expected true or false",
+        ),
         ("title: Toy\n", "", "'title' is missing"),
     ],
 )

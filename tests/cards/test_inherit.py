@@ -61,7 +61,7 @@ def test_mappings_merge_and_lists_are_replaced(tmp_path: Path) -> None:
         ("like: whole", "like: whale", r"toy.yaml:21:5: .*no other recipe \(did you mean 'whole'\?\)"),
         ("like: whole", "like: other", "no other recipe"),
         ("kind: afd", "like: other\n    kind: afd", "itself like another"),
-        ("fde: none", "fda: none", r"toy.yaml:20:3: .*did you mean 'fde'"),
+        ("fde: none", "fda: none", r"toy.yaml:22:28: .*did you mean 'fde'"),
     ],
 )
 def test_faults_name_their_place(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import qbench
 from qbench.draws import Draw
-from qbench.methods.afd import Choice
+from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.builtin.declared import Builtin
 from qbench.models.restoration.plain_networks import build
@@ -107,5 +107,5 @@ def test_methods_of_qbench_write_into_nothing() -> None:
         for name in ("arcnn", "dncnn", "dncnn-small"):
             build(name, 0)(given[0])
         for guide in ("mul_residual", "mul_each_scale", "concat_each_scale"):
-            Afd(Choice(guide=guide).shape(geometry.channels), geometry, "deployed")(given[1], given[0])
+            Afd(AfdOptions(guide=guide), geometry, "deployed")(given[1], given[0])
     assert all(torch.equal(a, b) for a, b in zip(given, kept, strict=True))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qbench.keys.live import network_identity
 from qbench.vocabulary import InputConvention
 
 INPUT = InputConvention(size=32, resize=None)

@@ -146,14 +146,14 @@ def test_features_are_standardised_and_the_control_sees_the_mean(model: LoadedMo
 @pytest.mark.parametrize(
     ("adapted", "asks"),
     [
-        (lambda model, feature: adapt_quac(model, quac.Choice(), feature), True),
-        (lambda model, feature: adapt_quac(model, quac.Choice(zeroed=True), feature), False),
-        (lambda model, feature: adapt_quac(model, quac.Choice(activation="acon-c"), feature), False),
-        (lambda model, feature: adapt_quac(model, quac.Choice(activation="meta-acon"), feature), False),
-        (lambda model, feature: adapt_quarf(model, quarf.Choice(), feature), True),
-        (lambda model, feature: adapt_quarf(model, quarf.Choice(zeroed=True), feature), False),
-        (lambda model, feature: adapt_quarf(model, quarf.Choice(gates="uniform"), feature), False),
-        (lambda model, feature: adapt_quarf(model, quarf.Choice(experts="plain"), feature), False),
+        (lambda model, feature: adapt_quac(model, quac.QuacOptions(), feature), True),
+        (lambda model, feature: adapt_quac(model, quac.QuacOptions(zeroed=True), feature), False),
+        (lambda model, feature: adapt_quac(model, quac.QuacOptions(activation="acon-c"), feature), False),
+        (lambda model, feature: adapt_quac(model, quac.QuacOptions(activation="meta-acon"), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.QuarfOptions(), feature), True),
+        (lambda model, feature: adapt_quarf(model, quarf.QuarfOptions(zeroed=True), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.QuarfOptions(gates="uniform"), feature), False),
+        (lambda model, feature: adapt_quarf(model, quarf.QuarfOptions(experts="plain"), feature), False),
     ],
 )
 def test_controls_that_do_not_read_the_quality_do_not_ask_for_it(

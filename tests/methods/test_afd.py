@@ -13,16 +13,18 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from qbench.errors import NotApplicable, WeightsError
-from qbench.methods.afd import AfdMethod, Choice
+from qbench.methods.afd import AfdMethod, AfdOptions
 from qbench.methods.afd.fde import Gate
-from qbench.methods.afd.net import Afd, AfdShape, base_width
+from qbench.methods.afd.net import Afd, base_width
 from qbench.methods.afd.repconv import RepConv
 from qbench.models.base import LoadedModel
 from qbench.models.cut import Geometry, geometry
 from qbench.models.initial import initialise
 from qbench.vocabulary import Context, InputConvention, Setup
 
-STEM = Geometry(64, 2.0, 0.5)
+
+def stem(channels: int) -> Geometry:
+    return Geometry(channels, 2.0, 0.5)
 
 
 def drawn(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -67,7 +69,7 @@ def test_padding_after_the_1x1_convolution_would_be_wrong_at_the_border() -> Non
 @pytest.mark.parametrize("guide", ["mul_residual", "mul_each_scale", "concat_each_scale"])
 @pytest.mark.parametrize("size", [(32, 32), (37, 27)])
 def test_the_deployed_module_agrees(plan: str, guide: str, size: tuple[int, int]) -> None:
-    net = drawn(Afd(AfdShape(8, base=4, plan=plan, guide=guide, gate=True), STEM))  # type: ignore[arg-type]
+    net = drawn(Afd(AfdOptions(base=4, plan=plan, guide=guide, gate=True), stem(8)))  # type: ignore[arg-type]
     assert isinstance(net, Afd)
     images = noise(2, 3, *size)
     features = noise(2, 8, -(-size[0] // 2), -(-size[1] // 2))
@@ -78,12 +80,12 @@ def test_the_deployed_module_agrees(plan: str, guide: str, size: tuple[int, int]
 
 @pytest.mark.parametrize(("plan", "parameters"), [("light", 106_464), ("release", 115_680)])
 def test_published_size(plan: str, parameters: int) -> None:
-    assert count(Afd(AfdShape(64, plan=plan), STEM, "deployed")) == parameters  # type: ignore[arg-type]
+    assert count(Afd(AfdOptions(plan=plan, gate=False), stem(64), "deployed")) == parameters  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("gate", [False, True])
 def test_the_light_plan_meets_the_papers_budget(gate: bool) -> None:
-    net = Afd(AfdShape(64, gate=gate), STEM, "deployed")
+    net = Afd(AfdOptions(gate=gate), stem(64), "deployed")
     with FlopCounterMode(display=False) as counter:
         net(noise(1, 64, 112, 112), noise(1, 3, 224, 224))
     assert counter.get_total_flops() / 2 <= 0.36e9
@@ -91,7 +93,7 @@ def test_the_light_plan_meets_the_papers_budget(gate: bool) -> None:
 
 
 def test_the_map_is_constant_inside_a_block() -> None:
-    net = drawn(Afd(AfdShape(8, base=4), Geometry(8, 2.0, 0.5)))
+    net = drawn(Afd(AfdOptions(base=4, gate=False), Geometry(8, 2.0, 0.5)))
     assert isinstance(net, Afd)
     fdm = net.spread(net.drifting_map(noise(1, 3, 32, 32)), torch.Size((16, 16)))
     cells = fdm.reshape(1, 8, 4, 4, 4, 4)
@@ -105,7 +107,7 @@ def test_the_map_stays_aligned_on_an_odd_stem() -> None:
     stem = nn.Conv2d(3, 4, 7, stride=2)
     measured = geometry(stem, 227)
     assert (measured.stride, measured.offset) == (2.0, 3.0)
-    net = Afd(AfdShape(4, base=4), measured)
+    net = Afd(AfdOptions(base=4, gate=False), measured)
     blocks = torch.arange(29 * 29, dtype=torch.float32).reshape(1, 1, 29, 29)
     spread = net.spread(blocks, torch.Size((111, 111)))[0, 0]
     for row, column in ((0, 0), (1, 2), (13, 7), (110, 110), (55, 110)):
@@ -118,7 +120,7 @@ def test_the_map_stays_aligned_on_an_odd_stem() -> None:
 
 @pytest.mark.parametrize("form", ["train", "deployed"])
 def test_a_zero_residual_changes_nothing(form: str) -> None:
-    net = drawn(Afd(AfdShape(8, base=4, gate=True), STEM, form))  # type: ignore[arg-type]
+    net = drawn(Afd(AfdOptions(base=4, gate=True), stem(8), form))  # type: ignore[arg-type]
     assert isinstance(net, Afd)
     with torch.no_grad():
         for parameter in net.fe.outc.parameters():
@@ -129,7 +131,7 @@ def test_a_zero_residual_changes_nothing(form: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 40), (40, 8), (8, 8), (16, 9)])
 def test_pictures_of_one_block_a_side_have_features_too(size: tuple[int, int]) -> None:
-    net = drawn(Afd(AfdShape(8, base=4, gate=True, nonnegative=False), STEM))
+    net = drawn(Afd(AfdOptions(base=4, gate=True, nonnegative=False), stem(8)))
     features = noise(1, 8, *(max(1, side // 2) for side in size))
     found = net(features, noise(1, 3, *size))
     assert found.shape == features.shape
@@ -139,7 +141,7 @@ def test_pictures_of_one_block_a_side_have_features_too(size: tuple[int, int]) -
 @pytest.mark.parametrize("guide", ["mul_residual", "mul_each_scale", "concat_each_scale"])
 @pytest.mark.parametrize("plan", ["light", "release"])
 def test_gradients_reach_every_parameter(plan: str, guide: str) -> None:
-    net = drawn(Afd(AfdShape(8, base=4, plan=plan, guide=guide, nonnegative=False, gate=True), STEM))  # type: ignore[arg-type]
+    net = drawn(Afd(AfdOptions(base=4, plan=plan, guide=guide, nonnegative=False, gate=True), stem(8)))  # type: ignore[arg-type]
     assert isinstance(net, Afd)
     assert net.gate is not None
     with torch.no_grad():
@@ -151,7 +153,7 @@ def test_gradients_reach_every_parameter(plan: str, guide: str) -> None:
 
 
 def test_an_image_does_not_see_its_batch() -> None:
-    net = drawn(Afd(AfdShape(8, base=4, gate=True), STEM))
+    net = drawn(Afd(AfdOptions(base=4, gate=True), stem(8)))
     features, images = noise(3, 8, 16, 16), noise(3, 3, 32, 32)
     alone = torch.cat([net(features[i : i + 1], images[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(net(features, images), alone, atol=1e-6, rtol=1e-6)
@@ -159,14 +161,14 @@ def test_an_image_does_not_see_its_batch() -> None:
 
 def test_features_below_zero_survive_where_the_site_has_them() -> None:
     features, images = -noise(1, 8, 16, 16), noise(1, 3, 32, 32)
-    free, clipped = (Afd(AfdShape(8, base=4, nonnegative=flag), STEM) for flag in (False, True))
+    free, clipped = (Afd(AfdOptions(base=4, nonnegative=flag, gate=False), stem(8)) for flag in (False, True))
     initialise(free, 0, zero=("fe.outc",))
     assert torch.equal(free(features, images), features)
     assert clipped(features, images).min() >= 0
 
 
 def test_an_open_gate_and_a_closed_one() -> None:
-    net = drawn(Afd(AfdShape(8, base=4, gate=True, nonnegative=False), STEM))
+    net = drawn(Afd(AfdOptions(base=4, gate=True, nonnegative=False), stem(8)))
     assert isinstance(net, Afd)
     assert net.gate is not None
     features, images = noise(1, 8, 16, 16), noise(1, 3, 32, 32)
@@ -176,7 +178,7 @@ def test_an_open_gate_and_a_closed_one() -> None:
     assert torch.equal(net(features, images), features)
     with torch.no_grad():
         net.gate.out.bias.fill_(9.0)
-    ungated = Afd(AfdShape(8, base=4, nonnegative=False), STEM)
+    ungated = Afd(AfdOptions(base=4, nonnegative=False, gate=False), stem(8))
     ungated.load_state_dict({name: value for name, value in net.state_dict().items() if not name.startswith("gate")})
     assert torch.equal(net(features, images), ungated(features, images))
 
@@ -205,7 +207,7 @@ def stem_model() -> LoadedModel:
 
 def test_a_method_is_set_up_from_its_weights(stem_model: LoadedModel, tmp_path: Path) -> None:
     cut = stem_model.cut("D2")
-    trained = drawn(Afd(AfdShape(8, gate=True), cut.geometry(), "train"))
+    trained = drawn(Afd(AfdOptions(gate=True), cut.geometry(), "train"))
     assert isinstance(trained, Afd)
     file = tmp_path / "afd.safetensors"
     save_file(trained.deploy().state_dict(), file)
@@ -220,34 +222,36 @@ def test_a_method_is_set_up_from_its_weights(stem_model: LoadedModel, tmp_path: 
 
 def test_weights_that_do_not_fit_and_none_at_all(stem_model: LoadedModel, tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
-    save_file(Afd(AfdShape(16, gate=True), STEM, "deployed").state_dict(), file)
+    save_file(Afd(AfdOptions(gate=True), stem(16), "deployed").state_dict(), file)
     with pytest.raises(WeightsError, match="do not fit Afd"):
         AfdMethod(weights=file).setup(Setup(stem_model, None, "cpu"))
     odd = tmp_path / "odd.safetensors"
-    save_file(Afd(AfdShape(8), STEM, "deployed").state_dict(), odd, {"afd": '{"site": "D2", "plann": "light"}'})
+    save_file(
+        Afd(AfdOptions(gate=False), stem(8), "deployed").state_dict(), odd, {"afd": '{"site": "D2", "plann": "light"}'}
+    )
     with pytest.raises(WeightsError, match="header of the weights"):
         AfdMethod(weights=odd).setup(Setup(stem_model, None, "cpu"))
     with pytest.raises(NotApplicable, match="qbench train afd"):
         AfdMethod().setup(Setup(stem_model, None, "cpu"))
     with pytest.raises(NotApplicable, match="no site 'D7'"):
-        AfdMethod(site="D7", weights=file).setup(Setup(stem_model, None, "cpu"))
+        AfdMethod(AfdOptions(site="D7"), file).setup(Setup(stem_model, None, "cpu"))
 
 
 def test_the_header_of_the_weights_says_what_they_are(stem_model: LoadedModel, tmp_path: Path) -> None:
     file = tmp_path / "afd.safetensors"
-    choice = Choice(site="0", plan="release", gate=False, base=4, nonnegative=False)
+    choice = AfdOptions(site="0", plan="release", gate=False, base=4, nonnegative=False)
     geometry = stem_model.cut("0").geometry()
-    save_file(Afd(choice.shape(8), geometry, "deployed").state_dict(), file, choice.metadata())
+    save_file(Afd(choice, geometry, "deployed").state_dict(), file, choice.metadata())
     helped = AfdMethod(weights=file)
     helped.setup(Setup(stem_model, None, "cpu"))
     assert helped.at == "0"
-    assert helped.network.shape == AfdShape(8, 4, "release", "mul_residual", nonnegative=False, gate=False)
+    assert helped.network.options == choice
     with pytest.raises(WeightsError, match="`plan: light`: the weights were trained with `plan: release`"):
-        AfdMethod(weights=file, plan="light").setup(Setup(stem_model, None, "cpu"))
+        AfdMethod(AfdOptions(plan="light"), file).setup(Setup(stem_model, None, "cpu"))
     with pytest.raises(WeightsError, match="`fde: pixels`: the weights were trained with `fde: dct`"):
-        AfdMethod(weights=file, fde="pixels").setup(Setup(stem_model, None, "cpu"))
+        AfdMethod(AfdOptions(fde="pixels"), file).setup(Setup(stem_model, None, "cpu"))
     with pytest.raises(WeightsError, match="`nonnegative: true`: the weights were trained with `nonnegative: false`"):
-        AfdMethod(weights=file, nonnegative=True).setup(Setup(stem_model, None, "cpu"))
-    elsewhere = AfdMethod(weights=file, site="1", plan="release")
+        AfdMethod(AfdOptions(nonnegative=True), file).setup(Setup(stem_model, None, "cpu"))
+    elsewhere = AfdMethod(AfdOptions(site="1", plan="release"), file)
     elsewhere.setup(Setup(stem_model, None, "cpu"))
     assert elsewhere.at == "1"

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.lookup import card_path, load_card
-from qbench.methods.afd import AfdMethod, AfdRelease, Choice
+from qbench.methods.afd import AfdMethod, AfdOptions, AfdRelease, AfdReleaseOptions
 from qbench.methods.afd.backbones import BACKBONES
 from qbench.methods.afd.dct import BlockDct
 from qbench.methods.afd.guides import block_inputs, orders
-from qbench.methods.afd.net import Afd, AfdShape
+from qbench.methods.afd.net import Afd
 from qbench.models.base import LoadedModel
 from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
@@ -28,7 +28,11 @@ from qbench.runs.plan import load_suite
 from qbench.vocabulary import Context, InputConvention, Setup
 from tests.conftest import ROOT
 
-STEM = Geometry(64, 2.0, 0.5)
+
+def stem(channels: int) -> Geometry:
+    return Geometry(channels, 2.0, 0.5)
+
+
 ABLATIONS: list[dict[str, Any]] = [
     *({"fde": fde} for fde in ("pixels", "shuffled", "none")),
     *({"backbone": backbone} for backbone in BACKBONES),
@@ -40,7 +44,7 @@ NAMES = [" ".join(each.values()) for each in ABLATIONS]
 
 def made(options: dict[str, Any], form: str = "train", seed: int = 0, **more: Any) -> Afd:
     """A small module with every parameter away from zero."""
-    net = Afd(AfdShape(8, base=4, **options, **more), STEM, form)  # type: ignore[arg-type]
+    net = Afd(AfdOptions(base=4, gate=False, **options, **more), stem(8), form)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -65,7 +69,7 @@ def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(back
     recipes = {name: load_card(card_path("afd")).recipes[name].network for name in named}
     (own,) = (network for network in recipes.values() if network.get("backbone") == backbone)
     (unet,) = (network for network in recipes.values() if "backbone" not in network)
-    net, usual = (Afd(_choice(network).shape(64), STEM, "deployed") for network in (own, unet))
+    net, usual = (Afd(_choice(network), stem(64), "deployed") for network in (own, unet))
     assert count_parameters([net.fe]) == parameters
     assert count_parameters([net]) == parameters + 37_120
     assert count_parameters([usual.fe]) == 69_344
@@ -75,15 +79,15 @@ def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(back
 def test_backbones_at_other_widths_are_as_far_from_the_unet_as_the_page_says() -> None:
     page = (ROOT / "docs" / "methods" / "afd.md").read_text(encoding="utf-8")
     for channels, told in ((24, "0.45 to 0.80 of its parameters"), (128, "1.21 to 1.58"), (256, "1.21 to 1.58")):
-        size = {b: count_parameters([Afd(Choice(backbone=b).shape(channels), STEM, "deployed").fe])
+        size = {b: count_parameters([Afd(AfdOptions(backbone=b), stem(channels), "deployed").fe])
                 for b in ("unet", *BACKBONES)}  # fmt: skip
         shares = [size[backbone] / size["unet"] for backbone in BACKBONES]
         assert f"{min(shares):.2f} to {max(shares):.2f}" in told
         assert told in page.replace("\n", " ")
 
 
-def _choice(network: dict[str, Any]) -> Choice:
-    return Choice(**{key: value for key, value in network.items() if key in Choice.__dataclass_fields__})
+def _choice(network: dict[str, Any]) -> AfdOptions:
+    return AfdOptions(**{key: value for key, value in network.items() if key in AfdOptions.model_fields})
 
 
 def test_what_fde_net_costs() -> None:
@@ -92,7 +96,7 @@ def test_what_fde_net_costs() -> None:
     dct, fde, fe, colours = 3 * 64 * 64 * 784, (192 * 128 + 128 * 64 + 64 * 64) * 784, 303_464_448, 9 * 224**2
     expected = {"dct": dct + fde + fe, "shuffled": dct + fde + fe, "pixels": fde + fe, "none": fe}
     for name, macs in expected.items():
-        net = Afd(AfdShape(64, fde=name), STEM, "deployed")  # type: ignore[arg-type]
+        net = Afd(AfdOptions(fde=name, gate=False), stem(64), "deployed")  # type: ignore[arg-type]
         assert macs_at_224(net) == macs + colours
         assert count_parameters([net]) == 69_344 + (0 if name == "none" else 37_120)
 
@@ -108,7 +112,7 @@ def test_what_fde_net_costs() -> None:
 )  # fmt: skip
 def test_both_plans_cost_what_the_page_tells(plan: str, fe: int, billions: float) -> None:
     """FE-Net's 3x3 convolutions at 112, 56 and 28 places a side; light pools before them, release after."""
-    net = Afd(AfdShape(64, plan=plan), STEM, "deployed")  # type: ignore[arg-type]
+    net = Afd(AfdOptions(plan=plan, gate=False), stem(64), "deployed")  # type: ignore[arg-type]
     rest = 3 * 64 * 64 * 784 + (192 * 128 + 128 * 64 + 64 * 64) * 784 + 9 * 224**2
     assert macs_at_224(net) == 9 * fe + rest
     assert round((9 * fe + rest) / 1e9, 3) == billions
@@ -240,13 +244,13 @@ def stem_model() -> LoadedModel:
 @pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
 def test_state_comes_back_from_a_file(options: dict[str, Any], stem_model: LoadedModel, tmp_path: Path) -> None:
     """The header alone says which ablation it is."""
-    choice = Choice(gate=False, base=4, **options)
+    choice = AfdOptions(gate=False, base=4, **options)
     cut = stem_model.cut("D2")
     trained = made(options)
     save_file(trained.deploy().state_dict(), tmp_path / "afd.safetensors", choice.metadata())
     helped = AfdMethod(weights=tmp_path / "afd.safetensors")
     helped.setup(Setup(stem_model, None, "cpu"))
-    assert (helped.network.shape.fde, helped.network.shape.backbone) == (choice.fde, choice.backbone)
+    assert (helped.network.options.fde, helped.network.options.backbone) == (choice.fde, choice.backbone)
     images = noise(2, 3, 32, 32)
     features = cut.front(images)
     with torch.inference_mode():
@@ -256,31 +260,31 @@ def test_state_comes_back_from_a_file(options: dict[str, Any], stem_model: Loade
 
 def test_the_header_of_what_the_paper_proposes_has_not_changed() -> None:
     """Weights trained again keep their digest: later options stand in the header only where they are used."""
-    assert Choice().metadata() == {
+    assert AfdOptions().metadata() == {
         "afd": '{"base": null, "gate": true, "guide": "mul_residual", "nonnegative": true, "plan": "light", '
         '"site": "D2"}'
     }
-    assert '"fde": "none"' in Choice(fde="none").metadata()["afd"]
+    assert '"fde": "none"' in AfdOptions(fde="none").metadata()["afd"]
 
 
 def test_the_release_is_a_method_of_its_own(stem_model: LoadedModel, tmp_path: Path) -> None:
-    choice = AfdRelease().choice({})
+    choice = AfdReleaseOptions()
     assert (choice.plan, choice.gate) == ("release", False)
-    assert count_parameters([Afd(choice.shape(64), STEM, "deployed")]) == 115_680
-    assert AfdRelease(gate=True).choice({}).gate
+    assert count_parameters([Afd(choice, stem(64), "deployed")]) == 115_680
+    assert AfdReleaseOptions(gate=True).gate
     with pytest.raises(ValidationError, match="release"):
-        AfdRelease(plan="light")  # type: ignore[arg-type]
-    net = Afd(choice.shape(8), stem_model.cut("D2").geometry(), "deployed")
+        AfdReleaseOptions(plan="light")  # type: ignore[arg-type]
+    net = Afd(choice, stem_model.cut("D2").geometry(), "deployed")
     save_file(net.state_dict(), tmp_path / "afd.safetensors", choice.metadata())
     helped = AfdRelease(weights=tmp_path / "afd.safetensors")
     helped.setup(Setup(stem_model, None, "cpu"))
-    assert helped.network.shape.plan == "release"
+    assert helped.network.options.plan == "release"
 
 
 @pytest.mark.parametrize("options", [{"fde": "none"}, {"backbone": "vit"}])
 def test_a_guide_needs_what_it_guides(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="needs FDE-Net and the backbone unet"):
-        AfdMethod(guide="mul_each_scale", **options)
+        AfdOptions(guide="mul_each_scale", **options)
 
 
 def page_blocks(kind: str) -> list[str]:
@@ -304,5 +308,4 @@ def test_the_code_of_the_page_mends_features_at_the_site_of_the_size_that_its_ta
 def test_the_card_of_the_page_is_valid(tmp_path: Path) -> None:
     (card,) = page_blocks("yaml")
     (tmp_path / "mine.yaml").write_text(card)
-    spec = load_card(tmp_path / "mine.yaml").recipes["first"]
-    AfdMethod(**spec.network)
+    assert load_card(tmp_path / "mine.yaml").recipes["first"].network

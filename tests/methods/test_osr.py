@@ -16,27 +16,26 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from qbench.errors import NotApplicable, WeightsError
-from qbench.methods.osr import OsrMethod
-from qbench.methods.osr.choice import Choice
+from qbench.methods.osr import OsrMethod, OsrOptions
 from qbench.methods.osr.net import Fusion, Osr, Waves, triples
 from qbench.methods.osr.restorer import PlainRestorer
 from qbench.registry import get
 from qbench.vocabulary import Context, Setup
 from tests.conftest import ROOT
 
-SMALL = Choice(plan="small")
-SWITCHES: dict[str, Choice] = {
+SMALL = OsrOptions(plan="small")
+SWITCHES: dict[str, OsrOptions] = {
     "as drawn": SMALL,
-    "restorer residual": Choice(plan="small", restorer_residual=True),
-    "output residual": Choice(plan="small", otf_residual=True),
-    "pooled gates": Choice(plan="small", gate_pool=True),
-    "rectified phase": Choice(plan="small", phase_act="relu_bn"),
-    "two waves": Choice(plan="small", channels=6),
-    "no phase": Choice(plan="small", phase=False),
-    "no amplitude": Choice(plan="small", amplitude=False),
-    "no output transform": Choice(plan="small", output="none"),
-    "image translation": Choice(plan="small", translation="image"),
-    "plain": Choice(plan="small", plain=True),
+    "restorer residual": OsrOptions(plan="small", restorer_residual=True),
+    "output residual": OsrOptions(plan="small", otf_residual=True),
+    "pooled gates": OsrOptions(plan="small", gate_pool=True),
+    "rectified phase": OsrOptions(plan="small", phase_act="relu_bn"),
+    "two waves": OsrOptions(plan="small", channels=6),
+    "no phase": OsrOptions(plan="small", phase=False),
+    "no amplitude": OsrOptions(plan="small", amplitude=False),
+    "no output transform": OsrOptions(plan="small", output="none"),
+    "image translation": OsrOptions(plan="small", translation="image"),
+    "plain": OsrOptions(plan="small", plain=True),
 }
 
 
@@ -48,7 +47,7 @@ def count(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def drawn(choice: Choice, restorer: nn.Module | None = None) -> Osr:
+def drawn(choice: OsrOptions, restorer: nn.Module | None = None) -> Osr:
     """A network all of whose parameters were drawn, each with the scale of its layer: nothing rests at zero."""
     net = Osr(choice, restorer).eval()
     generator = torch.Generator().manual_seed(7)
@@ -71,7 +70,7 @@ def test_the_restorer_has_the_released_sizes() -> None:
 def test_the_restorer_runs_twice() -> None:
     """On the real and on the imaginary part: 74.3 G at 224 pixels, of which the transforms are 0.15."""
     sums = []
-    for net in (Osr(Choice()), PlainRestorer()):
+    for net in (Osr(OsrOptions()), PlainRestorer()):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(noise(1, 3, 32, 32))
         sums.append(counter.get_total_flops() / 2 / 32**2 * 224**2)
@@ -85,7 +84,7 @@ def test_the_transforms_cost_what_their_layers_say() -> None:
     gates, last = hidden * 8 + 8 + 8 * 64 + 64, hidden * 3 * 9 + 3
     expected = phase_and_amplitude + waves + image + mix + gates + last
     assert expected == 3_139
-    assert count(Osr(Choice())) == 738_819 + expected
+    assert count(Osr(OsrOptions())) == 738_819 + expected
     assert count(Osr(SMALL)) == 46_467 + expected
 
 
@@ -139,14 +138,14 @@ def test_the_wave_is_the_real_part_of_the_answer_turned_back() -> None:
 @pytest.mark.parametrize("name", ["output residual", "pooled gates", "rectified phase", "two waves", "no phase"])
 def test_with_a_restorer_that_changes_nothing_it_starts_at_the_identity(name: str) -> None:
     options = json.loads(SWITCHES[name].metadata()["osr"]) | {"otf_residual": True}
-    net = Osr(Choice(**options), nn.Identity()).eval()
+    net = Osr(OsrOptions(**options), nn.Identity()).eval()
     net.start(3)
     images = noise(2, 3, 12, 15)
     torch.testing.assert_close(net(images), images, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("choice", [Choice(plan="small", otf_residual=True), Choice(plan="small", translation="image")])
-def test_it_starts_at_the_restorer_as_it_is(choice: Choice) -> None:
+@pytest.mark.parametrize("choice", [SWITCHES["output residual"], SWITCHES["image translation"]])
+def test_it_starts_at_the_restorer_as_it_is(choice: OsrOptions) -> None:
     net = Osr(choice).eval()
     net.start(0)
     assert isinstance(net.restorer, PlainRestorer)
@@ -164,7 +163,7 @@ def test_half_a_turn_of_phase_negates_what_the_restorer_sees() -> None:
         def forward(self, pictures: Tensor) -> Tensor:
             return pictures + 0.25
 
-    net = Osr(Choice(plan="small", otf_residual=True), Plus()).eval()
+    net = Osr(OsrOptions(plan="small", otf_residual=True), Plus()).eval()
     net.start(0)
     assert isinstance(net.input, Waves)
     with torch.no_grad():
@@ -175,7 +174,7 @@ def test_half_a_turn_of_phase_negates_what_the_restorer_sees() -> None:
 
 def test_equal_gates_halve_both_branches() -> None:
     """A closed form of the output transform: no opinion of the gates, identity branches, a convolution that passes."""
-    fusion = Fusion(Choice(hidden=8))
+    fusion = Fusion(OsrOptions(hidden=8))
     with torch.no_grad():
         for parameter in fusion.parameters():
             parameter.zero_()
@@ -204,7 +203,7 @@ def test_every_switch_changes_what_is_computed(name: str) -> None:
 
 
 @pytest.mark.parametrize("choice", SWITCHES.values(), ids=list(SWITCHES))
-def test_gradients_reach_every_parameter_from_the_start(choice: Choice) -> None:
+def test_gradients_reach_every_parameter_from_the_start(choice: OsrOptions) -> None:
     """Where the last convolution starts at zero, its own gradient comes first: one step, and all are reached."""
     net = Osr(choice).train()
     net.start(0)
@@ -219,7 +218,7 @@ def test_gradients_reach_every_parameter_from_the_start(choice: Choice) -> None:
 
 
 @pytest.mark.parametrize("choice", SWITCHES.values(), ids=list(SWITCHES))
-def test_any_size_and_no_word_between_the_pictures_of_a_batch(choice: Choice) -> None:
+def test_any_size_and_no_word_between_the_pictures_of_a_batch(choice: OsrOptions) -> None:
     net = drawn(choice)
     images = noise(3, 3, 13, 10)
     with torch.no_grad():
@@ -230,20 +229,20 @@ def test_any_size_and_no_word_between_the_pictures_of_a_batch(choice: Choice) ->
 
 def test_it_reprograms_a_restorer_of_any_kind() -> None:
     blur = nn.AvgPool2d(3, 1, 1)
-    net = Osr(Choice(otf_residual=True), blur).eval()
+    net = Osr(OsrOptions(otf_residual=True), blur).eval()
     net.start(0)
     images = noise(1, 3, 9, 9)
     torch.testing.assert_close(net(images), blur(images), atol=1e-6, rtol=1e-5)
 
 
-def write(net: Osr, choice: Choice, folder: Path) -> Path:
+def write(net: Osr, choice: OsrOptions, folder: Path) -> Path:
     file = folder / "osr.safetensors"
     save_file(net.state_dict(), file, choice.metadata())
     return file
 
 
 @pytest.mark.parametrize("choice", SWITCHES.values(), ids=list(SWITCHES))
-def test_the_method_builds_what_the_header_says(choice: Choice, tmp_path: Path) -> None:
+def test_the_method_builds_what_the_header_says(choice: OsrOptions, tmp_path: Path) -> None:
     net = drawn(choice)
     method = OsrMethod(weights=write(net, choice, tmp_path))
     method.setup(Setup(None, None, "cpu"))
@@ -257,23 +256,24 @@ def test_the_method_builds_what_the_header_says(choice: Choice, tmp_path: Path) 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match="qbench train osr"):
         OsrMethod().setup(Setup(None, None, "cpu"))
-    file = write(drawn(SMALL), Choice(plan="small", plain=True), tmp_path)
+    file = write(drawn(SMALL), OsrOptions(plan="small", plain=True), tmp_path)
     with pytest.raises(WeightsError, match="do not fit Osr"):
         OsrMethod(weights=file).setup(Setup(None, None, "cpu"))
     save_file({"x": torch.zeros(1)}, file)
-    with pytest.raises(WeightsError, match="does not describe an OSR network"):
+    with pytest.raises(WeightsError, match="does not describe a network of osr"):
         OsrMethod(weights=file).setup(Setup(None, None, "cpu"))
 
 
 @pytest.mark.parametrize("bad", [{"channels": 4}, {"channels": 6, "amplitude": False}, {"hidden": 6}, {"plan": "tiny"}])
 def test_options_that_make_no_network(bad: dict[str, object]) -> None:
-    make: Callable[..., Choice] = Choice
+    make: Callable[..., OsrOptions] = OsrOptions
     with pytest.raises(ValueError, match=r"multiple|channels|plan"):
         make(**bad)
 
 
 def test_it_is_a_trained_image_method_and_no_oracle() -> None:
-    assert get("method", "osr").facts == {"site": "image", "trained": True, "oracle": False}
+    facts = get("method", "osr").facts
+    assert (facts["site"], facts["trained"], facts["oracle"]) == ("image", True, False)
 
 
 def test_the_example_of_the_page_starts_at_the_restorer_and_trains_the_transforms_alone(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from qbench.errors import NotApplicable, QbenchError
 from qbench.methods.adaptive import given
+from qbench.methods.inserted import state_of
 from qbench.methods.places import After, ByWidth, Place, is_activation, observe
-from qbench.methods.quac import Choice, QuacMethod
+from qbench.methods.quac import QuacMethod, QuacOptions
 from qbench.methods.quac.acon import AconC, QAcon
 from qbench.methods.quac.adapt import adapt, replace_activations
-from qbench.methods.quarf import Choice as Fields
+from qbench.methods.quarf import QuarfOptions
 from qbench.methods.quarf.adapt import insert_fields
 from qbench.methods.quarf.block import Quarf
-from qbench.methods.shipping import state_of
 from qbench.methods.stages import activations_at_stage_ends, backbone_end, stage_ends
 from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
@@ -157,7 +157,7 @@ def test_where_stages_and_the_backbone_end(case: str) -> None:
     assert [place.path for place in found] == ends
     with torch.no_grad():
         before = answer(net(x))
-        (path,) = replace_activations(net, lambda: net(x), Choice(placement="post-backbone"))
+        (path,) = replace_activations(net, lambda: net(x), QuacOptions(placement="post-backbone"))
         assert path == f"{backbone}.added"
         with given(net, torch.randn(2, 256)):
             assert torch.equal(answer(net(x)), before)
@@ -182,7 +182,7 @@ def test_an_activation_of_several_widths_gets_a_module_for_each(make: Callable[[
     net = make().eval()
     x = pictures(32, 32, 1)
     acts = [module for module in net.modules() if is_activation(module)]
-    paths = replace_activations(net, lambda: net(pictures(32, 32)), Choice(placement="all", quality="brisque"))
+    paths = replace_activations(net, lambda: net(pictures(32, 32)), QuacOptions(placement="all", quality="brisque"))
     left = [path for path, module in net.named_modules(remove_duplicate=False) if is_activation(module)]
     assert not left
     assert len(paths) > len(acts)
@@ -201,7 +201,7 @@ def test_a_u_net_with_one_shared_activation_starts_as_it_was_and_reads_the_quali
     net, x = UNet().eval(), pictures(16, 16)
     with torch.no_grad():
         before = net(x)
-    paths = replace_activations(net, lambda: net(x), Choice(placement="all", quality="brisque"))
+    paths = replace_activations(net, lambda: net(x), QuacOptions(placement="all", quality="brisque"))
     widths = {"down": (8, 16, 32), "middle": (16, 32), "up": (16, 32)}
     assert sorted(paths) == sorted(f"{part}.nonlinearity.of.{w}" for part, ws in widths.items() for w in ws)
     q = torch.randn(2, 36)
@@ -215,7 +215,7 @@ def test_a_u_net_with_one_shared_activation_starts_as_it_was_and_reads_the_quali
             assert not torch.allclose(net(x), plain), path
     other = UNet()
     with pytest.raises(NotApplicable, match="cannot be told where the network's backbone ends"):
-        replace_activations(other, lambda: other(x), Choice(placement="post-backbone"))
+        replace_activations(other, lambda: other(x), QuacOptions(placement="post-backbone"))
 
 
 def test_modules_go_behind_blocks_whose_activations_have_several_widths() -> None:
@@ -223,7 +223,7 @@ def test_modules_go_behind_blocks_whose_activations_have_several_widths() -> Non
     x = pictures(64, 64)
     with torch.no_grad():
         before = net(x)
-    paths = replace_activations(net, lambda: net(x), Choice(sites=("layer?",), how="add"))
+    paths = replace_activations(net, lambda: net(x), QuacOptions(sites=("layer?",), how="add"))
     assert paths == [f"layer{i}.added" for i in (1, 2, 3, 4)]
     with given(net, torch.randn(2, 256)), torch.no_grad():
         assert torch.equal(net(x), before)
@@ -235,7 +235,7 @@ def test_modules_go_behind_blocks_whose_activations_have_several_widths() -> Non
 ])  # fmt: skip
 def test_fields_go_to_the_front_of_any_encoder(make: Callable[[], nn.Module], site: str) -> None:
     net, x = make().eval(), pictures(64, 64)
-    assert insert_fields(net, lambda: net(x), Fields(sites=(site,))) == [f"{site}.added"]
+    assert insert_fields(net, lambda: net(x), QuarfOptions(sites=(site,))) == [f"{site}.added"]
     with given(net, torch.randn(2, 256)), torch.no_grad():
         assert answer(net(x)).isfinite().all()
 
@@ -253,12 +253,12 @@ class Tokens(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "choice", [Choice(placement="all"), Choice(sites=("*.linear1",)), Choice(sites=("*.layers.?",))]
+    "choice", [QuacOptions(placement="all"), QuacOptions(sites=("*.linear1",)), QuacOptions(sites=("*.layers.?",))]
 )
 @pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU()])
 @pytest.mark.parametrize("padded", [False, True])
 def test_torch_s_fused_transformer_layers_run_the_new_activations(
-    choice: Choice, activation: nn.Module, padded: bool
+    choice: QuacOptions, activation: nn.Module, padded: bool
 ) -> None:
     torch.manual_seed(0)
     net, x = Tokens(activation).eval(), pictures(32, 32)
@@ -291,12 +291,12 @@ def test_a_copy_of_a_module_that_copies_itself_keeps_what_stands_behind_it() -> 
 def test_fields_behind_a_module_of_several_widths_are_refused() -> None:
     net = torchvision("resnet50")().eval()
     with pytest.raises(NotApplicable, match="runs with 64 and with 256 channels; name the block"):
-        insert_fields(net, lambda: net(pictures(32, 32)), Fields(sites=("layer1.0.relu",)))
+        insert_fields(net, lambda: net(pictures(32, 32)), QuarfOptions(sites=("layer1.0.relu",)))
 
 
 def test_each_block_of_fields_draws_noise_of_its_own() -> None:
     net, x = builtin("scenes")().train(), pictures(64, 64)
-    paths = insert_fields(net, lambda: net(x), Fields(sites=("stages.0.?",), quality="brisque"), seed=3)
+    paths = insert_fields(net, lambda: net(x), QuarfOptions(sites=("stages.0.?",), quality="brisque"), seed=3)
     blocks = [net.get_submodule(path) for path in paths]
     with given(net, torch.randn(2, 36)), torch.no_grad():
         net(x)
@@ -314,7 +314,7 @@ def bottlenecks() -> LoadedModel:
 
 
 def test_modules_by_width_are_what_was_trained(tmp_path: Path) -> None:
-    quality, choice = feature("brisque"), Choice(sites=("layer1.0.relu", "layer2"), how="add", quality="brisque")
+    quality, choice = feature("brisque"), QuacOptions(sites=("layer1.0.relu", "layer2"), how="add", quality="brisque")
     trained, paths = adapt(bottlenecks(), choice, quality)
     assert paths == ["layer1.0.relu.added.of.64", "layer1.0.relu.added.of.256", "layer2.added"]
     with torch.no_grad():
@@ -361,8 +361,10 @@ def test_channels_are_found_in_maps_as_wide_as_they_have_channels(
 def test_a_norm_of_rows_tells_that_channels_lie_last() -> None:
     net = swin().eval()
     with pytest.raises(NotApplicable, match=r"'features.0' gives no maps \[B, C, H, W\]"):
-        insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0",)))
-    assert insert_fields(net, lambda: net(pictures(64, 64)), Fields(sites=("features.0.0",))) == ["features.0.0.added"]
+        insert_fields(net, lambda: net(pictures(64, 64)), QuarfOptions(sites=("features.0",)))
+    assert insert_fields(net, lambda: net(pictures(64, 64)), QuarfOptions(sites=("features.0.0",))) == [
+        "features.0.0.added"
+    ]
 
 
 def test_a_network_that_takes_one_size_is_taken_at_its_linear_layer_s_word() -> None:
@@ -416,7 +418,7 @@ def test_a_classifier_without_the_usual_names_ends_before_it_pools() -> None:
         nn.Linear(6, 5),
     )  # fmt: skip
     x = pictures(16, 16)
-    assert replace_activations(net, lambda: net(x), Choice(placement="post-backbone")) == ["3.added"]
+    assert replace_activations(net, lambda: net(x), QuacOptions(placement="post-backbone")) == ["3.added"]
 
 
 class Branches(nn.Module):

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, WeightsError
-from qbench.methods.qdmr import Choice, QdmrMethod
+from qbench.methods.qdmr import QdmrMethod, QdmrOptions
 from qbench.methods.qdmr.codebook import Codebook, Quantiser, usage
 from qbench.methods.qdmr.judge import Judge, SpectralConv, hinge, least_squares
 from qbench.methods.qdmr.net import Fusion, Qdmr, padded
@@ -315,7 +315,7 @@ def test_first_weights_are_the_seeds() -> None:
     assert torch.equal(identity(images), images)
 
 
-def saved(net: Qdmr, choice: Choice, folder: Path) -> Path:
+def saved(net: Qdmr, choice: QdmrOptions, folder: Path) -> Path:
     file = folder / "qdmr.safetensors"
     save_file(net.state_dict(), file, choice.metadata())
     return file
@@ -328,7 +328,7 @@ def restored(method: QdmrMethod, images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("standardised", [False, True])
 def test_weights_travel_with_their_choice(standardised: bool, tmp_path: Path) -> None:
-    choice = Choice("tiny-32", residual=True, standardised=standardised)
+    choice = QdmrOptions(plan="tiny-32", residual=True, standardised=standardised)
     net = lively(started(residual=True, standardised=standardised))
     net(noise(2, 3, 32, 32, seed=1))  # leaves means and variances to travel along
     net.eval()
@@ -336,24 +336,25 @@ def test_weights_travel_with_their_choice(standardised: bool, tmp_path: Path) ->
     found = restored(QdmrMethod(weights=file), images)
     torch.testing.assert_close(found, net(images).detach().clamp(0, 1), atol=1e-5, rtol=1e-4)
     assert 0 <= float(found.min()) <= float(found.max()) <= 1
-    without = restored(QdmrMethod(codebook=False, weights=file), images)
+    without = restored(QdmrMethod(QdmrOptions(codebook=False), file), images)
     assert (without - found).abs().max() > 1e-3
-    torch.testing.assert_close(restored(QdmrMethod(codebook=True, weights=file), images), found)
+    torch.testing.assert_close(restored(QdmrMethod(QdmrOptions(codebook=True), file), images), found)
 
 
 def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
-    file = saved(started(codebook=False), Choice("tiny-32", codebook=False), tmp_path)
+    file = saved(started(codebook=False), QdmrOptions(plan="tiny-32", codebook=False), tmp_path)
     images = noise(1, 3, 16, 16)
     assert restored(QdmrMethod(weights=file), images).shape == images.shape
     with pytest.raises(WeightsError, match="without a codebook"):
-        restored(QdmrMethod(codebook=True, weights=file), images)
+        restored(QdmrMethod(QdmrOptions(codebook=True), file), images)
     with pytest.raises(WeightsError, match="`plan: tiny-64`: the weights were trained with `plan: tiny-32`"):
-        restored(QdmrMethod(plan="tiny-64", weights=file), images)
+        restored(QdmrMethod(QdmrOptions(plan="tiny-64"), file), images)
     with pytest.raises(WeightsError, match="`residual: true`: the weights were trained with `residual: false`"):
-        restored(QdmrMethod(residual=True, weights=file), images)
+        restored(QdmrMethod(QdmrOptions(residual=True), file), images)
     save_file(started().state_dict(), file, {"qdmr": '{"plan": "huge"}'})
-    with pytest.raises(WeightsError, match="does not describe a QDMR network"):
+    with pytest.raises(WeightsError, match="does not describe a network of qdmr"):
         restored(QdmrMethod(weights=file), images)
     with pytest.raises(NotApplicable, match="qbench train qdmr"):
         QdmrMethod().setup(Setup(None, None, "cpu"))
-    assert get("method", "qdmr").facts == {"site": "image", "trained": True, "oracle": False}
+    facts = get("method", "qdmr").facts
+    assert (facts["site"], facts["trained"], facts["oracle"]) == ("image", True, False)

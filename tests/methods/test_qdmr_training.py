@@ -19,16 +19,18 @@ from qbench.cards.schema import CropView, RecipeSpec, StageSpec
 from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.methods.qdmr.judge import hinge
-from qbench.train.batches import Batch, Samples
-from qbench.train.log import last
-from qbench.train.loop import Recipe, Stopped, _step, train
-from qbench.train.mix import Mix, Part
-from qbench.train.optimisers import optimiser
-from qbench.train.recipes import qdmr_perception
+from qbench.train.core.batches import Batch, Samples
+from qbench.train.core.log import last
+from qbench.train.core.loop import Stopped, _step, train
+from qbench.train.core.mix import Mix, Part
+from qbench.train.core.optimisers import optimiser
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.qdmr import Training, prepared, staged
-from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
-from qbench.train.recipes.qdmr_perception import ClassifierFeatures, Gradients, VggFeatures
+from qbench.train.recipes.qdmr import perception as qdmr_perception
+from qbench.train.recipes.qdmr.fields import FieldBatches, Photographs
+from qbench.train.recipes.qdmr.perception import ClassifierFeatures, Gradients, VggFeatures
+from qbench.train.recipes.qdmr.stages import prepared, staged
+from qbench.train.recipes.qdmr.training import Training
 from qbench.vocabulary import Image, Manifest, Sample
 from tests.train.pictures import Noise
 

@@ -15,10 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.adaptive import given, standardise
-from qbench.methods.quac import Choice, Kind, Placement, QuacMethod
+from qbench.methods.inserted import state_of
+from qbench.methods.quac import Kind, Placement, QuacMethod, QuacOptions
 from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
-from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
@@ -195,7 +195,7 @@ def test_networks_of_other_types_keep_their_type(kind: Kind, dtype: torch.dtype,
     net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 1, 1)), noise(2, 3, 16, 16)
     with torch.no_grad():
         before = net(x)
-    choice = Choice(placement="all", activation=kind, quality="brisque", quality_width=4)
+    choice = QuacOptions(placement="all", activation=kind, quality="brisque", quality_width=4)
     net = net if afterwards else net.to(dtype)
     replace_activations(net, lambda: net(x.to(net[0].weight.dtype)), choice)
     net.to(dtype) if afterwards else None
@@ -285,30 +285,34 @@ def image_run(net: nn.Module) -> object:
     return net(noise(2, 3, 32, 32))
 
 
-CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], object], Choice, list[tuple[str, int]]]] = {
+CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], object], QuacOptions, list[tuple[str, int]]]] = {
     "resnet, all": (
-        resnet, image_run, Choice(placement="all"),
+        resnet, image_run, QuacOptions(placement="all"),
         [("act1", 64), *((f"layer{i}.0.act{k}", c) for i, c in enumerate((8, 12, 16, 24), 1) for k in (1, 2))],
     ),
     "resnet, stage ends": (
-        resnet, image_run, Choice(),
+        resnet, image_run, QuacOptions(),
         [("act1", 64), *((f"layer{i}.0.act2", c) for i, c in enumerate((8, 12, 16, 24), 1))],
     ),
     "resnet, after the backbone": (
-        resnet, image_run, Choice(placement="post-backbone"), [("layer4.added", 24)],
+        resnet, image_run, QuacOptions(placement="post-backbone"), [("layer4.added", 24)],
     ),
-    "tokens": (vit, image_run, Choice(placement="all"), [("blocks.0.mlp.act", 128), ("blocks.1.mlp.act", 128)]),
-    "tokens, after blocks": (vit, image_run, Choice(sites=("blocks.?",)), [(f"blocks.{i}.added", 32) for i in (0, 1)]),
-    "windows": (swin, image_run, Choice(placement="all"), [("features.1.0.mlp.1", 64), ("features.3.0.mlp.1", 128)]),
+    "tokens": (vit, image_run, QuacOptions(placement="all"), [("blocks.0.mlp.act", 128), ("blocks.1.mlp.act", 128)]),
+    "tokens, after blocks": (
+        vit, image_run, QuacOptions(sites=("blocks.?",)), [("blocks.0.added", 32), ("blocks.1.added", 32)],
+    ),
+    "windows": (
+        swin, image_run, QuacOptions(placement="all"), [("features.1.0.mlp.1", 64), ("features.3.0.mlp.1", 128)],
+    ),
     "channels last inside": (
-        convnext, image_run, Choice(placement="all"),
+        convnext, image_run, QuacOptions(placement="all"),
         [(f"stages.{i}.blocks.0.mlp.act", 4 * c) for i, c in enumerate((8, 12, 16, 24))],
     ),
     "channels last inside, first outside": (
-        convnext, image_run, Choice(sites=("stages.*.blocks.0",)),
+        convnext, image_run, QuacOptions(sites=("stages.*.blocks.0",)),
         [(f"stages.{i}.blocks.0.added", c) for i, c in enumerate((8, 12, 16, 24))],
     ),
-    "diffusion": (UNet, unet_run, Choice(sites=("act?",)), [("act1", 8), ("act2", 8), ("act3", 8)]),
+    "diffusion": (UNet, unet_run, QuacOptions(sites=("act?",)), [("act1", 8), ("act2", 8), ("act3", 8)]),
 }  # fmt: skip
 
 
@@ -340,7 +344,7 @@ def test_any_network_takes_it(case: str) -> None:
 
 def test_all_steps_of_a_diffusion_share_one_quality() -> None:
     net = UNet()
-    replace_activations(net, lambda: unet_run(net), Choice(sites=("act?",), quality="brisque"))
+    replace_activations(net, lambda: unet_run(net), QuacOptions(sites=("act?",), quality="brisque"))
     with given(net, noise(2, 36)), torch.no_grad():
         noisy = noise(2, 3, 16, 16)
         for step in (0.9, 0.5, 0.1):
@@ -350,7 +354,7 @@ def test_all_steps_of_a_diffusion_share_one_quality() -> None:
 
 def test_guidance_runs_twice_the_batch_and_checkpointing_runs_again_as_the_page_says() -> None:
     net, (noisy, times), q = UNet(), (noise(2, 3, 16, 16), torch.tensor([0.1, 0.7])), noise(2, 36)
-    paths = replace_activations(net, lambda: net(noisy, times), Choice(sites=("act?",), quality="brisque"))
+    paths = replace_activations(net, lambda: net(noisy, times), QuacOptions(sites=("act?",), quality="brisque"))
     for path in paths:
         drawn(net.get_submodule(path))
     with given(net, q):
@@ -371,9 +375,9 @@ def test_places_that_are_none_are_explained() -> None:
     with pytest.raises(NotApplicable, match="no activation module"):
         replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)))
     with pytest.raises(NotApplicable, match="no module of the network fits 'layer9'"):
-        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), Choice(sites=("layer9",)))
+        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), QuacOptions(sites=("layer9",)))
     with pytest.raises(NotApplicable, match="is no activation module"):
-        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), Choice(sites=("0",), how="replace"))
+        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), QuacOptions(sites=("0",), how="replace"))
 
     class Windows(nn.Module):
         def __init__(self) -> None:
@@ -385,7 +389,7 @@ def test_places_that_are_none_are_explained() -> None:
 
     windows = Windows()
     with pytest.raises(NotApplicable, match="sees 8 parts of 2 pictures"):
-        replace_activations(windows, lambda: windows(noise(2, 3, 8, 8)), Choice(sites=("act",)))
+        replace_activations(windows, lambda: windows(noise(2, 3, 8, 8)), QuacOptions(sites=("act",)))
 
 
 def tiny() -> LoadedModel:
@@ -398,7 +402,7 @@ def tiny() -> LoadedModel:
 @pytest.mark.parametrize(("how", "narrow"), [("replace", None), ("add", None), ("replace", 4)])
 def test_a_method_is_what_was_trained(whole: bool, how: str, narrow: int | None, tmp_path: Path) -> None:
     quality = feature("brisque")
-    choice = Choice(sites=("1",), how=how, quality="brisque", quality_width=narrow)  # type: ignore[arg-type]
+    choice = QuacOptions(sites=("1",), how=how, quality="brisque", quality_width=narrow)  # type: ignore[arg-type]
     trained, paths = adapt(tiny(), choice, quality)
     changed = [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]
     for module in changed:
@@ -424,16 +428,16 @@ def test_a_method_is_what_was_trained(whole: bool, how: str, narrow: int | None,
 
 def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> None:
     file, quality = tmp_path / "quac.safetensors", feature("brisque")
-    choice = Choice(sites=("1",), quality="brisque")
+    choice = QuacOptions(sites=("1",), quality="brisque")
     trained, paths = adapt(tiny(), choice, quality)
     save_file(state_of(trained.net, paths), file, choice.metadata("brisque of another day"))
     with pytest.raises(WeightsError, match="made by other weights or another version"):
         QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
     for option in ({"zeroed": True}, {"norm": "none"}, {"quality": "encoder"}):
         with pytest.raises(WeightsError, match=f"`{next(iter(option))}: .*`: the weights were trained with"):
-            QuacMethod(weights=file, **option).setup(Setup(tiny(), None, "cpu"))
+            QuacMethod(QuacOptions(**option), file).setup(Setup(tiny(), None, "cpu"))
     save_file(state_of(trained.net, paths), file, {"quac": '{"placment": "all"}'})
-    with pytest.raises(WeightsError, match="does not describe QuAC"):
+    with pytest.raises(WeightsError, match="does not describe a network of quac"):
         QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
     save_file({"a": torch.zeros(1)}, file, choice.metadata(quality.key))
     method = QuacMethod(weights=file)
@@ -448,12 +452,12 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
 def test_a_network_without_parameters_is_not_applicable(placement: Placement) -> None:
     same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
     with pytest.raises(NotApplicable):
-        adapt(same, Choice(placement=placement, quality="brisque"), feature("brisque"))
+        adapt(same, QuacOptions(placement=placement, quality="brisque"), feature("brisque"))
 
 
 def test_the_built_in_classifier_takes_every_placement() -> None:
     quality = feature("encoder")
     expected = {"post-backbone": 1, "stage-end": 4, "all": 13}
     for placement, places in expected.items():
-        _, paths = adapt(Builtin("scenes").build(), Choice(placement=placement), quality)  # type: ignore[arg-type]
+        _, paths = adapt(Builtin("scenes").build(), QuacOptions(placement=placement), quality)  # type: ignore[arg-type]
         assert len(paths) == places

@@ -19,10 +19,10 @@ from qbench.cards.lookup import find_weights
 from qbench.draws import keyed
 from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.adaptive import given, standardise
-from qbench.methods.quarf import Choice, QuarfMethod
+from qbench.methods.inserted import state_of
+from qbench.methods.quarf import QuarfMethod, QuarfOptions
 from qbench.methods.quarf.adapt import adapt, insert_fields
 from qbench.methods.quarf.block import Plain, Quarf, Routing
-from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
@@ -202,7 +202,7 @@ def test_networks_of_other_types_keep_their_type(routing: Routing, dtype: torch.
         before = net(x)
     net = net if afterwards else net.to(dtype)
     run = lambda: net(x.to(next(net.parameters()).dtype))  # noqa: E731
-    insert_fields(net, run, Choice(sites=("1",), quality="brisque", routing=routing))
+    insert_fields(net, run, QuarfOptions(sites=("1",), quality="brisque", routing=routing))
     net.to(dtype) if afterwards else None
     with given(net.train(), noise(2, 36)):
         after = net(x.to(dtype))
@@ -392,7 +392,7 @@ def tiny() -> LoadedModel:
 def test_it_starts_near_the_identity_in_a_pretrained_network(experts: str) -> None:
     plain = Builtin("scenes").build()
     images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    model, paths = adapt(Builtin("scenes").build(), Choice(experts=experts), feature("brisque"))  # type: ignore[arg-type]
+    model, paths = adapt(Builtin("scenes").build(), QuarfOptions(experts=experts), feature("brisque"))  # type: ignore[arg-type]
     assert paths == ["relu.added"]
     with torch.no_grad():
         before, after = plain.predict(images), model.predict(images)
@@ -406,7 +406,7 @@ def test_it_starts_near_the_identity_in_a_pretrained_network(experts: str) -> No
 @pytest.mark.parametrize("experts", [*KINDS, "plain"])
 def test_a_method_is_what_was_trained(whole: bool, experts: str, tmp_path: Path) -> None:
     quality = feature("brisque")
-    choice = Choice(experts=experts, quality="brisque", top=2)  # type: ignore[arg-type]
+    choice = QuarfOptions(experts=experts, quality="brisque", top=2)  # type: ignore[arg-type]
     trained, paths = adapt(tiny(), choice, quality)
     for module in [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]:
         drawn(module)
@@ -422,26 +422,26 @@ def test_a_method_is_what_was_trained(whole: bool, experts: str, tmp_path: Path)
         assert torch.equal(loaded.predict(images), trained.predict(images))
         torch.testing.assert_close(loaded.predict(images[:1]), trained.predict(images)[:1])
     save_file(dict(state), file, {"quarf": '{"grups": 2}'})
-    with pytest.raises(WeightsError, match="does not describe QuARF"):
+    with pytest.raises(WeightsError, match="does not describe a network of quarf"):
         QuarfMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
 
 
 def test_routing_may_change_after_training(tmp_path: Path) -> None:
     quality, file = feature("brisque"), tmp_path / "quarf.safetensors"
-    trained, paths = adapt(tiny(), Choice(quality="brisque"), quality)
+    trained, paths = adapt(tiny(), QuarfOptions(quality="brisque"), quality)
     drawn(trained.net.get_submodule(paths[0]))
-    save_file(state_of(trained.net, paths), file, Choice(quality="brisque").metadata(quality.key))
+    save_file(state_of(trained.net, paths), file, QuarfOptions(quality="brisque").metadata(quality.key))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     found = []
     for changed in ({}, {"routing": "hard"}, {"top": 2}):
-        method = QuarfMethod(weights=file, **changed)
+        method = QuarfMethod(QuarfOptions(**changed), file)
         method.setup(Setup(tiny(), None, "cpu"))
         with torch.no_grad():
             found.append(method.adapt(tiny()).predict(images))
     assert not torch.allclose(found[0], found[1])
     assert not torch.allclose(found[0], found[2])
     with pytest.raises(WeightsError, match="`gates: uniform`: the weights were trained with `gates: quality`"):
-        QuarfMethod(weights=file, gates="uniform").setup(Setup(tiny(), None, "cpu"))
+        QuarfMethod(QuarfOptions(gates="uniform"), file).setup(Setup(tiny(), None, "cpu"))
 
 
 @pytest.mark.parametrize("name", ["scenes", "scenes-segmenter", "scenes-detector"])
@@ -461,13 +461,13 @@ def test_what_ships_serves_every_network_of_scenes_since_their_stem_is_one(name:
 def test_a_network_without_parameters_is_not_applicable() -> None:
     same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
     with pytest.raises(NotApplicable, match="no module of the network fits 'D2'"):
-        adapt(same, Choice(quality="brisque"), feature("brisque"))
+        adapt(same, QuarfOptions(quality="brisque"), feature("brisque"))
 
 
 def test_places_without_maps_are_refused() -> None:
     model = tiny()
     with pytest.raises(NotApplicable, match="gives no maps"):
-        adapt(model, Choice(sites=("4",)), feature("brisque"))
+        adapt(model, QuarfOptions(sites=("4",)), feature("brisque"))
     net = nn.Sequential(nn.Linear(8, 8), nn.GELU())
     with pytest.raises(NotApplicable, match="gives no maps"):
-        insert_fields(net, lambda: net(noise(2, 3, 8)), Choice(sites=("1",)))
+        insert_fields(net, lambda: net(noise(2, 3, 8)), QuarfOptions(sites=("1",)))

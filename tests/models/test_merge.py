@@ -17,11 +17,12 @@ from qbench.models.fold import for_inference
 from qbench.models.merge import BRANCHED, branched, merged
 from qbench.registry import get
 from qbench.runs.measure import count_macs, count_parameters
-from qbench.train.batches import Samples
-from qbench.train.loop import Recipe, _step
-from qbench.train.recipes.afd import recipe as afd
+from qbench.train.core.batches import Samples
+from qbench.train.core.loop import _step
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.finetune import finetune
+from qbench.train.recipes.finetune.training import finetune
 from tests.train.pictures import Noise, jpeg_mix
 
 from .test_ecosystem import randomised

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import qbench
 from qbench import registry
-from qbench.methods.afd import Choice
+from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.openmmlab.declared import MMDetection, MMSegmentation, OpenMMLab
 from qbench.runs.plan import Options, load_suite, make_plan
@@ -29,9 +29,9 @@ MODELS: dict[str, tuple[type[OpenMMLab], str, str]] = {
 
 def afd_weights(model: OpenMMLab, folder: Path) -> Path:
     """A module at D2 that changes features a little."""
-    choice = Choice(site="D2", gate=False, base=4)
+    choice = AfdOptions(site="D2", gate=False, base=4)
     halves = model.build().cut("D2")
-    net = Afd(choice.shape(halves.geometry().channels), halves.geometry(), "deployed")
+    net = Afd(choice, halves.geometry(), "deployed")
     state = {name: drawn(name, tensor, 3) * 0.3 for name, tensor in net.state_dict().items()}
     file = folder / "afd.safetensors"
     save_file(state, file, choice.metadata())

@@ -15,10 +15,10 @@ from qbench.cards.schema import CropView, MixPart, StageSpec
 from qbench.documents.load import load_yaml
 from qbench.draws import keyed
 from qbench.registry.named import Named
-from qbench.train.batches import Batch, Batches, Samples
-from qbench.train.loop import Recipe, Stage
-from qbench.train.mix import Mix, mix
-from qbench.train.optimisers import optimiser
+from qbench.train.core.batches import Batch, Batches, Samples
+from qbench.train.core.mix import Mix, mix
+from qbench.train.core.optimisers import optimiser
+from qbench.train.core.recipe import Recipe, Stage
 from qbench.vocabulary import Manifest, Sample
 
 

@@ -15,9 +15,10 @@ from qbench.methods.quac import QuacMethod
 from qbench.methods.quac.acon import Acon
 from qbench.methods.quarf import QuarfMethod
 from qbench.quality.features import Feature, features
-from qbench.train import losses as terms
-from qbench.train.recipes import adaptive
-from qbench.train.recipes.adaptive import quac, quarf
+from qbench.registry import get
+from qbench.train.core import losses as terms
+from qbench.train.recipes.adaptive import training as adaptive
+from qbench.train.recipes.adaptive.training import quac, quarf
 from qbench.train.recipes.common import layers
 from qbench.vocabulary import Setup
 
@@ -201,10 +202,10 @@ def test_features_with_weights_of_the_user_s_train_and_run(tmp_path: Path, kind:
     assert moved(recipe.modules["net"], before)
     file = tmp_path / "weights.safetensors"
     save_file({key: value.contiguous() for key, value in recipe.ship().items()}, file, dict(recipe.metadata))
-    make = QuacMethod if kind == "quac" else QuarfMethod
+    entry = get("method", kind)
     with pytest.raises(WeightsError, match="quality_weights"):
-        make(weights=file).setup(Setup(Built().build(), None, "cpu"))
-    method = make(weights=file, quality_weights=checkpoint)
+        entry.target(weights=file).setup(Setup(Built().build(), None, "cpu"))
+    method = entry.target(entry.facts["options"](quality_weights=checkpoint), file)
     method.setup(Setup(Built().build(), None, "cpu"))
     adapted = method.adapt(Built().build())
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

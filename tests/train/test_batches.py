@@ -14,9 +14,9 @@ from qbench.documents.load import load_yaml
 from qbench.draws import keyed
 from qbench.errors import DataError, SuiteError
 from qbench.registry.named import Named
-from qbench.train.batches import Ahead, Samples
-from qbench.train.crops import Window, tilted, window
-from qbench.train.mix import mix
+from qbench.train.core.batches import Ahead, Samples
+from qbench.train.core.crops import Window, tilted, window
+from qbench.train.core.mix import mix
 from qbench.vocabulary import Boxes, Image, Sample
 
 from .pictures import Noise, batches, jpeg_mix

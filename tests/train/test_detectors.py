@@ -16,12 +16,13 @@ from qbench.draws import keyed
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
 from qbench.models.detection.encoder import FcosHeads
-from qbench.train.batches import Batches, Samples
-from qbench.train.loop import Recipe, _step
-from qbench.train.recipes.afd import recipe as afd
+from qbench.train.core.batches import Batches, Samples
+from qbench.train.core.loop import _step
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.dense import recipe as dense
-from qbench.train.recipes.finetune import finetune
+from qbench.train.recipes.dense.training import build as dense
+from qbench.train.recipes.finetune.training import finetune
 from qbench.vocabulary import Boxes, Manifest, Sample
 
 from .pictures import Noise, jpeg_mix

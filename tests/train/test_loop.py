@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from qbench.errors import QbenchError, StoreError, WeightsError
 from qbench.storage import files
-from qbench.train.batches import Batch
-from qbench.train.checkpoint import State
-from qbench.train.loop import Optimiser, Recipe, Stage, Stopped, train
+from qbench.train.core.batches import Batch
+from qbench.train.core.checkpoint import State
+from qbench.train.core.loop import Stopped, train
+from qbench.train.core.recipe import Optimiser, Recipe, Stage
 
 from .pictures import batches, tiny_recipe
 

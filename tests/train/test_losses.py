@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from qbench.cards.schema import StageSpec
-from qbench.train import log, losses
-from qbench.train.optimisers import optimiser, rate
+from qbench.train.core import log, losses
+from qbench.train.core.optimisers import optimiser, rate
 
 from .pictures import Tiny
 

@@ -16,13 +16,14 @@ from qbench.models.base import LoadedModel
 from qbench.models.builtin.classifier_net import ScenesNet
 from qbench.models.builtin.declared import INPUT, SITES
 from qbench.models.initial import initialise
-from qbench.train import losses as terms
-from qbench.train.batches import Batches, Samples
-from qbench.train.loop import Recipe, _step
-from qbench.train.recipes.afd import clean_std
-from qbench.train.recipes.afd import recipe as afd
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batches, Samples
+from qbench.train.core.loop import _step
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.afd.training import build as afd
+from qbench.train.recipes.afd.training import clean_std
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.finetune import classifier, finetune
+from qbench.train.recipes.finetune.training import classifier, finetune
 
 from .pictures import Noise, jpeg_mix
 
@@ -133,14 +134,14 @@ def test_clean_std_is_the_standard_deviation_of_all_positions(tmp_path: Path) ->
 
 
 def test_what_afd_ships_loads_into_the_deployed_network(tmp_path: Path) -> None:
-    from qbench.methods.afd import AfdMethod
+    from qbench.methods.afd import AfdOptions
     from qbench.methods.afd.net import Afd
 
     made = parts(tmp_path, "afd", {"feature": 1.0}, {"form": "train"})
     recipe = afd(made)
     steps(recipe)
     cut = made.model.loaded.cut("D2")
-    deployed = Afd(AfdMethod().choice({}).shape(cut.geometry().channels), cut.geometry(), "deployed")
+    deployed = Afd(AfdOptions(), cut.geometry(), "deployed")
     deployed.load_state_dict(dict(recipe.ship()), strict=True)
     image = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -183,7 +184,7 @@ def test_masks_move_with_the_picture() -> None:
     """Painting the mask's own colour into the picture must give equal planes after every crop and turn."""
     from qbench.cards.schema import CropView
     from qbench.degrade.clean import Clean
-    from qbench.train.mix import Mix, Part
+    from qbench.train.core.mix import Mix, Part
 
     class Painted:
         label = "painted"

@@ -15,10 +15,10 @@ from qbench.models.initial import initialise
 from qbench.models.restoration.networks import Dncnn3Net, OnLuma, in_range
 from qbench.models.restoration.restorers import INPUT
 from qbench.quality.features import feature
-from qbench.train.recipes.adaptive import quac, quarf
-from qbench.train.recipes.afd import recipe as afd
+from qbench.train.recipes.adaptive.training import quac, quarf
+from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.finetune import finetune
+from qbench.train.recipes.finetune.training import finetune
 
 from .test_recipes import copied, moved, parts, steps
 

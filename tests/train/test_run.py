@@ -24,7 +24,7 @@ from qbench.cli.app import app
 from qbench.draws import keyed
 from qbench.errors import QbenchError, StoreError, SuiteError, WeightsError
 from qbench.registry.named import Named
-from qbench.train.loop import Stopped
+from qbench.train.core.loop import Stopped
 from qbench.train.run import Order, _digest, job, run
 
 CARD = """\
@@ -151,7 +151,7 @@ def test_a_trial_is_named_as_one_and_never_found(card: Path, tmp_path: Path) -> 
 def test_a_killed_process_leaves_nothing_that_looks_finished(card: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
-        "import os, signal, sys; from pathlib import Path; from qbench import files;"
+        "import os, signal, sys; from pathlib import Path; from qbench.storage import files;"
         "from qbench.train.run import Order, job, run;"
         "files.os.fsync = lambda d: os.kill(os.getpid(), signal.SIGKILL);"
         "run(job(Order(Path(sys.argv[1]), out=Path(sys.argv[2]), steps=2)), lambda *a: None)"

@@ -21,12 +21,13 @@ from qbench.models.base import LoadedModel
 from qbench.models.fold import for_inference
 from qbench.models.initial import initialise
 from qbench.models.segmentation.torchvision import logits_at_images
-from qbench.train.batches import Batch, Samples
-from qbench.train.loop import Recipe, _step
-from qbench.train.recipes.afd import recipe as afd
+from qbench.train.core.batches import Batch, Samples
+from qbench.train.core.loop import _step
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.dense import recipe as dense
-from qbench.train.recipes.finetune import finetune
+from qbench.train.recipes.dense.training import build as dense
+from qbench.train.recipes.finetune.training import finetune
 from qbench.vocabulary import InputConvention
 
 from .pictures import Noise, jpeg_mix

@@ -3,102 +3,83 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field, model_validator
 
 from qbench.errors import NotApplicable
-from qbench.methods.chosen import chosen
-from qbench.methods.weights import given_weights
+from qbench.methods.options import Options, completed, described
+from qbench.methods.weights import weights_for
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from qbench.methods.afd.net import AfdShape
-
-
 Plan = Literal["light", "release"]
 Guide = Literal["mul_residual", "mul_each_scale", "concat_each_scale"]
 FdeInput = Literal["dct", "pixels", "shuffled", "none"]
 Backbone = Literal["unet", "dcnn", "resnet", "inception", "vit", "densenet"]
-_UNSAID = (("fde", "dct"), ("backbone", "unet"))
+_NOT_SAID = (("fde", "dct"), ("backbone", "unet"))
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Choice:
-    """What a module is: where it works, and what decides its network. It travels in the header of its weights."""
+class AfdOptions(Options):
+    """What a module is: where it works, and what decides its network. They travel in the header of its weights."""
 
     site: str = "D2"
     plan: Plan = "light"
     guide: Guide = "mul_residual"
     gate: bool = True
-    base: Annotated[int, Field(ge=1)] | None = None
-    nonnegative: bool = True
-    fde: FdeInput = "dct"
-    backbone: Backbone = "unet"
+    base: int | None = Field(
+        default=None, ge=1, description="Width of FE-Net's first scale. Default: 16, beyond 128 channels an eighth."
+    )
+    nonnegative: bool = Field(default=True, description="Ends in a ReLU: right where the site itself follows one.")
+    fde: FdeInput = Field(
+        default="dct", description="What FDE-Net is given of each block; none: no FDE-Net, the map is 1 everywhere."
+    )
+    backbone: Backbone = Field(default="unet", description="What stands in FE-Net's place.")
 
-    def __post_init__(self) -> None:
-        _check(self.guide, self.fde, self.backbone)
-
-    def shape(self, channels: int) -> AfdShape:
-        """What decides the network, for a site of so many channels."""
-        from qbench.methods.afd.net import AfdShape, base_width
-
-        base = self.base or base_width(channels)
-        return AfdShape(channels, base, self.plan, self.guide, self.nonnegative, self.gate, self.fde, self.backbone)
+    @model_validator(mode="after")
+    def _guided(self) -> Self:
+        if self.guide != "mul_residual" and (self.fde == "none" or self.backbone != "unet"):
+            raise ValueError(f"the guide {self.guide} needs FDE-Net and the backbone unet; use mul_residual")
+        return self
 
     def metadata(self) -> dict[str, str]:
         """For the header of the weights; later options stand in it only where they are used."""
-        told = {key: value for key, value in asdict(self).items() if (key, value) not in _UNSAID}
-        return {"afd": json.dumps(told, sort_keys=True)}
+        options = self.model_dump(include=set(AfdOptions.model_fields))
+        said = {key: value for key, value in options.items() if (key, value) not in _NOT_SAID}
+        return {"afd": json.dumps(said, sort_keys=True)}
 
 
-def _check(guide: Guide | None, fde: FdeInput | None, backbone: Backbone | None) -> None:
-    """Raise ValueError for a guide that needs a map, or a U-Net, that is not there."""
-    if guide not in {None, "mul_residual"} and (fde == "none" or backbone not in {None, "unet"}):
-        raise ValueError(f"the guide {guide} needs FDE-Net and the backbone unet; use mul_residual")
+class AfdReleaseOptions(AfdOptions):
+    """Options at the widths of the authors' release."""
+
+    plan: Literal["release"] = "release"
+    gate: bool = False
 
 
-@method("afd", site="feature", trained=True)
-@dataclass(config=ConfigDict(extra="forbid"))
+@method("afd", site="feature", trained=True, options=AfdOptions)
+@dataclass
 class AfdMethod:
     """Adaptive feature de-drifting at an early site, light plan of 0.1 M parameters (arXiv 2401.01724).
 
-    What is not given is as the header of the weights says; without one, as `Choice` has it."""
+    What is not given is as the header of the weights says; without one, as `AfdOptions` has it."""
 
-    site: str | None = None
-    plan: Plan | None = None
-    guide: Guide | None = None
-    gate: bool | None = None
-    base: Annotated[int, Field(ge=1)] | None = None
-    nonnegative: bool | None = None
-    fde: FdeInput | None = None
-    backbone: Backbone | None = None
+    options: AfdOptions = field(default_factory=AfdOptions)
     weights: Path | None = None
 
     NAME: ClassVar[str] = "afd"
-    DEFAULTS: ClassVar[Mapping[str, Any]] = {}
-
-    def __post_init__(self) -> None:
-        _check(self.guide, self.fde, self.backbone)
 
     @property
     def at(self) -> str:
-        return self._choice.site
-
-    def choice(self, header: Mapping[str, str]) -> Choice:
-        """The given options, filled from the weights' header. Raises WeightsError for a header of another kind, and for
-        options that contradict it; a site may have another name in another model."""
-        return chosen(Choice, self, header, "afd", "an AFD module", self.DEFAULTS, free=("site",))
+        return self._options.site
 
     def setup(self, setup: Setup) -> None:
-        """Raises NotApplicable without weights or site, WeightsError for a file that does not fit."""
+        """Raises NotApplicable without weights or site, WeightsError for a file that does not fit, and for options that
+        contradict its header; a site may have another name in another model."""
         import torch
 
         from qbench.methods.afd.net import Afd
@@ -107,10 +88,9 @@ class AfdMethod:
 
         if setup.model is None:
             raise NotApplicable(f"{self.NAME} works inside a model, and there is none")
-        file = given_weights(self.NAME, self.weights, setup)
-        self._choice = self.choice(header(file))
-        geometry = setup.model.cut(self.at).geometry()
-        network = Afd(self._choice.shape(geometry.channels), geometry, "deployed")
+        file = weights_for(self.NAME, self.weights, setup)
+        self._options = completed(self.options, described(header(file), "afd"), "afd", free=("site",))
+        network = Afd(self._options, setup.model.cut(self.at).geometry(), "deployed")
         load_weights(network, file)
         self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -120,8 +100,8 @@ class AfdMethod:
         return enhanced
 
 
-@method("afd-release", site="feature", trained=True)
-@dataclass(config=ConfigDict(extra="forbid"))
+@method("afd-release", site="feature", trained=True, options=AfdReleaseOptions)
+@dataclass
 class AfdRelease(AfdMethod):
     """Adaptive feature de-drifting at the widths of the authors' release, without a gate (arXiv 2401.01724).
 
@@ -129,7 +109,6 @@ class AfdRelease(AfdMethod):
     224 pixels. The map keeps a value for every block, as in the paper, where the released code averages it over the
     picture."""
 
-    plan: Literal["release"] = "release"
+    options: AfdOptions = field(default_factory=AfdReleaseOptions)
 
     NAME: ClassVar[str] = "afd-release"
-    DEFAULTS: ClassVar[Mapping[str, Any]] = {"gate": False}

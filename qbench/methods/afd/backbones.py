@@ -10,15 +10,12 @@ residual of the same shape, and ends in the layer `outc`."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.methods.afd.repconv import RepConv
-
-Backbone = Literal["unet", "dcnn", "resnet", "inception", "vit", "densenet"]
 
 
 class Dcnn(nn.Module):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from qbench.methods.afd import Guide, Plan
 from qbench.methods.afd.repconv import RepConv
-
-Plan = Literal["light", "release"]
-Guide = Literal["mul_residual", "mul_each_scale", "concat_each_scale"]
 
 
 class Fe(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from qbench.draws import keyed
+from qbench.methods.afd import FdeInput
 from qbench.methods.afd.dct import BLOCK, FREQUENCIES, BlockDct
 
-FdeInput = Literal["dct", "pixels", "shuffled", "none"]
 NUMBERS = 3 * FREQUENCIES
 
 

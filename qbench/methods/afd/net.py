@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.methods.afd.backbones import BACKBONES, Backbone
+from qbench.methods.afd import AfdOptions
+from qbench.methods.afd.backbones import BACKBONES
 from qbench.methods.afd.dct import BLOCK, BlockDct
 from qbench.methods.afd.fde import Fde, Gate
-from qbench.methods.afd.fe import Fe, Guide, Plan
-from qbench.methods.afd.guides import FdeInput, block_inputs
+from qbench.methods.afd.fe import Fe
+from qbench.methods.afd.guides import block_inputs
 from qbench.methods.afd.repconv import RepConv
 from qbench.models.cut import Geometry
-
-
-@dataclass(frozen=True)
-class AfdShape:
-    """What decides the module's parameters. `channels` is the width of the site's features; `base` the width of
-    FE-Net's first scale; `nonnegative` ends in a ReLU (right where the site itself follows one). `fde` says what
-    FDE-Net is given of each block (`none`: there is no FDE-Net, and the map is 1 everywhere); `backbone` what stands in
-    FE-Net's place."""
-
-    channels: int
-    base: int = 16
-    plan: Plan = "light"
-    guide: Guide = "mul_residual"
-    nonnegative: bool = True
-    gate: bool = False
-    fde: FdeInput = "dct"
-    backbone: Backbone = "unet"
 
 
 def base_width(channels: int) -> int:
@@ -50,14 +33,14 @@ class Afd(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, shape: AfdShape, geometry: Geometry, form: Literal["train", "deployed"] = "train") -> None:
+    def __init__(self, options: AfdOptions, geometry: Geometry, form: Literal["train", "deployed"] = "train") -> None:
         super().__init__()
-        self.shape, self.geometry = shape, geometry
+        self.options, self.geometry = options, geometry
         self.dct = BlockDct()
-        self.fde = Fde(shape.channels) if shape.fde != "none" else None
-        self.fe = _enhancer(shape)
-        self.gate = Gate() if shape.gate else None
-        self.register_buffer("scale", torch.ones(shape.channels))
+        self.fde = Fde(geometry.channels) if options.fde != "none" else None
+        self.fe = _enhancer(options, geometry.channels)
+        self.gate = Gate() if options.gate else None
+        self.register_buffer("scale", torch.ones(geometry.channels))
         if form == "deployed":
             _merge(self)
 
@@ -68,11 +51,11 @@ class Afd(nn.Module):
         if self.fde is None:
             change = self._residual(features / scale, None) * scale
         else:
-            fdm = self.spread(self.fde(block_inputs(self.shape.fde, self.dct, images, planes)), features.shape[-2:])
+            fdm = self.spread(self.fde(block_inputs(self.options.fde, self.dct, images, planes)), features.shape[-2:])
             change = self._residual(features / scale, fdm) * fdm * scale
         if self.gate is not None:
             change = change * self.gate(self.dct, planes[:, :1]).view(-1, 1, 1, 1)
-        return F.relu(features + change) if self.shape.nonnegative else features + change
+        return F.relu(features + change) if self.options.nonnegative else features + change
 
     def _residual(self, features: Tensor, fdm: Tensor | None) -> Tensor:
         found: Tensor = self.fe(features, fdm) if isinstance(self.fe, Fe) else self.fe(features)
@@ -83,8 +66,8 @@ class Afd(nn.Module):
         planes = self.dct.planes(images)
         if self.fde is None:
             rows, columns = planes.shape[-2] // BLOCK, planes.shape[-1] // BLOCK
-            return images.new_ones(len(images), self.shape.channels, rows, columns)
-        fdm: Tensor = self.fde(block_inputs(self.shape.fde, self.dct, images, planes))
+            return images.new_ones(len(images), self.geometry.channels, rows, columns)
+        fdm: Tensor = self.fde(block_inputs(self.options.fde, self.dct, images, planes))
         return fdm
 
     def spread(self, fdm: Tensor, size: torch.Size) -> Tensor:
@@ -113,10 +96,11 @@ class Afd(nn.Module):
         return merged
 
 
-def _enhancer(shape: AfdShape) -> nn.Module:
-    if shape.backbone == "unet":
-        return Fe(shape.channels, shape.base, shape.plan, shape.guide)
-    return BACKBONES[shape.backbone](shape.channels, shape.base)
+def _enhancer(options: AfdOptions, channels: int) -> nn.Module:
+    base = options.base or base_width(channels)
+    if options.backbone == "unet":
+        return Fe(channels, base, options.plan, options.guide)
+    return BACKBONES[options.backbone](channels, base)
 
 
 def _merge(module: nn.Module) -> None:

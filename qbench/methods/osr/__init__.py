@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from pydantic import Field, model_validator
 
-from qbench.methods.osr.choice import Choice
-from qbench.methods.weights import given_weights
+from qbench.errors import WeightsError
+from qbench.methods.options import Options, completed, described
+from qbench.methods.weights import weights_for
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Choice", "OsrMethod"]
+
+class OsrOptions(Options):
+    """The network's options; they travel in the header of its weights. The paper's transforms are known from a figure:
+    what it leaves open is an option here."""
+
+    plan: Literal["release", "small"] = "release"
+    block_bias: bool = False
+    restorer_residual: bool = False
+    plain: bool = Field(default=False, description="The restorer alone: the control.")
+    channels: int = Field(
+        default=3, ge=3, multiple_of=3,
+        description="Of amplitude and phase; the restorer reads them three at a time.",
+    )  # fmt: skip
+    hidden: int = Field(
+        default=32, ge=4, multiple_of=4, description="Channels of both branches of the output transform."
+    )
+    phase_act: Literal["none", "relu_bn"] = "none"
+    gate_pool: bool = False
+    otf_residual: bool = False
+    phase: bool = True
+    amplitude: bool = True
+    output: Literal["gates", "none"] = "gates"
+    translation: Literal["waves", "image"] = "waves"
+
+    @model_validator(mode="after")
+    def _three_channels(self) -> Self:
+        if self.channels != 3 and (self.translation == "image" or not self.amplitude):
+            raise ValueError("without waves or without their amplitude there are 3 `channels`")
+        return self
+
+    def metadata(self) -> dict[str, str]:
+        """For the header of the weights."""
+        return {"osr": json.dumps(self.model_dump(include=set(OsrOptions.model_fields)), sort_keys=True)}
 
 
-@method("osr", site="image", trained=True)
-@dataclass(config=ConfigDict(extra="forbid"))
+@method("osr", site="image", trained=True, options=OsrOptions)
+@dataclass
 class OsrMethod:
     """OSR-style reprogramming of a restorer by amplitude and phase (Jiang and Han, TIP 2024), transforms as its figure.
 
     The header of the weights says which network they are for; recipes `plain-...` are the restorer alone."""
 
+    options: OsrOptions = field(default_factory=OsrOptions)
     weights: Path | None = None
 
     def setup(self, setup: Setup) -> None:
@@ -36,8 +71,11 @@ class OsrMethod:
         from qbench.models.base import load_weights
         from qbench.models.files import header
 
-        file = given_weights("osr", self.weights, setup)
-        network = Osr(Choice.read(header(file)))
+        file = weights_for("osr", self.weights, setup)
+        trained = described(header(file), "osr")
+        if trained is None:
+            raise WeightsError(f"the header of {file} does not describe a network of osr")
+        network = Osr(completed(self.options, trained, "osr"))
         load_weights(network, file)
         self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

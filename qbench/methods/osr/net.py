@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from qbench.methods.osr.choice import Choice
+from qbench.methods.osr import OsrOptions
 from qbench.methods.osr.restorer import PlainRestorer
 from qbench.models.initial import initialise
 
@@ -17,12 +17,12 @@ class Waves(nn.Module):
 
     Starts with the picture as its amplitude and, unless the phase is rectified, no phase."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, options: OsrOptions) -> None:
         super().__init__()
-        self.amplitude = nn.Conv2d(3, choice.channels, 1) if choice.amplitude else None
-        self.phase = nn.Conv2d(3, choice.channels, 1) if choice.phase else None
-        rectified = choice.phase and choice.phase_act == "relu_bn"
-        self.act = nn.Sequential(nn.BatchNorm2d(choice.channels), nn.ReLU()) if rectified else nn.Identity()
+        self.amplitude = nn.Conv2d(3, options.channels, 1) if options.amplitude else None
+        self.phase = nn.Conv2d(3, options.channels, 1) if options.phase else None
+        rectified = options.phase and options.phase_act == "relu_bn"
+        self.act = nn.Sequential(nn.BatchNorm2d(options.channels), nn.ReLU()) if rectified else nn.Identity()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """[B, 3, H, W] to amplitude and phase in radians, [B, C, H, W]; None where there is no phase."""
@@ -40,9 +40,9 @@ class Waves(nn.Module):
 class Translation(nn.Module):
     """The ablation of the waves: pictures to pictures by three convolutions of 3x3, starting at the identity."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, options: OsrOptions) -> None:
         super().__init__()
-        width = choice.hidden // 4
+        width = options.hidden // 4
         self.layers = nn.Sequential(
             nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
         )
@@ -61,11 +61,11 @@ class Fusion(nn.Module):
     The figure of the paper: (real, imaginary) to a wave, joined, to features u; the picture to features v; gates from
     their sum; the gated sum through a convolution. Sizes and the softmax are those of WaveMLP (CVPR 2022)."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, options: OsrOptions) -> None:
         super().__init__()
-        hidden = choice.hidden
-        self.residual, self.pool = choice.otf_residual, choice.gate_pool
-        self.waves = nn.Conv2d(2 * choice.channels, hidden, 1)
+        hidden = options.hidden
+        self.residual, self.pool = options.otf_residual, options.gate_pool
+        self.waves = nn.Conv2d(2 * options.channels, hidden, 1)
         self.image = nn.Conv2d(3, hidden, 1)
         self.mix = nn.Conv2d(hidden, hidden, 1)
         self.gates = nn.Sequential(nn.Conv2d(hidden, hidden // 4, 1), nn.GELU(), nn.Conv2d(hidden // 4, 2 * hidden, 1))
@@ -97,13 +97,13 @@ class Osr(nn.Module):
     A = W_a x + b_a and theta = W_t x + b_t; the restorer reads R = A cos(theta) and M = A sin(theta), as pictures; its
     answers R' and M' give c = R' cos(theta) and s = M' sin(theta), whose sum is Re((R' + i M') exp(-i theta))."""
 
-    def __init__(self, choice: Choice, restorer: nn.Module | None = None) -> None:
+    def __init__(self, options: OsrOptions, restorer: nn.Module | None = None) -> None:
         super().__init__()
-        plain = choice.plain
-        self.restorer = restorer or PlainRestorer(choice.plan, choice.block_bias, choice.restorer_residual)
-        self.input = None if plain else (Translation if choice.translation == "image" else Waves)(choice)
-        self.output = None if plain or choice.output == "none" else Fusion(choice)
-        self.turned = choice.phase_act == "relu_bn" or choice.output == "none"
+        plain = options.plain
+        self.restorer = restorer or PlainRestorer(options.plan, options.block_bias, options.restorer_residual)
+        self.input = None if plain else (Translation if options.translation == "image" else Waves)(options)
+        self.output = None if plain or options.output == "none" else Fusion(options)
+        self.turned = options.phase_act == "relu_bn" or options.output == "none"
 
     def start(self, seed: int) -> None:
         """First weights of the transforms, and of a restorer that is ours, as a function of the seed."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
-from qbench.methods.chosen import ByQualityMethod, chosen
+from qbench.methods.options import QualityOptions
+from qbench.methods.weights import weights_for
 from qbench.registry import method
 from qbench.vocabulary import Setup
 
@@ -22,66 +22,50 @@ How = Literal["replace", "add"]
 Kind = Literal["quac", "meta-acon", "acon-c"]
 Norm = Literal["layer", "none", "release"]
 Start = Literal["drop-in", "release"]
+FREE = ("sites",)
+"""Options that need not be as in the training; names of weights decide whether sites are those of the training."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Choice:
-    """Which activations a network gets, and where. It travels in the header of its weights."""
+class QuacOptions(QualityOptions):
+    """Which activations a network gets, and where. They travel in the header of its weights."""
 
     placement: Placement = "stage-end"
     sites: tuple[str, ...] = Field(default=(), description="Module path patterns in place of a placement.")
     how: How | None = Field(default=None, description="Default: `add` after a backbone, else `replace`.")
     activation: Kind = "quac"
-    quality: str = "encoder"
     norm: Norm = "layer"
     start: Start = "drop-in"
     reduction: int = Field(default=16, ge=1)
     quality_width: int | None = Field(default=None, ge=1, description="Project the quality down to so many numbers.")
-    zeroed: bool = Field(default=False, description="The control: every picture has the mean quality.")
-
-    key: str = Field(default="", description="Of the weights: the key of the quality feature that they saw.")
 
     def metadata(self, key: str) -> dict[str, str]:
         """For the header of the weights; `key` is that of the quality feature that they were trained with."""
-        return {"quac": json.dumps({**asdict(self), "key": key}, sort_keys=True)}
+        options = self.model_dump(include=set(QuacOptions.model_fields))
+        return {"quac": json.dumps({**options, "key": key}, sort_keys=True)}
 
 
-@method("quac", site="model", trained=True)
-@dataclass(config=ConfigDict(extra="forbid"))
-class QuacMethod(ByQualityMethod):
+@method("quac", site="model", trained=True, options=QuacOptions)
+@dataclass
+class QuacMethod:
     """Quality-adaptive activations (Q-ACON): beta per picture and channel, from features and picture quality.
 
-    What is not given is as the header of the weights says; without one, as `Choice` has it. `quality_weights`: the file
-    of the quality feature, where it does not ship."""
+    What is not given is as the header of the weights says; without one, as `QuacOptions` has it."""
 
-    placement: Placement | None = None
-    sites: tuple[str, ...] | None = None
-    how: How | None = None
-    activation: Kind | None = None
-    quality: str | None = None
-    norm: Norm | None = None
-    start: Start | None = None
-    reduction: int | None = None
-    quality_width: int | None = None
-    zeroed: bool | None = None
-    quality_weights: Path | None = None
+    options: QuacOptions = field(default_factory=QuacOptions)
     weights: Path | None = None
-
-    NAME: ClassVar[str] = "quac"
-
-    def choice(self) -> Choice:
-        """The given options, filled from the defaults: those of a training."""
-        return chosen(Choice, self, {}, self.NAME, "QuAC")
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights, WeightsError for a file of another method or quality feature."""
-        self._file, self._choice, self._feature = self._set_up(Choice, "QuAC", setup)
+        from qbench.methods.inserted import trained_options
+
+        self._file = weights_for("quac", self.weights, setup)
+        self._options, self._feature = trained_options(self.options, self._file, "quac", FREE)
 
     def adapt(self, model: LoadedModel) -> LoadedModel:
         """The model with adaptive activations and their weights. Raises NotApplicable, WeightsError."""
+        from qbench.methods.inserted import load_part
         from qbench.methods.quac.adapt import adapt
-        from qbench.methods.shipping import load_part
 
-        adapted, paths = adapt(model, self._choice, self._feature)
+        adapted, paths = adapt(model, self._options, self._feature)
         load_part(adapted.net, paths, self._file)
         return adapted

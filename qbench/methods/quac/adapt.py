@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -12,24 +11,25 @@ from qbench.draws import keyed
 from qbench.errors import NotApplicable
 from qbench.methods.adaptive import by_quality, probes
 from qbench.methods.places import ByWidth, Place, fitting, observe, put, set_apart
-from qbench.methods.quac import Choice, How
+from qbench.methods.quac import How, QuacOptions
 from qbench.methods.quac.acon import AconC, MetaAcon, QAcon, start_as
 from qbench.methods.stages import activations_at_stage_ends, backbone_end
 from qbench.models.base import LoadedModel
 from qbench.quality.features import Feature, dimension
 
 
-def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
+def adapt(model: LoadedModel, choice: QuacOptions, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
     """The model with adaptive activations, and the paths of the new modules; its network is changed in place.
 
     Raises NotApplicable where the network has no such places."""
     pictures = probes(model)
-    paths = replace_activations(model.net, lambda: model.net(pictures), replace(choice, quality=feature.name), seed)
+    choice = choice.model_copy(update={"quality": feature.name})
+    paths = replace_activations(model.net, lambda: model.net(pictures), choice, seed)
     return by_quality(model, feature), paths
 
 
 def replace_activations(
-    net: nn.Module, run: Callable[[], object], choice: Choice | None = None, seed: int = 0
+    net: nn.Module, run: Callable[[], object], choice: QuacOptions | None = None, seed: int = 0
 ) -> list[str]:
     """Put the activations of `choice` into `net`, in place of its own or behind its modules; the paths of the new ones.
 
@@ -38,7 +38,7 @@ def replace_activations(
     An activation that runs with several widths gets a module for each. `seed`: of p1 and p2 with `start: release`.
     Afterwards it runs inside `given(net, features(...))` (see `qbench.methods.adaptive`).
     Raises NotApplicable where the places of the choice are not there."""
-    choice = choice or Choice()
+    choice = choice or QuacOptions()
     set_apart(net)
     places, how = _places(net, run, choice)
     if not places:
@@ -46,7 +46,7 @@ def replace_activations(
     return [path for place in places for path in _put(net, place, how, choice, seed)]
 
 
-def _places(net: nn.Module, run: Callable[[], object], choice: Choice) -> tuple[Sequence[Place], How]:
+def _places(net: nn.Module, run: Callable[[], object], choice: QuacOptions) -> tuple[Sequence[Place], How]:
     if choice.sites:
         chosen = fitting(observe(net, run, choice.sites), choice.sites)
         usual: How = "replace" if all(place.activation for place in chosen) else "add"
@@ -63,7 +63,7 @@ def _places(net: nn.Module, run: Callable[[], object], choice: Choice) -> tuple[
     return chosen, how
 
 
-def _put(net: nn.Module, place: Place, how: How, choice: Choice, seed: int) -> list[str]:
+def _put(net: nn.Module, place: Place, how: How, choice: QuacOptions, seed: int) -> list[str]:
     if {"first", "last"} <= {layout for dims, layout in place.layouts.items() if dims > 2}:
         raise NotApplicable(f"{place.path!r} runs on maps and on tokens; name other modules in `sites`")
     old = net.get_submodule(place.path) if how == "replace" else None
@@ -74,7 +74,9 @@ def _put(net: nn.Module, place: Place, how: How, choice: Choice, seed: int) -> l
     return [f"{path}.of.{width}" for width in modules] if several else [path]
 
 
-def _module(width: int, place: Place, choice: Choice, old: nn.Module | None, seed: int) -> AconC | MetaAcon | QAcon:
+def _module(
+    width: int, place: Place, choice: QuacOptions, old: nn.Module | None, seed: int
+) -> AconC | MetaAcon | QAcon:
     module: AconC | MetaAcon | QAcon
     if choice.activation == "acon-c":
         module = AconC(width, place.layout)

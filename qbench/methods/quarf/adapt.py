@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
 
 from torch import nn
 
 from qbench.errors import NotApplicable
 from qbench.methods.adaptive import by_quality, probes
 from qbench.methods.places import Place, fitting, observe, put
-from qbench.methods.quarf import Choice
+from qbench.methods.quarf import QuarfOptions
 from qbench.methods.quarf.block import Plain, Quarf
 from qbench.methods.quarf.experts import Expert
 from qbench.models.base import LoadedModel
@@ -19,24 +18,27 @@ from qbench.quality.features import Feature, dimension
 
 NOISE = 0.01
 """How far experts start from the identity, as a share of usual first weights: enough to tell them apart."""
-OF_BLOCK = (
+OF_BLOCK = {
     "experts", "groups", "count", "top", "own_experts", "gates", "routing", "straight_through", "noisy", "zeroed",
-)  # fmt: skip
+}  # fmt: skip
 
 
-def adapt(model: LoadedModel, choice: Choice, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
+def adapt(model: LoadedModel, choice: QuarfOptions, feature: Feature, seed: int = 0) -> tuple[LoadedModel, list[str]]:
     """The model with blocks behind its sites, and the paths of the blocks; its network is changed in place.
 
     Raises NotApplicable where the network has no such sites."""
     pictures = probes(model)
     paths = tuple(model.sites.get(site, site) for site in choice.sites)
     added = insert_fields(
-        model.net, lambda: model.net(pictures), replace(choice, sites=paths, quality=feature.name), seed
+        model.net,
+        lambda: model.net(pictures),
+        choice.model_copy(update={"sites": paths, "quality": feature.name}),
+        seed,
     )
     return by_quality(model, feature), added
 
 
-def insert_fields(net: nn.Module, run: Callable[[], object], choice: Choice, seed: int = 0) -> list[str]:
+def insert_fields(net: nn.Module, run: Callable[[], object], choice: QuarfOptions, seed: int = 0) -> list[str]:
     """Put blocks behind the modules whose paths fit the choice's `sites`; the paths of the blocks.
 
     They start near the identity, with weights drawn from `seed`. `run` calls the network once on two inputs. Afterwards
@@ -53,8 +55,8 @@ def insert_fields(net: nn.Module, run: Callable[[], object], choice: Choice, see
     return [f"{place.path}.added" for place in places]
 
 
-def _block(place: Place, choice: Choice, seed: int, index: int) -> nn.Module:
-    options = {name: value for name, value in asdict(choice).items() if name in OF_BLOCK}
+def _block(place: Place, choice: QuarfOptions, seed: int, index: int) -> nn.Module:
+    options = choice.model_dump(include=OF_BLOCK)
     if choice.experts == "plain":
         block: nn.Module = Plain(place.channels)
     else:

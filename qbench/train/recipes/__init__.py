@@ -1,1 +1,1 @@
-"""The kinds of recipes: what each trains, and by which losses."""
+"""The kinds of recipes: each declared in a folder that loads no torch, trained by a module in it."""

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from qbench.cards.schema import RecipeSpec, StageSpec
 from qbench.models.base import LoadedModel
-from qbench.train.batches import Batch, Batches, Samples
-from qbench.train.loop import Stage
-from qbench.train.mix import Mix
-from qbench.train.optimisers import optimiser
+from qbench.train.core.batches import Batch, Batches, Samples
+from qbench.train.core.mix import Mix
+from qbench.train.core.optimisers import optimiser
+from qbench.train.core.recipe import Stage
 
 MEASURED = 256
 """Validation samples that a training is measured on at its end."""

@@ -16,8 +16,8 @@ from qbench.data.scenes.scene import CLASSES
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
 from qbench.models.builtin.box_maps import targets_of
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
 from qbench.train.recipes.common import Parts
 
 IGNORED = 255
@@ -30,9 +30,11 @@ class Supervised:
     picture; `heat` and `box`: of the built-in detector; `own`: the losses that a network comes with; `l1` and `mse`:
     of restored pictures to the clean ones."""
 
-    def __init__(self, parts: Parts, model: LoadedModel, teacher: LoadedModel | None = None) -> None:
+    def __init__(
+        self, parts: Parts, model: LoadedModel, teacher: LoadedModel | None = None, smoothing: float = 0.0
+    ) -> None:
         self.parts, self.model, self.teacher, self.wanted = parts, model, teacher, parts.spec.loss
-        self.smoothing = float(parts.spec.network.get("smoothing", 0.0))
+        self.smoothing = smoothing
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
         found: dict[str, Tensor] = {}
@@ -126,11 +128,10 @@ def _asked_for_losses(net: nn.Module) -> Iterator[None]:
             each.training = mode
 
 
-def freeze(parts: Parts, net: nn.Module) -> None:
-    """All parameters learn, but those that a pattern of `network: {freeze: [..]}` names. Raises QbenchError for a
-    pattern that fits none."""
+def freeze(net: nn.Module, patterns: Collection[str]) -> None:
+    """All parameters learn, but those whose name fits one of `patterns`. Raises QbenchError for one that fits none."""
     net.requires_grad_(True)
-    for pattern in parts.spec.network.get("freeze", ()):
+    for pattern in patterns:
         fitting = [value for name, value in net.named_parameters() if fnmatchcase(name, pattern)]
         if not fitting:
             raise QbenchError(f"`freeze`: no parameter of the network fits {pattern!r}")

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from qbench.methods.afd import AfdMethod, AfdRelease
 from qbench.methods.afd.net import Afd
 from qbench.models.base import Cut, LoadedModel
 from qbench.models.initial import initialise
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.afd import AfdTraining
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
 from qbench.train.recipes.supervised import of_logits, of_pictures
 
@@ -24,30 +24,26 @@ GATE_SHARPNESS = 4.0
 """The hard sigmoid runs from 0 to 1 while its input moves by one; this logistic is as steep in the middle."""
 
 
-def recipe(parts: Parts) -> Recipe:
+def build(parts: Parts) -> Recipe:
     """Trains the module at a site of the frozen model; ships its deployed form.
 
     Terms: `feature`, the mean squared error of features, divided by the clean ones' standard deviation or with
     `network: {standardise: false}` as they are (the published objective); `kl` and `deeper` compare what the frozen
     rest of the model makes of them, with the clean image as the teacher; `l1` and `mse` what a restorer makes of them
     with the clean picture; `gate` teaches the image-level gate whether the degradation changed the image."""
-    options = dict(parts.spec.network)
-    form, standardise = options.pop("form", "train"), options.pop("standardise", True)
-    declared = AfdRelease if parts.method == AfdRelease.NAME else AfdMethod
-    choice = declared(**options).choice({})
+    options = AfdTraining(**parts.spec.network)
     model = parts.built()
     frozen(model.net)
-    cut = model.cut(choice.site)
-    geometry = cut.geometry()
-    net = Afd(choice.shape(geometry.channels), geometry, form)
+    cut = model.cut(options.site)
+    net = Afd(options, cut.geometry(), options.form)
     initialise(net, parts.seed, zero=(*net.closing, "gate.out"))
-    if standardise:
+    if options.standardise:
         net.scale.copy_(clean_std(parts, cut))
     channels_last(net, parts.device)
     loss = _Loss(parts, net, model, cut)
 
     def ship() -> Mapping[str, Tensor]:
-        return dict((net.deploy() if form == "train" else net).state_dict())
+        return dict((net.deploy() if options.form == "train" else net).state_dict())
 
     def logits(images: Tensor) -> Tensor:
         return cast(Tensor, cut.back(net(cut.front(images), images), images))
@@ -60,7 +56,7 @@ def recipe(parts: Parts) -> Recipe:
         stages(parts, net, loss, prepare),
         ship,
         lambda: measure(parts, net, loss, logits),
-        choice.metadata(),
+        options.metadata(),
     )
 
 

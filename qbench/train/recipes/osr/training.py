@@ -7,41 +7,30 @@ stage depend on its number and the seed only, so that a method and its control p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Literal, cast
+from typing import cast
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import StageSpec
 from qbench.errors import QbenchError
-from qbench.methods.osr.choice import Choice
 from qbench.methods.osr.net import Osr
 from qbench.models.base import LoadedModel
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe, Stage
-from qbench.train.optimisers import optimiser
+from qbench.train.core.batches import Batch
+from qbench.train.core.optimisers import optimiser
+from qbench.train.core.recipe import Recipe, Stage
 from qbench.train.recipes.common import Losses, Parts, channels_last, frozen, layers, measure
+from qbench.train.recipes.osr import OsrTraining
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Schedule:
-    """What is trained when. The paper reprograms restorers of both kinds; whether it freezes them is not known."""
-
-    restorer_init: Literal["random", "trained"] = "trained"
-    freeze_restorer: bool = True
-
-
-def recipe(parts: Parts) -> Recipe:
+def build(parts: Parts) -> Recipe:
     """Ships the restorer and its transforms in one file. Raises QbenchError for a card with too few stages."""
-    schedule, choice = options(parts.spec.network)
-    alone = choice.plain or schedule.restorer_init == "random"
+    options = OsrTraining(**parts.spec.network)
+    alone = options.plain or options.restorer_init == "random"
     if not alone and len(parts.spec.stages) < 2:
         raise QbenchError("a trained restorer needs two stages or more: the first is its own, the others reprogram it")
-    net = Osr(choice)
+    net = Osr(options)
     net.start(parts.seed)
     channels_last(net, parts.device)
     loss = Loss(parts)
@@ -50,23 +39,14 @@ def recipe(parts: Parts) -> Recipe:
         name = f"stage{number + 1}"
         if not alone and number == 0:
             return _stage(parts, name, spec, net.restorer, net, loss)
-        return _stage(parts, name, spec, net, net, loss, still=schedule.freeze_restorer and not choice.plain)
+        return _stage(parts, name, spec, net, net, loss, still=options.freeze_restorer and not options.plain)
 
     return Recipe(
         {"net": net},
         tuple(stage(number, spec) for number, spec in enumerate(parts.spec.stages)),
         lambda: dict(net.state_dict()),
         lambda: measure(parts, net, loss.of(net)),
-        choice.metadata(),
-    )
-
-
-def options(network: Mapping[str, Any]) -> tuple[Schedule, Choice]:
-    """What is trained when, and what the network is, from a card's `network`. Raises pydantic's ValidationError."""
-    own = {field.name for field in fields(Schedule)}
-    return (
-        Schedule(**{key: value for key, value in network.items() if key in own}),
-        Choice(**{key: value for key, value in network.items() if key not in own}),
+        options.metadata(),
     )
 
 

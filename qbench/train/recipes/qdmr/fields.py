@@ -13,8 +13,8 @@ from torch import Tensor
 from qbench.cards.schema import CropView
 from qbench.draws import Draw, keyed
 from qbench.errors import DataError
-from qbench.train.batches import CACHE_BYTES, Batch, Samples
-from qbench.train.mix import Mix
+from qbench.train.core.batches import CACHE_BYTES, Batch, Samples
+from qbench.train.core.mix import Mix
 
 Pair = NDArray[np.uint8]
 """[H, W, 6]: a picture and, behind it, the photograph of it."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qbench.cards.schema import StageSpec
-from qbench.train.loop import Optimiser
+from qbench.train.core.recipe import Optimiser
 
 
 def optimiser(spec: StageSpec, parameters: Iterable[tuple[str, nn.Parameter]]) -> Optimiser:

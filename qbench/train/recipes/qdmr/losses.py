@@ -13,9 +13,9 @@ from qbench.methods.qdmr.codebook import Codes, usage
 from qbench.methods.qdmr.judge import hinge, least_squares
 from qbench.methods.qdmr.net import Qdmr
 from qbench.methods.qdmr.vqgan import Vqgan
-from qbench.train.batches import Batch
+from qbench.train.core.batches import Batch
 from qbench.train.recipes.common import Parts
-from qbench.train.recipes.qdmr_perception import Perception
+from qbench.train.recipes.qdmr.perception import Perception
 
 REAL, MADE_UP, CONFUSED = 1.0, 0.0, 0.5
 JUDGES = ("judge", "judge-features")

@@ -7,73 +7,32 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass as checked
 from torch import Tensor, nn
 
 from qbench.draws import keyed
 from qbench.errors import QbenchError
-from qbench.methods.qdmr import Choice
 from qbench.methods.qdmr.judge import DOWN, Judge
-from qbench.methods.qdmr.shape import PLANS, PlanName, Shape
+from qbench.methods.qdmr.shape import PLANS, Shape
 from qbench.methods.qdmr.start import begin
 from qbench.methods.qdmr.vqgan import Vqgan
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe, Stage
-from qbench.train.optimisers import optimiser
+from qbench.train.core.batches import Batch
+from qbench.train.core.optimisers import optimiser
+from qbench.train.core.recipe import Recipe, Stage
 from qbench.train.recipes.common import Parts, channels_last
-from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
-from qbench.train.recipes.qdmr_losses import Players, StageLosses
-from qbench.train.recipes.qdmr_measure import measured
-from qbench.train.recipes.qdmr_perception import Perception, PerceptionName, perception
+from qbench.train.recipes.qdmr import QdmrTraining
+from qbench.train.recipes.qdmr.fields import Photographs
+from qbench.train.recipes.qdmr.losses import Players, StageLosses
+from qbench.train.recipes.qdmr.measure import measured
+from qbench.train.recipes.qdmr.perception import Perception, perception
+from qbench.train.recipes.qdmr.training import Training
 
 STARTS = 8
 """Batches whose features the codebook may start from."""
 
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
-class Options:
-    """The card's `network`."""
-
-    plan: PlanName = "release"
-    codebook: bool = True
-    residual: bool = False
-    standardised: bool = False
-    perception: PerceptionName = "classifier"
-    start: Literal["even", "data"] = "even"
-    """The first codes: evenly from ±1/K, or features of the first batches."""
-    encoder: Literal["own", "vqgan"] = "own"
-    """Whether the restoration network's encoder starts anew, as published, or where stage 1 left its own."""
-    generated: bool = True
-
-    def choice(self) -> Choice:
-        return Choice(self.plan, self.codebook, self.residual, self.standardised)
-
-
-@dataclass(frozen=True)
-class Training:
-    """What the stages of one training share."""
-
-    parts: Parts
-    options: Options
-    players: Players
-    losses: StageLosses
-    photographs: Mapping[str, Photographs]
-
-    def batches(self, role: str, stage: str, size: int) -> FieldBatches:
-        spec = self.parts.spec
-        return FieldBatches(self.photographs[role], spec.crop, size, self.parts.seed, stage, self.parts.device)
-
-    def followed(self, terms: tuple[str, ...]) -> tuple[str, ...]:
-        """The terms that the card asks for and that this part has."""
-        coded = self.options.codebook
-        return tuple(t for t in terms if t in self.parts.spec.loss and (coded or not t.startswith("commitment")))
-
-
-def recipe(parts: Parts) -> Recipe:
+def build(parts: Parts) -> Recipe:
     """Trains the card's stages; ships the restoration network. A stage has two optimisers: `maker`, of what makes
     pictures, and `judge`, of the discriminators; `lr_factors` with the patterns `style.*`, `quality.*` and `domain.*`
     gives the latter a rate of their own."""
@@ -82,7 +41,7 @@ def recipe(parts: Parts) -> Recipe:
 
 def prepared(parts: Parts) -> Training:
     """The networks with first weights, their losses and their data."""
-    options = Options(**parts.spec.network)
+    options = QdmrTraining(**parts.spec.network)
     shape = PLANS[options.plan]
     _fitting(parts, shape)
     seen = _perception(parts, options, shape)
@@ -97,7 +56,7 @@ def staged(training: Training) -> Recipe:
         [_stage(training, number) for number in range(len(training.parts.spec.stages))],
         lambda: dict(net.state_dict()),
         lambda: measured(training),
-        training.options.choice().metadata(),
+        training.options.metadata(),
     )
 
 
@@ -108,7 +67,7 @@ def _fitting(parts: Parts, shape: Shape) -> None:
         raise QbenchError(f"`crop: size` must be a multiple of {whole} for this plan, not {parts.spec.crop.size}")
 
 
-def _perception(parts: Parts, options: Options, shape: Shape) -> Perception | None:
+def _perception(parts: Parts, options: QdmrTraining, shape: Shape) -> Perception | None:
     if {"perceptual", "semantic"} & parts.spec.loss.keys():
         return perception(options.perception, shape.factor, parts.device)
     return None
@@ -123,14 +82,14 @@ def _photographs(parts: Parts) -> dict[str, Photographs]:
     }
 
 
-def _players(parts: Parts, options: Options, shape: Shape, seen: Perception | None) -> Players:
+def _players(parts: Parts, options: QdmrTraining, shape: Shape, seen: Perception | None) -> Players:
     """The networks that the stages and losses ask for, with first weights by the seed."""
     wanted, stages = parts.spec.loss, {stage.part for stage in parts.spec.stages}
 
     def made(name: str, net: nn.Module, *, zero: tuple[str, ...] = ()) -> nn.Module:
         return channels_last(begin(net, parts.seed, name, zero=zero), parts.device)
 
-    net = options.choice().network()
+    net = options.network()
     if options.codebook:
         net.quantiser.codebook.requires_grad_(False)
     made("net", net, zero=("decoder.last",) if options.residual else ())

@@ -17,8 +17,8 @@ from torch import Tensor
 from qbench.cards.schema import CropView
 from qbench.draws import Draw, keyed
 from qbench.errors import BadSample, DataError
-from qbench.train.crops import Window, clipped, kept, tilted, window
-from qbench.train.mix import Mix
+from qbench.train.core.crops import Window, clipped, kept, tilted, window
+from qbench.train.core.mix import Mix
 from qbench.vocabulary import Boxes, Dataset, Image, Sample
 
 CACHE_BYTES = 1 << 30
@@ -156,10 +156,6 @@ class Batches:
 @lru_cache(maxsize=8)
 def _order(seed: int, name: str, epoch: int, count: int) -> NDArray[np.int64]:
     return keyed(seed, f"{name}/order", epoch, "").permutation(count)
-
-
-def _all(items: Sequence[Any], kind: type | tuple[type, ...]) -> bool:
-    return all(isinstance(item, kind) for item in items)
 
 
 def _tensor(images: Sequence[Image]) -> Tensor:

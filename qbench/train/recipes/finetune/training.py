@@ -14,10 +14,11 @@ from qbench.models.base import LoadedModel
 from qbench.models.builtin.classifier_net import ScenesNet
 from qbench.models.builtin.declared import INPUT, SITES
 from qbench.models.initial import initialise
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
+from qbench.train.recipes.finetune import ClassifierTraining, FinetuneTraining
 from qbench.train.recipes.supervised import Supervised, freeze
 
 
@@ -26,10 +27,11 @@ def finetune(parts: Parts) -> Recipe:
     `kl` to the clean-image teacher (the model before).
 
     Norms keep their statistics, folded into the convolutions as the model runs, so that the shipped state fits it."""
+    options = FinetuneTraining(**parts.spec.network)
     loaded = parts.built()
     teacher = replace(loaded, net=frozen(copy.deepcopy(loaded.net)))
-    freeze(parts, loaded.net)
-    return _recipe(parts, loaded, teacher, moving=False)
+    freeze(loaded.net, options.freeze)
+    return _recipe(parts, loaded, Supervised(parts, loaded, teacher, options.smoothing), moving=False)
 
 
 def classifier(parts: Parts) -> Recipe:
@@ -44,7 +46,8 @@ def classifier(parts: Parts) -> Recipe:
         whole["head"] = nn.Conv2d(width, len(CLASSES) + 1, 1)
     initialise(whole, parts.seed)
     channels_last(whole, parts.device)
-    return _recipe(parts, LoadedModel(net, INPUT, SITES), None, moving=True, whole=whole)
+    model, options = LoadedModel(net, INPUT, SITES), ClassifierTraining(**parts.spec.network)
+    return _recipe(parts, model, Supervised(parts, model, smoothing=options.smoothing), moving=True, whole=whole)
 
 
 @torch.no_grad()
@@ -55,9 +58,9 @@ def _width(net: nn.Module, layer: str) -> int:
 
 
 def _recipe(
-    parts: Parts, model: LoadedModel, teacher: LoadedModel | None, moving: bool, whole: nn.ModuleDict | None = None
+    parts: Parts, model: LoadedModel, supervised: Supervised, moving: bool, whole: nn.ModuleDict | None = None
 ) -> Recipe:
-    wanted, supervised = parts.spec.loss, Supervised(parts, model, teacher)
+    wanted = parts.spec.loss
     inner = wanted["mask"].sites if "mask" in wanted else ()
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:

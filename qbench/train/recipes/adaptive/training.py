@@ -5,26 +5,25 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from qbench.errors import QbenchError
 from qbench.methods.adaptive import reads_quality, standardise
-from qbench.methods.quac import QuacMethod
+from qbench.methods.inserted import state_of
 from qbench.methods.quac.acon import Acon, MetaAcon, QAcon
 from qbench.methods.quac.adapt import adapt as adapt_quac
-from qbench.methods.quarf import QuarfMethod
 from qbench.methods.quarf.adapt import adapt as adapt_quarf
 from qbench.methods.quarf.block import Quarf
-from qbench.methods.shipping import state_of
 from qbench.models.base import LoadedModel
 from qbench.models.initial import initialise
 from qbench.quality.features import Feature, feature
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
+from qbench.train.core.recipe import Recipe
+from qbench.train.recipes.adaptive import QuacTraining, QuarfTraining
 from qbench.train.recipes.common import Parts, channels_last, frozen, layers, measure, stages
 from qbench.train.recipes.supervised import Supervised
 
@@ -55,41 +54,31 @@ def quac(parts: Parts) -> Recipe:
     predictions and `deeper` on the maps of `sites`, as the published figure draws it.
     `network: {scaled: true}`: beta and the means count in units of each place's maps, for networks whose maps are far
     from 1; what ships counts in units of 1 again. Raises QbenchError for that with meta-ACON."""
-    options, whole = _options(parts)
-    scaled = bool(options.pop("scaled", False))
-    method = QuacMethod(**options)
-    choice = method.choice()
-    quality = feature(choice.quality, method.quality_weights)
+    options = QuacTraining(**parts.spec.network)
+    quality = feature(options.quality, options.quality_weights)
     loaded = parts.built()
     teacher = _teacher(loaded)
-    model, paths = adapt_quac(loaded, choice, quality, parts.seed)
+    model, paths = adapt_quac(loaded, options, quality, parts.seed)
     _first_weights(model.net, paths, parts.seed)
-    if scaled:
+    if options.scaled:
         _work_in_units(parts, model, paths)
-    return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key)), teacher, whole)
+    return _recipe(parts, Adapted(model, paths, quality, options.metadata(quality.key)), teacher, options)
 
 
 def quarf(parts: Parts) -> Recipe:
     """QuARF: blocks of adaptive receptive fields in a model. Terms as of `quac`, and `importance`, which keeps the
     router from using few experts."""
-    options, whole = _options(parts)
-    method = QuarfMethod(**options)
-    choice = method.choice()
-    quality = feature(choice.quality, method.quality_weights)
+    options = QuarfTraining(**parts.spec.network)
+    quality = feature(options.quality, options.quality_weights)
     loaded = parts.built()
     teacher = _teacher(loaded)
-    model, paths = adapt_quarf(loaded, choice, quality, parts.seed)
+    model, paths = adapt_quarf(loaded, options, quality, parts.seed)
 
     def importance() -> dict[str, Tensor]:
         blocks = [module for module in model.net.modules() if isinstance(module, Quarf)]
         return {"importance": torch.stack([block.importance() for block in blocks]).mean()} if blocks else {}
 
-    return _recipe(parts, Adapted(model, paths, quality, choice.metadata(quality.key), importance), teacher, whole)
-
-
-def _options(parts: Parts) -> tuple[dict[str, Any], bool]:
-    options = dict(parts.spec.network)
-    return options, str(options.pop("train", "whole")) == "whole"
+    return _recipe(parts, Adapted(model, paths, quality, options.metadata(quality.key), importance), teacher, options)
 
 
 def _teacher(loaded: LoadedModel) -> LoadedModel:
@@ -138,8 +127,8 @@ def _settled(net: nn.Module) -> nn.Module:
     return net
 
 
-def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -> Recipe:
-    model = adapted.model
+def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, options: QuacTraining | QuarfTraining) -> Recipe:
+    model, whole = adapted.model, options.train == "whole"
     model.net.requires_grad_(whole)
     for path in adapted.paths:
         model.net.get_submodule(path).requires_grad_(True)
@@ -147,7 +136,7 @@ def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -
         make = parts.batches("source", "quality", 32)
         standardise(model.net, torch.cat([adapted.feature.of(make(i).degraded) for i in range(QUALITY_BATCHES)]))
     channels_last(model.net, parts.device)
-    losses = _Loss(parts, adapted, teacher)
+    losses = _Loss(parts, adapted, Supervised(parts, model, teacher, options.smoothing), teacher)
 
     def prepare() -> None:
         model.net.eval()  # as in fine-tuning: norms keep their statistics, and nothing is dropped out
@@ -170,10 +159,10 @@ def _recipe(parts: Parts, adapted: Adapted, teacher: LoadedModel, whole: bool) -
 class _Loss:
     """The terms of fine-tuning, with the teacher's maps and the modules' own terms beside them."""
 
-    def __init__(self, parts: Parts, adapted: Adapted, teacher: LoadedModel) -> None:
+    def __init__(self, parts: Parts, adapted: Adapted, supervised: Supervised, teacher: LoadedModel) -> None:
         self.parts, self.adapted, self.teacher = parts, adapted, teacher
         self.wanted = parts.spec.loss
-        self.supervised = Supervised(parts, adapted.model, teacher)
+        self.supervised = supervised
         model, sites = adapted.model, self.wanted["deeper"].sites if "deeper" in self.wanted else ()
         self.layers = {teacher.path(site): model.path(site) for site in sites}
 

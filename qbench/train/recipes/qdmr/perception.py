@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 from urllib.error import URLError
 
 import torch
@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from qbench.errors import QbenchError
 from qbench.models.builtin.declared import Builtin
 from qbench.train.recipes.common import frozen, layers
+from qbench.train.recipes.qdmr import PerceptionName
 
-PerceptionName = Literal["classifier", "gradients", "vgg19"]
 TRUNKS = {4: ("relu", "stages.0.1.relu2"), 8: ("relu", "stages.0.1.relu2", "stages.1.1.relu2")}
 """The ends of the built-in classifier's stem and stages up to the features' size, by the networks' factor."""
 VGG_LAYERS = (3, 8, 17, 26)

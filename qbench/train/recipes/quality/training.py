@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from qbench.draws import Draw
 from qbench.models.initial import initialise
 from qbench.quality.encoder import DIMENSION, SCALES, QualityEncoder
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts, channels_last, stages
 
 PROJECTED = 64
@@ -39,7 +39,7 @@ class OfDegradations(Parts):
         return labelled
 
 
-def recipe(given: Parts) -> Recipe:
+def build(given: Parts) -> Recipe:
     """Trains the encoder by `contrast` over both scales of every crop, behind a projection that does not ship."""
     parts = OfDegradations(**{each.name: getattr(given, each.name) for each in fields(Parts)})
     net = QualityEncoder(norms=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from qbench.methods.qdmr.codebook import usage
-from qbench.train.batches import Batch
+from qbench.train.core.batches import Batch
 from qbench.train.recipes.common import MEASURED
-from qbench.train.recipes.qdmr_fields import FieldBatches, Photographs
-
-if TYPE_CHECKING:
-    from qbench.train.recipes.qdmr import Training
+from qbench.train.recipes.qdmr.fields import FieldBatches, Photographs
+from qbench.train.recipes.qdmr.training import Training
 
 CROPS = 8
 """Of every validation picture, as long as that makes no more than MEASURED: few photographs still give many places."""

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from qbench.models.restoration.plain_networks import Deployable, build
-from qbench.train import losses as terms
-from qbench.train.batches import Batch
-from qbench.train.loop import Recipe
+from qbench.models.restoration.plain_networks import Deployable
+from qbench.models.restoration.plain_networks import build as build_network
+from qbench.train.core import losses as terms
+from qbench.train.core.batches import Batch
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages
+from qbench.train.recipes.restorer import RestorerTraining
 
 
-def recipe(parts: Parts) -> Recipe:
+def build(parts: Parts) -> Recipe:
     """Trains the method's network from `parts.seed`; ships its deployed form."""
-    net = channels_last(build(parts.method, parts.seed, **parts.spec.network), parts.device)
+    options = RestorerTraining(**parts.spec.network).model_dump(exclude_unset=True)
+    net = channels_last(build_network(parts.method, parts.seed, **options), parts.device)
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
         with parts.precision():

@@ -7,27 +7,29 @@ from torch import nn
 
 from qbench.data.scenes.scene import CLASSES
 from qbench.models.base import LoadedModel
-from qbench.models.builtin.declared import INPUT, SITES
+from qbench.models.builtin.declared import INPUT, SITES, Builtin
 from qbench.models.builtin.dense_net import ScenesDetector, ScenesSegmenter
 from qbench.models.initial import initialise
 from qbench.storage.shipped import shipped
-from qbench.train.loop import Recipe
+from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts, channels_last, measure, stages
+from qbench.train.recipes.dense import DenseTraining
 from qbench.train.recipes.supervised import Supervised, freeze, training_mode
 
 
-def recipe(parts: Parts) -> Recipe:
+def build(parts: Parts) -> Recipe:
     """All weights but those that `network: {freeze: [..]}` names; norms move with what they see. Ships the state of the
     network before any folding, as the model's `weights` are read."""
-    model = _builtin(parts) if parts.model is None else parts.model.build(fold=False)
+    builtin = isinstance(parts.model, Builtin)
+    model = _builtin(parts) if builtin else parts.model.build(fold=False)
     net: nn.Module = model.net
     channels_last(net, parts.device)
-    if parts.model is not None:
-        freeze(parts, net)
+    if not builtin:
+        freeze(net, DenseTraining(**parts.spec.network).freeze)
     losses = Supervised(parts, model)
 
     def prepare() -> None:
-        if parts.model is None:
+        if builtin:
             net.train()
         else:
             training_mode(net)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,9 +18,7 @@ from torch import Tensor, nn
 
 from qbench.errors import WeightsError
 from qbench.storage import files
-
-if TYPE_CHECKING:
-    from qbench.train.loop import Recipe, Stage
+from qbench.train.core.recipe import Recipe, Stage
 
 Log = dict[str, list[float]]
 """Loss name to its value at every step so far; NaN in stages that lack it."""

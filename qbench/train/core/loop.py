@@ -6,70 +6,20 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from qbench.draws import keyed
 from qbench.errors import QbenchError
-from qbench.train.batches import Ahead, Batch
-from qbench.train.checkpoint import State
+from qbench.train.core.batches import Ahead, Batch
+from qbench.train.core.checkpoint import State
+from qbench.train.core.recipe import Recipe, Stage
 
 CHECKPOINT_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """An optimiser, its learning rate by step, and the losses whose sum it follows (None: all)."""
-
-    torch: torch.optim.Optimizer
-    rate: Callable[[int], float]
-    """Factor of each group's `initial_lr`."""
-    losses: tuple[str, ...] | None = None
-    clip_norm: float | None = None
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        return [parameter for group in self.torch.param_groups for parameter in group["params"]]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage. `step(batches by role, i)` gives the weighted losses by name and, where every optimiser names its own,
-    figures for the log; `prepare` runs when the stage starts or is resumed, and sets what is not stored: modes, frozen
-    parts."""
-
-    name: str
-    steps: int
-    roles: Mapping[str, Callable[[int], Batch]]
-    optimisers: Mapping[str, Optimiser]
-    step: Callable[[Mapping[str, Batch], int], Mapping[str, Tensor]]
-    prepare: Callable[[], None] = lambda: None
-    ema: float | None = None
-    """Decay of the averages of all modules, which take the modules' place at the stage's end."""
-    begin: Callable[[], None] = lambda: None
-    """Called once, before all else, but not when a stage is resumed: what starts from an earlier stage's end."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What the loop trains: modules by name, stages in order, and the state that ships at the end."""
-
-    modules: Mapping[str, nn.Module]
-    stages: Sequence[Stage]
-    ship: Callable[[], Mapping[str, Tensor]]
-    measure: Callable[[], Mapping[str, float]]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """Written into the weights' header: what a method needs to know to build the network for them. At most one entry,
-    since safetensors writes several in no fixed order, and the same training must give the same bytes."""
-
-    def __post_init__(self) -> None:
-        if len(self.metadata) > 1:
-            raise ValueError(f"the metadata of weights takes one entry, not {sorted(self.metadata)}")
 
 
 class Stopped(QbenchError):

@@ -1,0 +1,1 @@
+"""What every training runs on: the loop, its batches, optimisers, losses, checkpoints and log."""
