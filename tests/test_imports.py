@@ -15,19 +15,19 @@ PACKAGE = ROOT / "qbench"
 BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "documents": set(),
-    "suite": {"documents"},
+    "suite": {"documents", "data.views"},
     "data": set(),
     "degrade": set(),
-    "models": {"data", "cards", "keys.live"},
+    "models": {"data", "cards"},
     "methods": {"models", "quality"},
     "tasks": {"data.views", "quality"},
     "quality": {"models.files"},
     "stats": set(),
     "cards": {"documents"},
     "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
-    "compute": {"suite", "data", "models"},
+    "compute": {"data", "models"},
     "keys": {"documents", "degrade", "cards"},
-    "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
+    "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
     | {"suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "cli.options", "keys.live"},

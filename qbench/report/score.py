@@ -23,11 +23,10 @@ from qbench.tasks.score import Metric, readable
 
 def metric_of(info: MetricItem) -> Metric:
     """The metric of that name; one with a measure is the mean of its column."""
-    metric: Any = create("metric", info)
-    if hasattr(metric, "measure"):
-        return MeanOfColumn(metric, column(info), info.label)
-    chosen: Metric = metric
-    return chosen
+    declared: Any = create("metric", info)
+    metric: Any = MeanOfColumn(declared, column(info), info.label) if hasattr(declared, "measure") else declared
+    scores: Metric = metric
+    return scores
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def test_files_count_wherever_a_parameter_names_them(kind: registry.Kind, tmp_pa
 @pytest.mark.parametrize("kind", ["condition", "method", "metric"])
 def test_a_text_that_names_no_file_counts_as_it_is(kind: registry.Kind, text: str) -> None:
     assert facts(kind, a=text) != facts(kind, a=f"{text}!")
-    assert len(facts(kind, a=text)) == 2
+    assert not any(isinstance(fact, str) and re.fullmatch("[0-9a-f]{64}", fact) for fact in facts(kind, a=text))
 
 
 def test_library_and_codec_versions_are_part_of_the_key(toy: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
         ("qbench/models/restoration/plain_networks.py", "import torch\n", "import torch\n\nADDED = 1\n"), {"arcnn"},
     ),
     "the text of an error": (("qbench/models/base.py", "the model has no site", "there is no site"), set()),
-    "a text before its error": (("qbench/models/base.py", "missing, first", "absent, first"), set()),
+    "a text before its error": (("qbench/models/base.py", ", first {names", ", such as {names"), set()),
     "an error's class": (("qbench/errors.py", "is recorded by id", "is kept by id"), set()),
     "a comment": (("qbench/compute/shard.py", "def run_shard", "# A comment.\ndef run_shard"), set()),
     "a table": (("qbench/report/build.py", "import json", "import json\n\nADDED = 1"), set()),
