@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cards": {"documents"},
     "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
     "compute": {"suite", "data", "models"},
-    "keys": {"documents", "degrade", "cards"},
+    "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"},
     "api": {"documents", "suite", "runs", "stats", "models", "report", "cli.options"},

@@ -52,11 +52,10 @@ def read_card(path: Path) -> tuple[Card, Document]:
     document = inherited(load_yaml(path))
     card = validated(Card, document)
     for name in card.recipes:
-        if not name.replace("-", "").replace("_", "").isalnum():
-            raise SuiteError(
-                f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name",
-                place=document.place(("recipes", name)),
-            )
+        with document.at(("recipes", name)):
+            if not name.replace("-", "").replace("_", "").isalnum():
+                text = f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name"
+                raise SuiteError(text)
     return card, document
 
 

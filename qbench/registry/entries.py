@@ -18,7 +18,7 @@ from qbench.errors import QbenchError, SuiteError, closest, nearest
 from qbench.registry.importing import importing
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
-KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Site = Literal["none", "image", "feature", "model"]
 SITES: tuple[Site, ...] = get_args(Site)
 BUILTIN = (
@@ -91,11 +91,17 @@ class Entry:
         return self.name.endswith(":*")
 
     @property
+    def schema(self) -> Any:
+        """The class or function whose parameters are the keys that a file may give: its own, or of its `options`."""
+        return self.facts.get("options") or self.target
+
+    @property
     def parameters(self) -> list[str]:
         """The keys that a file may give it."""
-        own = list(inspect.signature(self.target).parameters)[self.takes_rest :]
+        own = list(inspect.signature(self.schema).parameters)[self.takes_rest :]
         if self.kind == "method":
-            own = [key for key in own if key not in WEIGHTS_KEYS] + list(WEIGHTS_KEYS if self.facts["trained"] else ())
+            own = [key for key in own if key not in WEIGHTS_KEYS]
+            own += WEIGHTS_KEYS if self.facts.get("trained") else ()
         return [*own, "label"]
 
     def check(self, name: str, params: Mapping[str, Any]) -> None:
@@ -135,14 +141,17 @@ def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], 
     return decorate
 
 
-def method(name: str, *, site: Site, trained: bool = False, oracle: bool = False) -> Callable[[T], T]:
+def method(
+    name: str, *, site: Site, trained: bool = False, oracle: bool = False, options: type | None = None
+) -> Callable[[T], T]:
     """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
-    facts of the degradation that a real picture would not bring, and are marked in tables.
+    facts of the degradation that a real picture would not bring, and are marked in tables. With `options`, a class of
+    pydantic, a suite's parameters become one object of it, which is the method's first argument.
 
     Raises QbenchError for a site that there is not."""
     if site not in SITES:
         raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
-    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
+    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle, "options": options})
 
 
 def model(name: str) -> Callable[[T], T]:
