@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cards": {"documents"},
     "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
     "compute": {"data", "models"},
-    "keys": {"documents", "degrade", "cards"},
+    "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
     | {"suite.schema"},

@@ -154,7 +154,7 @@ def test_a_decorator_is_enough_in_this_process() -> None:
 
     entry = registry.get("method", "plugins-decorated")
     assert (entry.target, entry.summary) == (Decorated, "What it does.")
-    assert dict(entry.facts) == {"site": "feature", "trained": False, "oracle": True}
+    assert [entry.facts[key] for key in ("site", "trained", "oracle")] == ["feature", False, True]
     assert "plugins-decorated" in registry.names("method", "plugins-*")
 
 
@@ -225,7 +225,7 @@ def test_a_missing_plugin_module_is_told_with_its_place_in_the_suite(tmp_path: P
 
     file = tmp_path / "toy.yaml"
     file.write_text(TOY.replace("seed: 3\n", "seed: 3\nplugins: [no_such_plugin]\n"))
-    with pytest.raises(SuiteError, match=r"toy\.yaml:5:1: plugin 'no_such_plugin' cannot be imported"):
+    with pytest.raises(QbenchError, match=r"toy\.yaml:5:1: plugin 'no_such_plugin' cannot be imported"):
         make_plan(*load_suite(file), Options(device="cpu"))
 
 

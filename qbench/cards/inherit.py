@@ -21,20 +21,21 @@ def inherited(document: Document) -> Document:
     recipes = document.data.get("recipes")
     if not isinstance(recipes, Mapping):
         return document
-    found = {name: _whole(name, spec, recipes, document) for name, spec in recipes.items()}
-    return Document({**document.data, "recipes": found}, document.places)
+    with document.at():
+        whole = {name: _whole(name, spec, recipes) for name, spec in recipes.items()}
+    return Document({**document.data, "recipes": whole}, document.places)
 
 
-def _whole(name: str, spec: Any, recipes: Mapping[str, Any], document: Document) -> Any:
+def _whole(name: str, spec: Any, recipes: Mapping[str, Any]) -> Any:
     if not isinstance(spec, dict) or "like" not in spec:
         return spec
-    like, place = spec["like"], document.place(("recipes", name, "like"))
+    like, path = spec["like"], ("recipes", name, "like")
     others = [other for other in recipes if other != name]
     if like not in others:
-        raise SuiteError(f"`like` names {like!r}, which is no other recipe{nearest(str(like), others)}", place=place)
+        raise SuiteError(f"`like` names {like!r}, which is no other recipe{nearest(str(like), others)}", path=path)
     base = recipes[like]
     if not isinstance(base, dict) or "like" in base:
-        raise SuiteError(f"recipe {like!r} is itself like another; only one level is allowed", place=place)
+        raise SuiteError(f"recipe {like!r} is itself like another; only one level is allowed", path=path)
     taken = {key: copy.deepcopy(value) for key, value in base.items() if key not in OWN}
     given = {key: value for key, value in spec.items() if key != "like"}
     return merged(taken, given, (), {})

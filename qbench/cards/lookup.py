@@ -11,13 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from pydantic import ValidationError
-
 from qbench import registry
 from qbench.cards.inherit import inherited
 from qbench.cards.schema import Card, RecipeSpec, WeightsRef
-from qbench.documents.faults import check_kinds, explain, validated
-from qbench.documents.load import Document, KeyPath, load_yaml
+from qbench.documents.faults import fitted, validated
+from qbench.documents.load import Document, load_yaml
 from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
 from qbench.storage.files import sha256
 from qbench.storage.home import home
@@ -55,23 +53,13 @@ def read_card(path: Path) -> tuple[Card, Document]:
     document = inherited(load_yaml(path))
     card = validated(Card, document)
     for name in card.recipes:
-        if not name.replace("-", "").replace("_", "").isalnum():
-            raise SuiteError(
-                f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name",
-                place=document.place(("recipes", name)),
-            )
-        _check_network(card.recipes[name], document, ("recipes", name, "network"))
+        with document.at(("recipes", name)):
+            if not name.replace("-", "").replace("_", "").isalnum():
+                text = f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name"
+                raise SuiteError(text)
+        with document.at(("recipes", name, "network")):
+            fitted(registry.get("recipe", card.recipes[name].kind).facts["options"], card.recipes[name].network)
     return card, document
-
-
-def _check_network(spec: RecipeSpec, document: Document, at: KeyPath) -> None:
-    """Raise SuiteError for a `network` that is none of the recipe's kind, at the place of its first fault."""
-    options = registry.get("recipe", spec.kind).facts["options"]
-    try:
-        checked = options.model_validate(spec.network)
-    except ValidationError as error:
-        raise explain(error, document, at=at, kind=options) from None
-    check_kinds(spec.network, checked, document, at=at)
 
 
 def card_names() -> list[str]:

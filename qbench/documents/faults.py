@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from qbench.documents.fields import field_at, home_of, keys_at
-from qbench.documents.load import Document, KeyPath
-from qbench.errors import SuiteError, nearest
+from qbench.documents.load import Document
+from qbench.errors import KeyPath, SuiteError, nearest
 from qbench.registry.value_types import KINDS, misfits
 
 M = TypeVar("M", bound=BaseModel)
@@ -32,30 +32,27 @@ _PREFIX = re.compile(r"^(Value error|Assertion failed), ")
 
 def validated(model: type[M], document: Document) -> M:
     """`document` as `model`. Raises SuiteError for its first fault, at its place, with the nearest valid key."""
+    with document.at():
+        return fitted(model, document.data)
+
+
+def fitted(model: type[M], data: Any) -> M:
+    """`data` as `model`. Raises SuiteError for its first fault, with its path in the data."""
     try:
-        made = model.model_validate(document.data)
+        result = model.model_validate(data)
     except ValidationError as error:
-        raise explain(error, document, kind=model) from None
-    check_kinds(document.data, made, document)
-    return made
+        raise explain(error, data, kind=model) from None
+    for path, text in misfits(data, result):
+        raise SuiteError(text, path=path)
+    return result
 
 
-def check_kinds(given: Any, made: Any, document: Document, *, at: KeyPath = ()) -> None:
-    """Raise SuiteError for the first value that pydantic took for one of another kind."""
-    for path, text in misfits(given, made):
-        raise SuiteError(text, place=document.place(at + path))
+def explain(error: ValidationError, data: Any, *, kind: Any = None, known: Iterable[str] = ()) -> SuiteError:
+    """The first fault of a validation of `data` as one sentence, with its path in the data.
 
-
-def explain(
-    error: ValidationError, document: Document, *, at: KeyPath = (), kind: Any = None, known: Iterable[str] = ()
-) -> SuiteError:
-    """The first fault of a validation as one sentence with its place.
-
-    `at` is where the validated data stands, `kind` the class that it was to become, and `known` the keys that it may
-    have where the class does not say."""
-    first, shown = _first(
-        [(each, _existing(at + each["loc"], document.data)) for each in error.errors(include_url=False)]
-    )
+    `kind` is the class that the data was to become, and `known` the keys that it may have where the class does not
+    say."""
+    first, shown = _first([(fault, _existing(fault["loc"], data)) for fault in error.errors(include_url=False)])
     if first["type"] in _UNKNOWN:
         text = _unknown(first["loc"], kind, known)
     elif first["type"] in _MISSING:
@@ -64,7 +61,7 @@ def explain(
         text = message(first["msg"])
     else:
         text = _unfit(first, shown)
-    return SuiteError(text, place=document.place(shown))
+    return SuiteError(text, path=shown)
 
 
 def message(text: str) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from qbench.errors import Place, SuiteError
+from qbench.errors import KeyPath, Place, QbenchError, SuiteError
 from qbench.registry.value_types import FromVariable
 from qbench.storage.home import VARIABLE, home
 
-KeyPath: TypeAlias = tuple[str | int, ...]
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 DEEPEST = 100
 """Collections inside of each other; suites and cards have a tenth of that."""
@@ -34,6 +34,16 @@ class Document:
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path)
+
+    @contextmanager
+    def at(self, path: KeyPath = ()) -> Iterator[None]:
+        """An error raised inside that has no place gets one: that of its own path below `path`."""
+        try:
+            yield
+        except QbenchError as error:
+            if error.place is None:
+                error.place = self.place((*path, *error.path))
+            raise
 
 
 def load_yaml(file: Path) -> Document:

@@ -11,8 +11,7 @@ from typing import Any
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.degrade.drawn import inner
-from qbench.documents.load import Document, KeyPath
-from qbench.errors import QbenchError
+from qbench.errors import KeyPath, below
 from qbench.keys import versions as fingerprints
 from qbench.keys.sources import code_of_entry, code_of_modules
 from qbench.registry.create import own_params
@@ -25,7 +24,7 @@ COMPUTE = ("qbench.compute.shard", "qbench.degrade.drawn")
 
 @dataclass(frozen=True)
 class Part:
-    """One object of the suite with its name, its label and the key path that it stands at."""
+    """One object of the suite with its name, its label and the key path that it has in its task."""
 
     named: Named
     target: Any
@@ -41,9 +40,9 @@ class Part:
         return found
 
 
-def metric_facts(part: Part, document: Document) -> list[Any]:
-    """What decides a metric's numbers, its label apart. Raises QbenchError with the place in the suite."""
-    own = identity_of(part, document) if hasattr(part.target, "identity") else {}
+def metric_facts(part: Part) -> list[Any]:
+    """What decides a metric's numbers, its label apart. Raises QbenchError with the part's path."""
+    own = identity_of(part) if hasattr(part.target, "identity") else {}
     code = [code_of_entry(entry) for entry in entries_of(part)]
     return [part.named.name, plain(part.named.params), code, plain(own), *_files_in(part.named.params)]
 
@@ -54,11 +53,11 @@ def condition_facts(condition: Part) -> list[Any]:
     return [condition.named.name, plain(params), *_files_in(params)]
 
 
-def method_facts(method: Part, document: Document) -> list[Any]:
+def method_facts(method: Part) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
     params = own_params("method", method.named)
-    own = [plain(identity_of(method, document))] if hasattr(method.target, "identity") else []
+    own = [plain(identity_of(method))] if hasattr(method.target, "identity") else []
     return [method.named.name, plain(params), *_files_in(params), *own]
 
 
@@ -81,12 +80,10 @@ def _is_file(value: str | Path) -> bool:
         return False
 
 
-def identity_of(part: Part, document: Document) -> Mapping[str, Any]:
-    """All that decides a model's predictions apart from code. Raises QbenchError with the place in the suite."""
-    try:
+def identity_of(part: Part) -> Mapping[str, Any]:
+    """All that decides a model's predictions apart from code. Raises QbenchError with the part's path."""
+    with below(*part.path):
         return part.identity
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(part.path)) from None
 
 
 def code_of(*parts: Part) -> list[Any]:

@@ -33,12 +33,13 @@ def own_params(kind: Kind, named: Spec) -> dict[str, Any]:
 
 
 def call(entry: Entry, params: Mapping[str, Any], *first: str) -> Any:
-    """What the entry's class makes of the parameters. Raises ValidationError also for a value of another kind, such as
-    `true` for a number."""
-    made = entry.declares(*first, **params)
-    for path, text in misfits(params, made):
+    """What the entry's class makes of the parameters, or of its `options` made of them.
+
+    Raises ValidationError also for a value of another kind, such as `true` for a number."""
+    result = entry.schema(*first, **params)
+    for path, text in misfits(params, result):
         raise located(text, *path)
-    return made if entry.declares is entry.target else entry.target(made)
+    return result if entry.schema is entry.target else entry.target(result)
 
 
 def maker(kind: Kind) -> Callable[[Maker], Maker]:

@@ -102,16 +102,17 @@ class Entry:
         return self.name.endswith(":*")
 
     @property
-    def declares(self) -> Any:
-        """What declares the parameters: a class of options, else the target itself."""
+    def schema(self) -> Any:
+        """The class or function whose parameters are the keys that a file may give: its own, or of its `options`."""
         return self.facts.get("options") or self.target
 
     @property
     def parameters(self) -> list[str]:
         """The keys that a file may give it."""
-        own = list(inspect.signature(self.declares).parameters)[self.takes_rest :]
+        own = list(inspect.signature(self.schema).parameters)[self.takes_rest :]
         if self.kind == "method":
-            own = [key for key in own if key not in WEIGHTS_KEYS] + list(WEIGHTS_KEYS if self.facts["trained"] else ())
+            own = [key for key in own if key not in WEIGHTS_KEYS]
+            own += WEIGHTS_KEYS if self.facts.get("trained") else ()
         return [*own, "label"]
 
     def check(self, name: str, params: Mapping[str, Any]) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
-from qbench.documents.load import Document, KeyPath
-from qbench.errors import SuiteError
+from qbench.errors import KeyPath, SuiteError, below
 from qbench.keys.cells import Part, entries_of
 from qbench.registry.modules import file_of
 from qbench.registry.named import Named
@@ -28,69 +27,63 @@ class TaskParts:
     metrics: Sequence[Part]
 
 
-def task_parts(spec: TaskSpec, path: KeyPath, document: Document, live: Mapping[str, Any]) -> TaskParts:
-    """Raises SuiteError for names and parameters that do not hold, and for two items of the same label."""
-    task = entry_of("task", Named(name=spec.task), (*path, "task"), document)
-    places = [(*path, "conditions", i) for i in range(len(spec.conditions))]
+def task_parts(spec: TaskSpec, live: Mapping[str, Any]) -> TaskParts:
+    """Raises SuiteError, with the path in the task, for names and parameters that do not hold, and for two items of the
+    same label."""
+    with below("task"):
+        task = entry_of("task", Named(name=spec.task))
     return TaskParts(
         task,
-        _fanned_out("dataset", [spec.dataset], [(*path, "dataset")], document),
-        _told_apart("model", _parts("model", spec.models, (*path, "models"), document, live), document),
-        _fanned_out("condition", spec.conditions, places, document),
-        _parts("method", spec.methods, (*path, "methods"), document, live),
-        _metrics(task, spec, path, document),
+        _told_apart("dataset", _fan_out("dataset", spec.dataset, ("dataset",))),
+        _told_apart("model", _parts("model", spec.models, "models", live)),
+        _told_apart("condition", _all_conditions(spec)),
+        _parts("method", spec.methods, "methods", live),
+        _metrics(task, spec),
     )
 
 
-def _metrics(task: registry.Entry, spec: TaskSpec, path: KeyPath, document: Document) -> list[Part]:
+def _all_conditions(spec: TaskSpec) -> list[Part]:
+    return [part for i, named in enumerate(spec.conditions) for part in _fan_out("condition", named, ("conditions", i))]
+
+
+def _metrics(task: registry.Entry, spec: TaskSpec) -> list[Part]:
     """What the suite asks for, else what the task shows. Raises SuiteError for a metric of another task."""
-    asked = spec.metrics or [Named(name=name) for name in task.target.shown]
-    found = [_part("metric", named, (*path, "metrics", i), document) for i, named in enumerate(asked)]
+    items = spec.metrics or [Named(name=name) for name in task.target.shown]
+    parts = [_part("metric", named, ("metrics", i)) for i, named in enumerate(items)]
     names: set[str] = set()
-    for part in found:
+    for part in parts:
         if part.entry.facts["task"] != task.name:
             text = f"metric {part.named.name!r} scores {part.entry.facts['task']}, not {task.name}"
-            raise SuiteError(text, place=document.place(part.path))
+            raise SuiteError(text, path=part.path)
         name = part.named.label or part.named.name
         if name in names and task.target.records_what_is_asked:
-            text = f"two metrics are called {name!r}; give one of them a `label`"
-            raise SuiteError(text, place=document.place(part.path))
+            raise SuiteError(f"two metrics are called {name!r}; give one of them a `label`", path=part.path)
         names.add(name)
-    return found
+    return parts
 
 
-def _parts(
-    kind: registry.Kind, items: Sequence[Named], path: KeyPath, document: Document, live: Mapping[str, Any]
-) -> list[Part]:
+def _parts(kind: registry.Kind, items: Sequence[Named], key: str, live: Mapping[str, Any]) -> list[Part]:
     """One object for each item."""
     return [
-        Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (*path, i))
+        Part(named, live[named.name], _live_entry(kind, named, live), named.label or named.name, (key, i))
         if named.name in live
-        else _part(kind, named, (*path, i), document)
+        else _part(kind, named, (key, i))
         for i, named in enumerate(items)
     ]
 
 
-def _fanned_out(
-    kind: registry.Kind, items: Sequence[Named], paths: Sequence[KeyPath], document: Document
-) -> list[Part]:
-    """One object for each item and combination of the parameters that it gives as lists.
+def _fan_out(kind: registry.Kind, named: Named, path: KeyPath) -> list[Part]:
+    """One object for each combination of the parameters that an item gives as lists.
 
-    Where objects of an item would share a label, the parameters tell them apart: `scenes (split val)`. Raises
-    SuiteError for two items of the same label."""
-    found = [part for named, path in zip(items, paths, strict=True) for part in _fan_out(kind, named, path, document)]
-    return _told_apart(kind, found, document)
-
-
-def _fan_out(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> list[Part]:
-    each = expanded(entry_of(kind, named, path, document), named)
-    if not each:
-        key = next(key for key, value in named.params.items() if value == [])
-        at = (*path, named.name, key) if named.inner else (*path, key)
-        raise SuiteError(f"{key!r} is an empty list; expected at least one value", place=document.place(at))
-    found = [_part(kind, one, path, document) for one in each]
-    alike = {_seen_as(part): [other for other in found if _seen_as(other) == _seen_as(part)] for part in found}
-    return [_told_from(part, alike[_seen_as(part)]) for part in found]
+    Where objects of an item would share a label, the parameters tell them apart: `scenes (split val)`."""
+    with below(*path):
+        items = expanded(entry_of(kind, named), named)
+        if not items:
+            key = next(key for key, value in named.params.items() if value == [])
+            raise SuiteError(f"{key!r} is an empty list; expected at least one value", path=named.path(key))
+    parts = [_part(kind, item, path) for item in items]
+    alike = {_seen_as(part): [other for other in parts if _seen_as(other) == _seen_as(part)] for part in parts}
+    return [_told_from(part, alike[_seen_as(part)]) for part in parts]
 
 
 def _told_from(part: Part, alike: Sequence[Part]) -> Part:
@@ -101,25 +94,24 @@ def _told_from(part: Part, alike: Sequence[Part]) -> Part:
     return replace(part, label=f"{part.label} ({told})") if told else part
 
 
-def _told_apart(kind: registry.Kind, parts: Sequence[Part], document: Document) -> list[Part]:
-    """`parts`, no two of which have the same label. Raises SuiteError at the second one's place."""
+def _told_apart(kind: registry.Kind, parts: Sequence[Part]) -> list[Part]:
+    """`parts`, no two of which have the same label. Raises SuiteError with the second one's path."""
     seen: set[Hashable] = set()
     for part in parts:
         if _seen_as(part) in seen:
             text = f"two {kind}s are both named {part.label!r} in tables; give one of them its own `label`"
-            raise SuiteError(text, place=document.place(part.path))
+            raise SuiteError(text, path=part.path)
         seen.add(_seen_as(part))
     return list(parts)
 
 
-def check_reach(parts: TaskParts, plugins: Sequence[str], document: Document) -> None:
+def check_reach(parts: TaskParts, plugins: Sequence[str]) -> None:
     """Raise SuiteError for what a process that imports the suite's plug-ins does not get to know."""
     for part in (*parts.datasets, *parts.models, *parts.conditions, *parts.methods, *parts.metrics):
         for entry in entries_of(part):
             if not registry.reaches_workers(entry, plugins):
                 text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which no plug-in is seen to import"
-                advice = f"use one worker, or {_way_to_workers(entry)}"
-                raise SuiteError(f"{text}; {advice}", place=document.place(part.path))
+                raise SuiteError(f"{text}; use one worker, or {_way_to_workers(entry)}", path=part.path)
 
 
 def _way_to_workers(entry: registry.Entry) -> str:
@@ -137,7 +129,8 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
     return registry.Entry(kind, named.name, type(live[named.name]), {})
 
 
-def _part(kind: registry.Kind, named: Named, path: KeyPath, document: Document) -> Part:
-    entry = entry_of(kind, named, path, document)
-    target = construct(kind, named, path, document)
-    return Part(named, target, entry, str(named.label or getattr(target, "label", named.name)), path)
+def _part(kind: registry.Kind, named: Named, path: KeyPath) -> Part:
+    with below(*path):
+        target = construct(kind, named)
+    label = named.label or getattr(target, "label", named.name)
+    return Part(named, target, registry.get(kind, named.name), str(label), path)

@@ -26,8 +26,8 @@ from qbench.compute.cell import (
 from qbench.data.views import ViewSpec
 from qbench.degrade.labels import family_of
 from qbench.documents.faults import validated
-from qbench.documents.load import Document, KeyPath, load_suite_document
-from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
+from qbench.documents.load import Document, load_suite_document
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, WeightsError, below, nearest
 from qbench.keys.cells import (
     Part,
     cell_code,
@@ -74,10 +74,8 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     """Expand a suite into cells with keys. Reads manifests and weights' digests; loads no torch.
 
     Raises SuiteError (with place) for names, parameters and files that do not hold."""
-    try:
+    with document.at(("plugins",)):
         registry.load_plugins(suite.plugins, ())
-    except QbenchError as error:
-        raise SuiteError(error.message, place=error.place or document.place(("plugins",))) from error
     registry.load_plugins((), options.plugin_files)
     if options.limit is not None and options.limit < 1:
         raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
@@ -86,15 +84,19 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     sources: list[Source] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
-        placed += _task_cells(spec, ("tasks", number), document, suite, settings, options, sources)
-    _check_unique(placed, document)
+        with document.at(("tasks", number)):
+            task_cells = list(_task_cells(spec, suite, settings, options, sources))
+        placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
+    with document.at():
+        _check_unique(placed)
+        check_controls(suite, (cell.method.label for cell, _ in placed))
+        tables_of_papers = published_tables(suite)
     cells = [cell for cell, _ in placed]
-    check_controls(suite, (cell.method.label for cell in cells), document)
     cells = _chosen(cells, only, suite.suite)
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
         options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
-        tuple(suite.controls), published_tables(suite, document),
+        tuple(suite.controls), tables_of_papers,
     )  # fmt: skip
 
 
@@ -138,33 +140,29 @@ def _facet(cell: Cell, key: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, path: KeyPath, document: Document, suite: Suite, settings: Settings, options: Options,
-    sources: list[Source],
-) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
-    """The cells of a task, and where the method of each stands."""
-    parts = task_parts(spec, path, document, options.live)
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source]
+) -> Iterator[tuple[Cell, KeyPath]]:
+    """The cells of a task, and where in the task the method of each stands."""
+    parts = task_parts(spec, options.live)
     if not options.one_process:
-        check_reach(parts, suite.plugins, document)
+        check_reach(parts, suite.plugins)
     for dataset in parts.datasets:
-        source = _source(dataset, suite, options.limit, document)
+        source = _source(dataset, suite, options.limit)
         sources.append(source)
         for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
-            seeds = train_seeds(spec, method.named, method.path, document)
+            with below(*method.path):
+                seeds = train_seeds(spec, method.named)
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
-                cell = _cell(
-                    parts, dataset, condition, model, method, train_seed, spec.view, settings, sources, document
-                )
+                cell = _cell(parts, dataset, condition, model, method, train_seed, spec.view, settings, sources)
                 yield cell, method.path
 
 
-def _source(dataset: Part, suite: Suite, limit: int | None, document: Document) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
     size = suite.engine.shard
-    try:
+    with below(*dataset.path):
         manifest = _manifest(dataset)
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(dataset.path)) from None
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
     shards = tuple(
@@ -191,12 +189,12 @@ def _manifest(dataset: Part) -> Manifest:
 
 def _cell(
     parts: TaskParts, dataset: Part, condition: Part, model: Part, method: Part, train_seed: int, view: ViewSpec,
-    settings: Settings, sources: Sequence[Source], document: Document,
+    settings: Settings, sources: Sequence[Source],
 ) -> Cell:  # fmt: skip
-    weights, sha256, missing = _weights(method, model, dataset, train_seed, document)
-    acting = [*method_facts(method, document), sha256]
-    identity = [model.named.name, plain(identity_of(model, document))]
-    metrics = [metric_facts(part, document) for part in parts.metrics]
+    weights, sha256, missing = _weights(method, model, dataset, train_seed)
+    acting = [*method_facts(method), sha256]
+    identity = [model.named.name, plain(identity_of(model))]
+    metrics = [metric_facts(part) for part in parts.metrics]
     key = digest(
         {
             **({"metrics": metrics} if parts.task.target.records_what_is_asked else {}),
@@ -255,33 +253,28 @@ def _condition_item(dataset: Part, condition: Part) -> ConditionItem:
     return ConditionItem(name=item.name, params=item.params, label=label, family=family, axis=axis)
 
 
-def _weights(
-    method: Part, model: Part, dataset: Part, train_seed: int, document: Document
-) -> tuple[Path | None, str, str]:
+def _weights(method: Part, model: Part, dataset: Part, train_seed: int) -> tuple[Path | None, str, str]:
     """The method's weights for this model and dataset: path, sha256, and why there are none."""
     if not method.entry.facts["trained"]:
         return None, "", ""
-    given, recipe = (_text(method, key, document) for key in ("weights", "recipe"))
     name = method.named.name
     model_names = None if method.entry.facts["site"] == "image" else _names(model)
-    try:
+    with below(*method.path):
+        given, recipe = (_text(method.named, key) for key in ("weights", "recipe"))
         if given is not None:
             return Path(given), _digest(Path(given)), ""
         found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place(method.path)) from None
     if found is None:
         return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
     return found.path, found.sha256, ""
 
 
-def _text(method: Part, key: str, document: Document) -> str | None:
+def _text(method: Named, key: str) -> str | None:
     """What the suite says of a trained method under `key`. Raises SuiteError for anything but text."""
-    value = method.named.params.get(key)
+    value = method.params.get(key)
     if value is None or isinstance(value, str | Path):
         return None if value is None else str(value)
-    at = (*method.path, method.named.name) if method.named.inner else method.path
-    raise SuiteError(f"{key!r}: expected text, not {value!r}", place=document.place((*at, key)))
+    raise SuiteError(f"{key!r}: expected text, not {value!r}", path=method.path(key))
 
 
 def _digest(weights: Path) -> str:
@@ -298,7 +291,7 @@ def _names(part: Part) -> tuple[str, ...]:
     return (name, special) if label else (name,)
 
 
-def _check_unique(cells: Iterable[tuple[Cell, KeyPath]], document: Document) -> None:
+def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
@@ -306,7 +299,7 @@ def _check_unique(cells: Iterable[tuple[Cell, KeyPath]], document: Document) -> 
                  cell.method.label, cell.train_seed)  # fmt: skip
         if names in seen:
             text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
-            raise SuiteError(text, place=document.place(path))
+            raise SuiteError(text, path=path)
         seen.add(names)
 
 

@@ -8,19 +8,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from qbench.documents.faults import explain
-from qbench.documents.load import Document, KeyPath
-from qbench.errors import QbenchError, SuiteError
+from qbench.errors import QbenchError, SuiteError, below
 from qbench.registry import Entry, Kind, get
 from qbench.registry.create import create
 from qbench.registry.named import Named
 
 
-def entry_of(kind: Kind, named: Named, path: KeyPath, document: Document) -> Entry:
-    """The entry of that name. Raises SuiteError at its place, with the nearest valid name."""
+def entry_of(kind: Kind, named: Named) -> Entry:
+    """The entry of that name. Raises SuiteError with the nearest valid name."""
     try:
         return get(kind, named.name)
     except QbenchError as error:
-        raise SuiteError(error.message, place=document.place(path)) from None
+        raise SuiteError(error.message) from None
 
 
 def expanded(entry: Entry, named: Named) -> list[Named]:
@@ -35,15 +34,13 @@ def expanded(entry: Entry, named: Named) -> list[Named]:
     ]
 
 
-def construct(kind: Kind, named: Named, path: KeyPath, document: Document) -> Any:
-    """The object that a name and its parameters stand for. Raises SuiteError at the parameter's place."""
-    entry = entry_of(kind, named, path, document)
-    at = (*path, *named.path())
-    try:
-        return create(kind, named)
-    except ValidationError as error:
-        raise explain(error, document, at=at, kind=entry.declares, known=entry.parameters) from None
-    except (TypeError, ValueError) as error:
-        raise SuiteError(f"{kind} {named.name!r}: {error}", place=document.place(at)) from None
-    except QbenchError as error:
-        raise type(error)(error.message, place=error.place or document.place((*at, *error.path))) from None
+def construct(kind: Kind, named: Named) -> Any:
+    """The object that a name and its parameters stand for. Raises SuiteError with the parameter's path."""
+    entry = entry_of(kind, named)
+    with below(*named.path()):
+        try:
+            return create(kind, named)
+        except ValidationError as error:
+            raise explain(error, named.params, kind=entry.schema, known=entry.parameters) from None
+        except (TypeError, ValueError) as error:
+            raise SuiteError(f"{kind} {named.name!r}: {error}") from None

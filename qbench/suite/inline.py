@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
 from qbench.documents.faults import validated
-from qbench.documents.load import Document, Loader, load_suite_document
+from qbench.documents.load import Loader, load_suite_document
 from qbench.errors import SuiteError
 from qbench.registry.named import Named, NamedItem
 from qbench.suite.construct import construct, entry_of, expanded
@@ -21,10 +21,10 @@ from qbench.vocabulary import Condition, Dataset
 def conditions(text: str) -> list[tuple[Named, Condition]]:
     """`jpeg: {quality: [25, 7]}` to its conditions, one for each value of a list. Raises SuiteError."""
     named = _named(text, "condition")
-    found = expanded(registry.get("condition", named.name), named)
-    if not found:
+    items = expanded(entry_of("condition", named), named)
+    if not items:
         raise SuiteError(f"condition {text!r}: a list is empty; expected at least one value")
-    return [(each, cast(Condition, _built("condition", each, text))) for each in found]
+    return [(item, cast(Condition, _built("condition", item, text))) for item in items]
 
 
 def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
@@ -35,12 +35,10 @@ def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
     rows, seen = [], set()
     for number, spec in enumerate(suite.tasks):
         for place, named in enumerate(spec.conditions):
-            path = ("tasks", number, "conditions", place)
-            row = [
-                (each, cast(Condition, construct("condition", each, path, document)))
-                for each in expanded(entry_of("condition", named, path, document), named)
-            ]
-            fresh = [(one, built) for one, built in row if built.label not in seen and one.name != "clean"]
+            with document.at(("tasks", number, "conditions", place)):
+                items = expanded(entry_of("condition", named), named)
+                row = [(item, cast(Condition, construct("condition", item))) for item in items]
+            fresh = [(item, built) for item, built in row if built.label not in seen and item.name != "clean"]
             seen |= {built.label for _, built in fresh}
             rows += [fresh] if fresh else []
     return rows
@@ -64,8 +62,7 @@ def _named(text: str, kind: str) -> Named:
 
 
 def _built(kind: registry.Kind, named: Named, text: str) -> Any:
-    data: dict[str, Any] = {named.name: named.params} if named.inner else dict(named.params)
     try:
-        return construct(kind, named, (), Document(data, {}))
+        return construct(kind, named)
     except SuiteError as error:
         raise SuiteError(f"{kind} {text!r}: {error.message}") from None

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qbench.documents.faults import validated
-from qbench.documents.load import Document, load_yaml
-from qbench.errors import QbenchError, SuiteError, nearest
+from qbench.documents.load import load_yaml
+from qbench.errors import SuiteError, below, nearest
 from qbench.storage.shipped import shipped
 from qbench.suite.schema import Suite
 
@@ -99,34 +99,31 @@ class Shown(_Part):
 
 
 def read_paper(file: str) -> Paper:
-    """A file of figures, by path or by the bare name of one that ships. Raises SuiteError, QbenchError."""
+    """A file of figures, by path or by the bare name of one that ships. Raises SuiteError."""
     path = Path(file)
     if path.suffix not in {".yaml", ".yml"}:
         known = sorted(each.stem for each in shipped(FOLDER).glob("*.yaml"))
         if file not in known:
-            raise QbenchError(f"no published figures {file!r}{nearest(file, known)}; there are: {' '.join(known)}")
+            raise SuiteError(f"no published figures {file!r}{nearest(file, known)}; there are: {' '.join(known)}")
         path = shipped(f"{FOLDER}/{file}.yaml")
     return validated(Paper, load_yaml(path))
 
 
 def shown(file: str, table: str) -> Shown:
-    """One table of such a file. Raises QbenchError with the nearest name."""
+    """One table of such a file. Raises SuiteError with the nearest name."""
     paper = read_paper(file)
     if table not in paper.tables:
         known = " ".join(paper.tables)
-        raise QbenchError(f"no table {table!r} in {file}{nearest(table, paper.tables)}; there are: {known}")
+        raise SuiteError(f"no table {table!r} in {file}{nearest(table, paper.tables)}; there are: {known}")
     found = paper.tables[table]
     return Shown(name=f"published-{paper.paper}-{table}", citation=paper.citation.strip(),
                  data=(found.data or paper.data).strip(), table=found)  # fmt: skip
 
 
-def published_tables(suite: Suite, document: Document) -> tuple[Shown, ...]:
+def published_tables(suite: Suite) -> tuple[Shown, ...]:
     """The tables of papers that a suite names. Raises SuiteError for one that is not there or not valid."""
-    found = []
+    tables = []
     for number, spec in enumerate(suite.published):
-        try:
-            found.append(shown(spec.file, str(spec.table)))
-        except QbenchError as error:
-            place = error.place or document.place(("published", number))
-            raise SuiteError(error.message, place=place) from None
-    return tuple(found)
+        with below("published", number):
+            tables.append(shown(spec.file, str(spec.table)))
+    return tuple(tables)

@@ -18,15 +18,15 @@ from safetensors.torch import save
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
-from qbench.documents.load import Document, KeyPath
-from qbench.registry.named import Named
+from qbench.documents.load import Document
+from qbench.errors import below
 from qbench.storage import files
 from qbench.suite.construct import construct
 from qbench.train.core import log as logs
 from qbench.train.core.batches import Samples
 from qbench.train.core.checkpoint import State
 from qbench.train.core.loop import Report, train
-from qbench.train.core.mix import mix
+from qbench.train.core.mix import Mix, mix
 from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.common import Parts
 
@@ -103,9 +103,8 @@ def run(what: Job, report: Report) -> Trained:
     """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError.
 
     A folder that cannot be written is told before a step is trained."""
-    path: KeyPath = ("recipes", what.name)
-    roles = what.spec.data.items()
-    samples = {name: _samples(what, role, (*path, "data", name, "dataset")) for name, role in roles}
+    with what.document.at(("recipes", what.name)):
+        samples = {name: _samples(what, name, role) for name, role in what.spec.data.items()}
     digest = _digest(what, samples)
     if not what.order.restart and (done := _done(what, digest)) is not None:
         return done
@@ -113,30 +112,29 @@ def run(what: Job, report: Report) -> Trained:
     for file in (what.weights, what.checkpoint) if what.order.restart else ():
         file.unlink(missing_ok=True)
     with _settings(what.order.threads):
-        recipe = _recipe(what, samples, path)
+        recipe = _recipe(what, samples)
         state = train(recipe, what.checkpoint, digest, report)
         return _leave(what, recipe, state, samples)
 
 
-def _part(what: Job, kind: registry.Kind, named: Named, path: KeyPath) -> Any:
-    return construct(kind, named, path, what.document)
-
-
-def _samples(what: Job, role: Role, path: KeyPath) -> Samples:
-    dataset = _part(what, "dataset", role.dataset, path)
+def _samples(what: Job, name: str, role: Role) -> Samples:
+    with below("data", name, "dataset"):
+        dataset = construct("dataset", role.dataset)
     there = len(dataset.manifest().ids)
     return Samples(dataset, min(role.count or there, there), what.spec.planes)
 
 
-def _recipe(what: Job, samples: Mapping[str, Samples], path: KeyPath) -> Recipe:
+def _recipe(what: Job, samples: Mapping[str, Samples]) -> Recipe:
     spec = what.spec
-    model = _part(what, "model", spec.model, (*path, "model")) if spec.model else None
-    degradations = mix(spec.degradation, what.document, (*path, "degradation"))
-    own = {
-        role: mix(given.degradation, what.document, (*path, "data", role, "degradation"))
-        for role, given in spec.data.items()
-        if given.degradation
-    }
+    at = ("recipes", what.name)
+    with what.document.at((*at, "model")):
+        model = construct("model", spec.model) if spec.model else None
+    with what.document.at((*at, "degradation")):
+        degradations = mix(spec.degradation)
+    own: dict[str, Mix] = {}
+    for role, given in spec.data.items():
+        with what.document.at((*at, "data", role, "degradation")):
+            own |= {role: mix(given.degradation)} if given.degradation else {}
     parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model, own)
     recipe: Recipe = registry.get("recipe", spec.kind).target(parts)
     return recipe

@@ -14,9 +14,7 @@ from pydantic import TypeAdapter
 
 from qbench.data.imagenet_c import ImageNetC
 from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, decode, imagenet_classes
-from qbench.documents.load import Document
 from qbench.errors import BadSample, DataError, QbenchError
-from qbench.registry import get
 from qbench.registry.named import NamedItem
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.suite.construct import construct
@@ -116,7 +114,7 @@ def test_csv_keeps_one_split_in_the_table_s_order(tmp_path: Path) -> None:
 def test_a_parameter_called_name_is_written_below_the_reader_s_name(reader: str) -> None:
     written = {reader: {"root": "data", "name": "streets"}}
     named = TypeAdapter(NamedItem).validate_python(written)
-    assert construct(get("dataset", reader), named, (), Document({}, {})).label == "streets"
+    assert construct("dataset", named).label == "streets"
 
 
 def test_csv_reads_the_real_tables(shared: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 import qbench
 from qbench import registry
 from qbench.compute.cell import Cell
-from qbench.documents.load import Document
 from qbench.draws import Draw
 from qbench.keys import versions as fingerprints
 from qbench.keys.cells import Part, condition_facts, method_facts, metric_facts
@@ -107,7 +106,7 @@ def facts(kind: registry.Kind, **params: Any) -> list[Any]:
     part = Part(Named(name="x", params=params), object(), registry.Entry(kind, "x", object), "x", ())
     if kind == "condition":
         return condition_facts(part)
-    return (method_facts if kind == "method" else metric_facts)(part, Document({}, {}))
+    return (method_facts if kind == "method" else metric_facts)(part)
 
 
 @pytest.mark.parametrize("kind", ["condition", "method", "metric"])

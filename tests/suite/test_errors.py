@@ -264,7 +264,11 @@ def built(file: Path) -> list[TaskParts]:
     """All that a suite names, without its data and without weights."""
     suite, document = load_suite(file)
     registry.load_plugins(suite.plugins, ())
-    return [task_parts(spec, ("tasks", i), document, {}) for i, spec in enumerate(suite.tasks)]
+    tasks = []
+    for number, spec in enumerate(suite.tasks):
+        with document.at(("tasks", number)):
+            tasks.append(task_parts(spec, {}))
+    return tasks
 
 
 SHIPPED = sorted((ROOT / "suites").rglob("*.yaml"))

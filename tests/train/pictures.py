@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import CropView, MixPart, StageSpec
-from qbench.documents.load import load_yaml
 from qbench.draws import keyed
 from qbench.registry.named import Named
 from qbench.train.core.batches import Batch, Batches, Samples
@@ -42,11 +41,9 @@ class Noise:
 
 def jpeg_mix(tmp_path: Path) -> Mix:
     """A third clean, two thirds JPEG of quality 5 to 9."""
-    card = tmp_path / "mix.yaml"
-    card.write_text("any: thing\n")
     jpeg = Named(name="jpeg", params={"quality": {"between": [5, 9]}})
     parts = [MixPart(condition=Named(name="clean")), MixPart(condition=jpeg, weight=2.0)]
-    return mix(parts, load_yaml(card), ())
+    return mix(parts)
 
 
 def batches(

@@ -71,9 +71,7 @@ def test_the_shares_of_the_mix(tmp_path: Path) -> None:
 def test_an_aligned_degradation_is_that_of_the_crop_itself(tmp_path: Path) -> None:
     """Compressing the clean crop again must give the degraded crop; a shifted grid must not."""
     fixed = Named(name="jpeg", params={"quality": 7})
-    card = tmp_path / "mix.yaml"
-    card.write_text("any: thing\n")
-    only = mix([MixPart(condition=fixed)], load_yaml(card), ())
+    only = mix([MixPart(condition=fixed)])
     for aligned in (True, False):
         made = replace(batches(tmp_path, view=CropView(size=16, aligned=aligned)), mix=only)(0)
         clean = (made.clean * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -189,11 +187,9 @@ def test_masks_are_scaled_by_the_nearest_value() -> None:
         assert (np.abs(cut[:, :, 0].astype(int) - cut[:, :, 3]) < 40).mean() > 0.7
 
 
-def test_draws_that_a_condition_makes_itself_are_left_to_it(tmp_path: Path) -> None:
-    card = tmp_path / "mix.yaml"
-    card.write_text("any: thing\n")
+def test_draws_that_a_condition_makes_itself_are_left_to_it() -> None:
     many = Named(name="rejpeg", params={"times": {"between": [2, 3]}, "quality": {"any": [25, 7]}})
-    drawn = mix([MixPart(condition=many)], load_yaml(card), ()).parts[0].condition
+    drawn = mix([MixPart(condition=many)]).parts[0].condition
     assert isinstance(drawn, Drawn)
     assert drawn.drawn["times"].tried == (2, 3)
     assert drawn.fixed == {"quality": {"any": [25, 7]}}
@@ -222,7 +218,7 @@ def test_errors_name_the_place_in_the_card(tmp_path: Path, line: str, said: str)
     card.write_text(f"degradation:\n  - condition: {{{line}}}\n")
     document = load_yaml(card)
     parts = [MixPart.model_validate(item) for item in document.data["degradation"]]
-    with pytest.raises(SuiteError) as caught:
-        mix(parts, document, ("degradation",))
+    with pytest.raises(SuiteError) as caught, document.at(("degradation",)):
+        mix(parts)
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{card}:2:")

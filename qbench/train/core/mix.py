@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qbench.cards.schema import MixPart
-from qbench.documents.load import Document, KeyPath
 from qbench.draws import Draw
+from qbench.errors import below
 from qbench.suite.construct import construct
 from qbench.vocabulary import Condition, Image
 
@@ -39,17 +39,17 @@ class Mix:
         return part.condition.apply(image, draw)[0], not part.leave
 
 
-def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
-    """The mix of a recipe; every part is built once, so that a wrong name or value is told at its place in the card."""
+def mix(parts: Sequence[MixPart]) -> Mix:
+    """The mix of a recipe; every part is built once, so that a wrong name or value is told with its path."""
     total, reached, bounds = sum(part.weight for part in parts), 0.0, []
     for part in parts:
         reached += part.weight
         bounds.append(reached / total)
-    return Mix(tuple(_prepared(p, (*path, i, "condition"), document) for i, p in enumerate(parts)), tuple(bounds))
+    return Mix(tuple(_prepared(part, number) for number, part in enumerate(parts)), tuple(bounds))
 
 
-def _prepared(part: MixPart, path: KeyPath, document: Document) -> Part:
+def _prepared(part: MixPart, number: int) -> Part:
     named = part.condition
-    return Part(
-        construct("condition", named, path, document), named.name == "clean" if part.leave is None else part.leave
-    )
+    leave = named.name == "clean" if part.leave is None else part.leave
+    with below(number, "condition"):
+        return Part(construct("condition", named), leave)
