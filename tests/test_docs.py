@@ -26,6 +26,7 @@ from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.run import run_plan
 from qbench.suite.schema import EngineSpec, Suite, TaskSpec
 from tests.conftest import ROOT
+from tests.test_imports import PACKAGE, files_of, imports, is_room, known_as
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 METHODS = sorted((ROOT / "docs" / "methods").glob("*.md"))
@@ -220,3 +221,22 @@ def test_a_picture_is_what_its_script_draws(name: str) -> None:
         there = np.asarray(stored)
     assert there.shape == drawn.shape
     assert np.abs(there.astype(int) - drawn).mean() < 1, f"run python tools/draw_{name}.py"
+
+
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+NAMED_PATH = re.compile(r"`((?:qbench|docs|tests|baselines)/[\w./-]*)`")
+
+
+def test_every_room_is_in_the_page_of_the_architecture_and_its_paths_exist() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    described = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert described == {file.stem for file in PACKAGE.iterdir() if is_room(file)}
+    assert [path for path in NAMED_PATH.findall(text) if not (ROOT / path).exists()] == []
+
+
+def test_every_solid_arrow_of_the_architecture_is_an_import() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    arrows = re.findall(r"^ +(\w+) --> (\w+)$", text, re.MULTILINE)
+    assert len(arrows) > 20
+    for room, imported in arrows:
+        assert imported in {part for file in files_of(room) for name in imports(file) for part in known_as(name)}, room
