@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, cast
+from functools import partial
+from itertools import zip_longest
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -94,151 +96,134 @@ def set_apart(net: nn.Module) -> None:
             seen.add(id(module))
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a module gave in one run: its shape, () for what is no tensor, and whether the last layer that ran before
+    it ended gives rows as wide as the shape's last dimension."""
+
+    shape: tuple[int, ...]
+    rows: bool
+
+    @property
+    def square(self) -> bool:
+        """Whether these are maps [B, N, H, N] after rows of N, whose layout their shape cannot tell."""
+        return len(self.shape) == 4 and self.rows and self.shape[1] == self.shape[-1]
+
+    @property
+    def problem(self) -> str:
+        """Why modules cannot be put here; empty where they can."""
+        if len(self.shape) not in (2, 3, 4):
+            return "gives no maps [B, C, H, W], tokens [B, N, C] or vectors [B, C]"
+        if self.shape[0] != PROBED:
+            return f"sees {self.shape[0]} parts of {PROBED} pictures, so that their quality cannot be told apart there"
+        return ""
+
+    def layout(self, narrow: Output | None) -> Layout:
+        """`narrow`: of the same run on narrower pictures, where it is known."""
+        if self.square:
+            return "last" if narrow is None or narrow.shape[-1] == self.shape[-1] else "first"
+        return "last" if len(self.shape) < 4 or self.rows else "first"
+
+
+Outputs: TypeAlias = Mapping[str, Sequence[Output]]
+"""By path, those of all runs of a module; in the order in which the modules ran last."""
+
+
 def observe(
     net: nn.Module, run: Callable[[], object], patterns: Sequence[str] = (), every: bool = False
 ) -> list[Place]:
-    """The activations of `net`, and the modules whose paths fit `patterns` (or `every` one), in the order in which
-    `run` has last been through with them.
+    """The activations of `net`, and the modules whose paths fit `patterns` (or `every` one, the network itself under
+    the path "" too), in the order in which `run` has last been through with them.
 
-    `run` calls the network on PROBED pictures. Raises NotApplicable for a pattern that fits no module, and a module
-    asked for by a pattern that gives no tensor [B, C, H, W], [B, N, C] or [B, C], or is given parts of pictures
+    `run` calls the network on PROBED pictures. Raises NotApplicable for a pattern that fits no module, and for a module
+    that a pattern names and that gives no tensor [B, C, H, W], [B, N, C] or [B, C], or is given parts of pictures
     (windows, tiles) as if they were pictures; without a pattern, such modules are no places."""
-    named = {path: module for path, module in net.named_modules() if path}
+    modules = {path: module for path, module in net.named_modules() if path}
     for pattern in patterns:
-        if not any(fnmatchcase(path, pattern) for path in named):
-            raise NotApplicable(f"no module of the network fits {pattern!r}{nearest(pattern, named)}")
-    strict = {path for path in named if any(fnmatchcase(path, pattern) for pattern in patterns)}
-    kept = [path for path, module in named.items() if every or path in strict or is_activation(module)]
-    watch = _watched(net, run, kept, strict)
-    if watch.doubtful:
-        watch = _on_narrow_pictures(net, run, kept, watch)
-    return [place for path, place in watch.found.items() if path not in watch.unfit]
+        if not any(fnmatchcase(path, pattern) for path in modules):
+            raise NotApplicable(f"no module of the network fits {pattern!r}{nearest(pattern, modules)}")
+    named = {path for path in modules if any(fnmatchcase(path, pattern) for pattern in patterns)}
+    watched = [path for path, module in modules.items() if every or path in named or is_activation(module)]
+    outputs = _outputs(net, run, [*watched, ""] if every else watched)
+    narrow: Outputs = {}
+    if any(output.square for runs in outputs.values() for output in runs):
+        narrow = _outputs_on_narrow_pictures(net, run, watched)
+    places = []
+    for path, runs in outputs.items():
+        layouts = [output.layout(other) for output, other in zip_longest(runs, narrow.get(path, ())[: len(runs)])]
+        problem = next((output.problem for output in runs if output.problem), "")
+        if len({layout for layout, output in zip(layouts, runs, strict=True) if len(output.shape) == 4}) > 1:
+            problem = problem or "runs with its channels in the second dimension and in the last one"
+        if problem and path in named:
+            raise NotApplicable(f"{path!r} {problem}")
+        if not problem:
+            places.append(_place(path, is_activation(net.get_submodule(path)), runs, layouts))
+    return places
 
 
-def _watched(net: nn.Module, run: Callable[[], object], kept: Sequence[str], strict: set[str]) -> _Watch:
-    watch, training = _Watch(net, strict), net.training
+def _outputs(net: nn.Module, run: Callable[[], object], paths: Sequence[str]) -> Outputs:
+    outputs: dict[str, list[Output]] = {}
+    width: int | None = None
+
+    def layer(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal width
+        if output.dim() > 2:  # what a vector goes through, such as a step's embedding, lays out no maps
+            width = _row_width(module)
+
+    def keep(path: str, _module: nn.Module, _inputs: object, output: object) -> None:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else ()
+        outputs[path] = [*outputs.pop(path, []), Output(shape, bool(shape) and shape[-1] == width)]
+
     with ExitStack() as hooks, torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Linear | nn.LayerNorm | nn.Conv2d):
-                hooks.callback(module.register_forward_hook(watch.layer).remove)
-        for path in kept:
-            hooks.callback(net.get_submodule(path).register_forward_hook(watch.keeper(path)).remove)
-        hooks.callback(net.train, training)
+                hooks.callback(module.register_forward_hook(layer).remove)
+        for path in paths:
+            hooks.callback(net.get_submodule(path).register_forward_hook(partial(keep, path)).remove)
+        hooks.callback(net.train, net.training)
         net.eval()
         run()
-    return watch
+    return outputs
 
 
-def _on_narrow_pictures(net: nn.Module, run: Callable[[], object], kept: Sequence[str], watch: _Watch) -> _Watch:
-    """Settle the layout of maps as wide as they have channels by what changes when pictures are half as wide; networks
-    that refuse such pictures are taken at their last linear layer's word."""
+def _outputs_on_narrow_pictures(net: nn.Module, run: Callable[[], object], paths: Sequence[str]) -> Outputs:
+    """What `paths` give for pictures half as wide: rows stay as wide as they were, maps become narrower. Nothing is
+    known of a network that refuses such pictures."""
 
     def narrow(_module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return tuple(map(_half, args)), {name: _half(value) for name, value in kwargs.items()}
 
     handle = net.register_forward_pre_hook(narrow, with_kwargs=True)
     try:
-        with suppress(Exception):  # a network's own code raises whatever it likes on a size that it cannot take
-            other = _watched(net, run, kept, set())
-            for path in watch.doubtful:
-                watch.settle(path, other.last_shape.get(path))
+        return _outputs(net, run, paths)
+    except Exception:  # a network's own code raises whatever it likes on a size that it cannot take
+        return {}
     finally:
         handle.remove()
-    return watch
 
 
 def _half(value: Any) -> Any:
     return value[..., : value.shape[-1] // 2] if isinstance(value, Tensor) and value.dim() == 4 else value
 
 
-class _Watch:
-    """What hooks saw; the last layer before a map tells how its channels lie."""
-
-    def __init__(self, net: nn.Module, strict: set[str]) -> None:
-        self.net, self.strict = net, strict
-        self.found: dict[str, Place] = {}
-        self.unfit: set[str] = set()
-        self.doubtful: set[str] = set()
-        """Paths of maps [B, N, H, N] after a layer of rows of N: their layout cannot be told from their shape."""
-        self.last_shape: dict[str, tuple[int, ...]] = {}
-        """Of the last maps at each path."""
-        self._last: nn.Module | None = None
-
-    def layer(self, module: nn.Module, _inputs: object, output: Tensor) -> None:
-        if output.dim() > 2:  # what a vector goes through, such as a step's embedding, lays out no maps
-            self._last = module
-
-    def keeper(self, path: str) -> Callable[[nn.Module, object, object], None]:
-        """A hook that keeps the place; one that cannot be a place is an error where it was asked for by name."""
-
-        def keep(module: nn.Module, _inputs: object, output: object) -> None:
-            problem = _problem(output)
-            if problem:
-                self._refuse(path, problem)
-                return
-            assert isinstance(output, Tensor)
-            if output.dim() == 4:
-                self.last_shape[path] = tuple(output.shape)
-            self.found[path] = self._place(path, output, self.found.pop(path, None))
-
-        return keep
-
-    def _refuse(self, path: str, problem: str) -> None:
-        if path in self.strict:
-            raise NotApplicable(f"{path!r} {problem}")
-        self.unfit.add(path)
-
-    def _place(self, path: str, output: Tensor, before: Place | None) -> Place:
-        layout = self._layout(path, output, None if before is None else before.layouts.get(output.dim()))
-        channels, size = _parts(tuple(output.shape), layout)
-        widths = {channels: None} if before is None else {**dict.fromkeys(before.widths), channels: None}
-        layouts = {**({} if before is None else before.layouts), output.dim(): layout}
-        if before is not None and before.size and not size:  # a vector after maps: the place is that of the maps
-            channels, layout, size = before.channels, before.layout, before.size
-        activation = is_activation(self.net.get_submodule(path))
-        return Place(path, channels, layout, size, activation, tuple(widths), layouts)
-
-    def _layout(self, path: str, output: Tensor, before: Layout | None) -> Layout:
-        """`before`: that of earlier runs, whose word holds where the shape of this one says nothing."""
-        if output.dim() < 4:
-            return "last"
-        rows = _width(self._last) == output.shape[-1]
-        if rows and output.shape[1] == output.shape[-1]:
-            self.doubtful.add(path)
-            return before or "last"
-        layout: Layout = "last" if rows else "first"
-        if before not in {None, layout} and path not in self.doubtful:
-            self._refuse(path, "runs with its channels in the second dimension and in the last one")
-        return layout
-
-    def settle(self, path: str, narrower: tuple[int, ...] | None) -> None:
-        """`narrower`: the shape of the last run of the place on narrower pictures."""
-        place, shape = self.found[path], self.last_shape[path]
-        if narrower is None or shape[-1] == narrower[-1]:
-            return
-        channels, size = _parts(shape, "first")
-        layouts: dict[int, Layout] = {**place.layouts, 4: "first"}
-        self.found[path] = replace(place, channels=channels, layout="first", size=size, layouts=layouts)
-
-
-def _width(layer: nn.Module | None) -> int | None:
-    """Of the rows that a linear layer or a norm of rows gives."""
+def _row_width(layer: nn.Module) -> int | None:
+    """Width of the rows that a linear layer or a norm of rows gives."""
     if isinstance(layer, nn.LayerNorm):
         return layer.normalized_shape[-1]
     return layer.out_features if isinstance(layer, nn.Linear) else None
 
 
+def _place(path: str, activation: bool, runs: Sequence[Output], layouts: Sequence[Layout]) -> Place:
+    parts = [_parts(output.shape, layout) for output, layout in zip(runs, layouts, strict=True)]
+    last = max(range(len(parts)), key=lambda i: (bool(parts[i][1]), i))  # maps before vectors, later before earlier
+    widths = tuple(dict.fromkeys(channels for channels, _ in parts))
+    by_dimensions = {len(output.shape): layout for output, layout in zip(runs, layouts, strict=True)}
+    return Place(path, parts[last][0], layouts[last], parts[last][1], activation, widths, by_dimensions)
+
+
 def _parts(shape: tuple[int, ...], layout: Layout) -> tuple[int, tuple[int, ...]]:
     """Channels and size."""
     return (shape[-1], shape[1:-1]) if layout == "last" else (shape[1], shape[2:])
-
-
-def _problem(output: object) -> str:
-    if not isinstance(output, Tensor) or output.dim() not in (2, 3, 4):
-        return "gives no maps [B, C, H, W], tokens [B, N, C] or vectors [B, C]"
-    if len(output) != PROBED:
-        return f"sees {len(output)} parts of {PROBED} pictures, so that their quality cannot be told apart there"
-    return ""
 
 
 def fitting(places: Sequence[Place], patterns: Sequence[str]) -> list[Place]:

@@ -1,46 +1,34 @@
-"""Where the stages of a network end, and where its backbone does: found by running it once and watching."""
+"""Where the stages of a network end, and where its backbone does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Sequence
 from math import prod
 
-from torch import Tensor, nn
+from torch import nn
 
 from qbench.errors import NotApplicable
 from qbench.methods.places import Place, observe
 
 BACKBONES = ("backbone", "body", "encoder", "trunk", "image_encoder", "features")
-"""What libraries call the part of a network that heads and decoders build on; earlier names go first."""
-STAGES = ("stages", "blocks", "layers", "layer", "layer[0-9]", "stage[0-9]", "stages_[0-9]", "s[0-9]")
-"""What they call its stages or blocks; the last one that runs ends the backbone."""
-DEEPEST = 3
-"""Levels of modules at which these names are looked for."""
+"""What libraries call the part of a network that heads and decoders build on; the part of an earlier name counts."""
+STAGES = ("stages", "blocks", "layers", "layer", r"layer\d", r"stage\d", r"stages_\d", r"s\d")
+"""What they call its stages or blocks, as regular expressions; the last one that runs ends the backbone."""
 
 
 def activations_at_stage_ends(net: nn.Module, run: Callable[[], object]) -> list[Place]:
     """The `stage_ends` among the activations of `net`; `run` as of `observe`. A last activation of the class scores, as
     SqueezeNet has one before it pools them, belongs to the head and ends no stage."""
-    with _output_shapes(net) as shapes:
-        places = [place for place in observe(net, run) if place.activation]
-    scores = shapes[-1][1:] if shapes and len(shapes[-1]) == 2 else ()
-    of_the_head = len(places) > 1 and (places[-1].channels,) == scores
-    return stage_ends(places[:-1] if of_the_head else places)
+    places = observe(net, run, every=True)
+    activations = [place for place in places if place.activation]
+    of_the_head = len(activations) > 1 and activations[-1].channels == _classes(places)
+    return stage_ends(activations[:-1] if of_the_head else activations)
 
 
-@contextmanager
-def _output_shapes(net: nn.Module) -> Iterator[list[tuple[int, ...]]]:
-    """The shapes of what the network gives in runs made inside; () where that is no tensor."""
-    shapes: list[tuple[int, ...]] = []
-    handle = net.register_forward_hook(
-        lambda _net, _inputs, output: shapes.append(tuple(output.shape) if isinstance(output, Tensor) else ())
-    )
-    try:
-        yield shapes
-    finally:
-        handle.remove()
+def _classes(places: Sequence[Place]) -> int | None:
+    """How many a classifier tells apart; None of a network that gives no vectors."""
+    return next((place.channels for place in places if not place.path and not place.size), None)
 
 
 def stage_ends(places: Sequence[Place]) -> list[Place]:
@@ -59,17 +47,15 @@ def stage_ends(places: Sequence[Place]) -> list[Place]:
     return ends
 
 
-def _without_pooled(spread: Sequence[Place]) -> list[Place]:
+def _without_pooled(places: Sequence[Place]) -> list[Place]:
     """Without places of one pixel that larger ones follow, or that no stride of two leads to."""
     kept: list[Place] = []
-    largest_after = 0
-    areas = [prod(place.size) for place in spread]
-    larger_before = [next((area for area in reversed(areas[:i]) if area > 1), 1) for i in range(len(areas))]
-    for place, area, before in reversed(list(zip(spread, areas, larger_before, strict=True))):
-        if area > 1 or (largest_after <= 1 and before <= 4):
+    for index, place in enumerate(places):
+        larger_follows = any(prod(later.size) > 1 for later in places[index + 1 :])
+        strided = not kept or prod(kept[-1].size) <= 4
+        if prod(place.size) > 1 or (strided and not larger_follows):
             kept.append(place)
-        largest_after = max(largest_after, area)
-    return kept[::-1]
+    return kept
 
 
 def _end(run: Sequence[Place], places: Sequence[Place]) -> Place:
@@ -83,58 +69,51 @@ def _leaves(place: Place, places: Sequence[Place]) -> bool:
     path = place.path
     while "." in path:
         path = path.rpartition(".")[0]
-        inside = [each.size for each in places if each.path.startswith(f"{path}.")]
-        if len(inside) > 1:
-            return len(set(inside)) == 2 and inside[0] == place.size != inside[-1]
+        sizes = [other.size for other in places if other.path.startswith(f"{path}.")]
+        if len(sizes) > 1:
+            return len(set(sizes)) == 2 and sizes[0] == place.size != sizes[-1]
     return False
 
 
 def backbone_end(net: nn.Module, run: Callable[[], object]) -> Place:
     """The module behind which the backbone of `net` ends.
 
-    That is the last stage or block to run, where the network or a part of it that is called a backbone has some by the
-    usual names (transformers: the last block); else the last module that gives maps before a classifier pools them.
-    `run` as of `observe`. Raises NotApplicable where neither is there."""
-    with _output_shapes(net) as shapes:
-        everything = observe(net, run, every=True)
-    places = [place for place in everything if place.size]
-    named = _backbone(net)
-    inside = [place for place in places if any(f"{place.path}.".startswith(f"{path}.") for path in named)]
-    if inside and len(inside[-1].widths) == 1 and inside[-1].path.count(".") - named[0].count(".") < DEEPEST:
-        return inside[-1]
-    last = _before_the_pool(net, everything) if shapes and len(shapes[-1]) == 2 else None
-    if last is None:
+    That is the last stage that timm's `feature_info` declares, of the network or of a part of it; else the last stage
+    by the usual names, inside a part that is called a backbone where there is one (transformers' own interface of
+    backbones names no modules); else what a classifier pools. `run` as of `observe`. Raises NotApplicable where none
+    of them is there."""
+    places = observe(net, run, every=True)
+    declared = _declared_stages(net)
+    ends = [place for place in places if place.path in declared] or _named_stages(places)
+    if not ends and _classes(places) is not None:
+        pools = [i for i, place in enumerate(places) if "Adaptive" in type(net.get_submodule(place.path)).__name__]
+        ends = places[: pools[-1]] if pools else []
+    if not ends or not ends[-1].size:
         raise NotApplicable(
             "it cannot be told where the network's backbone ends; name its last stage in `sites` with `how: add`"
         )
-    return last
+    return ends[-1]
 
 
-def _before_the_pool(net: nn.Module, places: Sequence[Place]) -> Place | None:
-    """The last place with maps before a classifier pools them.
-
-    On small pictures the last maps may be of one pixel before they are pooled: the pool is then the module that says so
-    by its class, if no weights follow it that work on maps; else it cannot be told (None)."""
-    end = max((i for i, place in enumerate(places) if prod(place.size) > 1), default=-1)
-    tail = list(enumerate(places))[end + 1 :]
-    weighty = [i for i, place in tail if place.size and list(net.get_submodule(place.path).parameters())]
-    pools = [i for i, place in tail if "Adaptive" in type(net.get_submodule(place.path)).__name__]
-    before = [i - 1 for i in pools if i == end + 1 or not any(other > i for other in weighty)]
-    if not before and weighty:
-        return None
-    return places[before[0] if before else end] if end >= 0 else None
+def _declared_stages(net: nn.Module) -> set[str]:
+    """The paths of the stages that timm's `feature_info` declares; its networks that give features alone have those of
+    a sequence side by side, under names without the dot."""
+    for path, module in net.named_modules():
+        info = getattr(module, "feature_info", None)
+        if info:
+            prefix = f"{path}." if path else ""
+            names = [stage["module"] for stage in getattr(info, "info", info)]
+            return {prefix + name for full in names for name in (full, full.replace(".", "_", 1))}
+    return set()
 
 
-def _backbone(net: nn.Module, prefix: str = "") -> list[str]:
-    """The paths of the stages in what is called a backbone, or of that itself; none where nothing is called so."""
-    for level in range(DEEPEST):
-        there = [path for path, _ in net.named_modules() if path.startswith(prefix) and path != prefix]
-        there = [path for path in there if path.removeprefix(prefix).count(".") == level]
-        called = {path.rpartition(".")[2]: path for path in reversed(there)}
-        for name in BACKBONES:
-            if name in called:
-                return _backbone(net, f"{called[name]}.") or [called[name]]
-        stages = [path for path in there if any(fnmatchcase(path.rpartition(".")[2], name) for name in STAGES)]
-        if stages:
-            return stages
-    return []
+def _named_stages(places: Sequence[Place]) -> list[Place]:
+    """Those that are called a backbone or stages, or lie directly in what is, and run with one width: in the part
+    called by the earliest of BACKBONES that is there."""
+    names = re.compile(rf"(.*\.)?({'|'.join((*BACKBONES, *STAGES))})(\.\w+)?")
+    stages = [place for place in places if place.size and len(place.widths) == 1 and names.fullmatch(place.path)]
+    for name in BACKBONES:
+        inside = [place for place in stages if name in place.path.split(".")]
+        if inside:
+            return inside
+    return stages

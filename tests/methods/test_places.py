@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,15 +129,15 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str], str]
     ),
     "timm efficientnet": (
         timm("efficientnet_b0"), (96, 96),
-        ["blocks.0.0.bn1.act", "blocks.1.1.bn2.act", "blocks.2.1.bn2.act", "blocks.4.2.bn2.act", "bn2.act"], "blocks",
+        ["blocks.0.0.bn1.act", "blocks.1.1.bn2.act", "blocks.2.1.bn2.act", "blocks.4.2.bn2.act", "bn2.act"], "blocks.6",
     ),
     "mobilenet with a pooled head": (
         timm("mobilenetv3_small_100"), (128, 128),
-        ["bn1.act", "blocks.0.0.bn1.act", "blocks.1.1.bn2.act", "blocks.3.1.bn2.act", "blocks.5.0.bn1.act"], "blocks",
+        ["bn1.act", "blocks.0.0.bn1.act", "blocks.1.1.bn2.act", "blocks.3.1.bn2.act", "blocks.5.0.bn1.act"], "blocks.5",
     ),
     "swin": (swin, (64, 96), ["features.1.0.mlp.1", "features.3.0.mlp.1"], "features"),
-    "deit": (deit, (32, 32), ["blocks.1.mlp.act"], "blocks"),
-    "convnext": (convnext, (64, 96), [f"stages.{i}.blocks.0.mlp.act" for i in range(4)], "stages"),
+    "deit": (deit, (32, 32), ["blocks.1.mlp.act"], "blocks.1"),
+    "convnext": (convnext, (64, 96), [f"stages.{i}.blocks.0.mlp.act" for i in range(4)], "stages.3"),
     "built-in classifier": (builtin("scenes"), (128, 128), TRUNK, "stages.2"),
     "SqueezeNet, whose last activation is of the class scores": (
         torchvision("squeezenet1_0"), (96, 96),
@@ -441,21 +442,36 @@ class Mean(nn.Module):
         return x.mean((2, 3), keepdim=True)
 
 
-def test_a_backbone_whose_last_maps_are_of_one_pixel_ends_before_the_pool_or_is_refused() -> None:
-    head, convolved = nn.Linear(6, 5), nn.Sequential(nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 5, 1), nn.Flatten())
-    for size in (16, 32, 64):
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_a_backbone_without_the_usual_names_ends_before_the_pool_or_is_refused(size: int) -> None:
+    linear, convolved = nn.Linear(6, 5), nn.Sequential(nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 5, 1), nn.Flatten())
+    x = pictures(size, size)
+    for head in (linear, convolved):
         net = Branches(nn.AdaptiveAvgPool2d(1), head)
-        assert backbone_end(net, lambda net=net, size=size: net(pictures(size, size))).path == "join", size
-    unsaid, followed = Branches(Mean(), head), Branches(nn.AdaptiveAvgPool2d(1), convolved)
-    for net in (unsaid, followed):
-        assert backbone_end(net, lambda net=net: net(pictures(64, 64))).path == "join"
-        with pytest.raises(NotApplicable, match="cannot be told where the network's backbone ends"):
-            backbone_end(net, lambda net=net: net(pictures(16, 16)))
+        assert backbone_end(net, lambda net=net: net(x)).path == "join"
+    unsaid = Branches(Mean(), linear)
+    with pytest.raises(NotApplicable, match="cannot be told where the network's backbone ends"):
+        backbone_end(unsaid, lambda: unsaid(x))
 
 
-def test_googlenet_s_backbone_ends_at_one_module_on_pictures_of_any_size() -> None:
-    from torchvision.models import googlenet
+@pytest.mark.parametrize(("name", "backbone"), [
+    ("googlenet", "inception5b"), ("deeplabv3_mobilenet_v3_large", "backbone.16"),
+])  # fmt: skip
+def test_backbones_of_torchvision_end_at_one_module_on_pictures_of_any_size(name: str, backbone: str) -> None:
+    from torchvision import models
 
-    net = googlenet(weights=None, init_weights=False, aux_logits=False, num_classes=5).eval()
-    ends = [backbone_end(net, lambda size=size: net(pictures(size, size))).path for size in (32, 64)]
-    assert ends == ["inception5b"] * 2
+    first_weights = {"init_weights": False} if name == "googlenet" else {"weights_backbone": None}
+    net = models.get_model(name, weights=None, **first_weights).eval()
+    for size in (32, 64):
+        x = pictures(size, size)
+        assert backbone_end(net, lambda x=x: net(x)).path == backbone
+
+
+@pytest.mark.parametrize(("name", "declared"), [("convnext_atto", "stages_3"), ("tf_efficientnet_lite0", "blocks.6")])
+def test_an_encoder_of_timm_inside_another_network_tells_its_own_stages(name: str, declared: str) -> None:
+    from timm import create_model
+
+    decoder = nn.Conv2d(3, 3, 1)
+    encoder = create_model(name, features_only=True)
+    net = nn.Sequential(OrderedDict(decoder_blocks=decoder, body=encoder)).eval()
+    assert backbone_end(net, lambda: net(pictures(64, 64))).path == f"body.{declared}"
