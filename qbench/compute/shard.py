@@ -128,9 +128,11 @@ class _Work:
         order = np.argsort([*(source.positions[i] for i in places), *source.errors])
         columns = {name: _joined([part[name] for part in parts], order) for name in parts[0]}
         facts = [*(self.facts[i] for i in places), *({} for _ in source.errors)]
+        groups = [*(source.samples[i].group or "" for i in places), *("" for _ in source.errors)]
         errors = [""] * len(places) + list(source.errors.values())
         return {
             "id": source.ids,
+            "group": [groups[i] for i in order],
             **columns,
             "bpp": np.array([float(fact.get("bpp", np.nan)) for fact in facts], np.float32)[order],
             "facts": [json.dumps(facts[i], sort_keys=True) for i in order],
