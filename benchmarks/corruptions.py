@@ -34,11 +34,10 @@ from numpy.typing import NDArray
 
 from benchmarks.corruptions_reference import Pixels, Reference, compiled_glass_blur, reference
 from qbench.data.scenes import scene
-from qbench.degrade.corruptions import COMMON, EXTRA, make
-from qbench.degrade.corruptions.base import Mode
+from qbench.degrade import condition
+from qbench.degrade.corruptions import COMMON, EXTRA
+from qbench.degrade.corruptions.base import Corruption
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-from qbench.degrade.corruptions.severities import parameters
 from qbench.draws import Draw
 from qbench.runs.run import device_name
 
@@ -127,8 +126,7 @@ def machine(load: float) -> dict[str, Any]:
 def ways(image: Pixels, name: str, severity: int, published: Reference) -> dict[str, Callable[[], object]]:
     """What is timed, by its name."""
     draw = Draw(0, "scene")
-    modes: dict[str, Mode] = {"fast": "fast", "parity": "parity"}
-    conditions = {way: make(name, severity, mode) for way, mode in modes.items()}
+    conditions = {mode: condition(name, severity=severity, mode=mode) for mode in ("fast", "parity")}
     found: dict[str, Callable[[], object]] = {
         "reference": lambda: published(image, name, severity),
         "fast": lambda: conditions["fast"].apply(image, draw),
@@ -176,9 +174,8 @@ def compared(name: str, image: Pixels, published: Reference, repetitions: int) -
         for seed in range(2 if name == "glass_blur" else max(repetitions, 2)):
             np.random.seed(seed)
             theirs.append(published(image, name, severity))
-            call = Call(parameters(name, severity, "imagenet"), partial(np.random.RandomState, seed))
-            parity.append(follow(name, image, call))
-            fast.append(make(name, severity).apply(image, Draw(seed, "scene"))[0])
+            parity.append(followed(image, name, severity, partial(np.random.RandomState, seed)))
+            fast.append(condition(name, severity=severity).apply(image, Draw(seed, "scene"))[0])
         within.append(float(np.mean([near(*pair) for pair in zip(theirs, parity, strict=True)])))
         statistics.append(difference(image, theirs, fast))
     if name not in OWN_STREAM:
@@ -187,6 +184,14 @@ def compared(name: str, image: Pixels, published: Reference, repetitions: int) -
         "parity: share within 1 level, worst severity": None if name in OWN_STREAM else round(min(within), 5),
         "fast: statistics by severity": statistics,
     }
+
+
+def followed(image: Pixels, name: str, severity: int, stream: Callable[[], np.random.RandomState]) -> Pixels:
+    """A picture in parity mode, from a random stream of the reference's kind."""
+    corruption = condition(name, severity=severity)
+    assert isinstance(corruption, Corruption)
+    call = Call(corruption.strengths["imagenet"][severity - 1], stream)
+    return corruption.parity(image, call).astype(np.uint8)
 
 
 def near(first: Pixels, second: Pixels) -> float:

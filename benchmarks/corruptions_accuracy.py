@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from qbench.data.scenes import scene
-from qbench.degrade.corruptions import make
-from qbench.degrade.corruptions.base import Mode
+from qbench.degrade import condition
 from qbench.draws import Draw
 from qbench.models.builtin.declared import Builtin
 from qbench.runtime import fixed_threads
@@ -23,9 +22,9 @@ def accuracies(names: Sequence[str], count: int, severities: Sequence[int] = (1,
     drawn = [scene("test", index, 128) for index in range(count)]
     labels = np.array([one.label for one in drawn])
 
-    def right(name: str, severity: int, mode: Mode) -> NDArray[np.bool_]:
-        condition = make(name, severity, mode)
-        pictures = np.stack([condition.apply(one.image, Draw(0, str(i)))[0] for i, one in enumerate(drawn)])
+    def right(name: str, severity: int, mode: str) -> NDArray[np.bool_]:
+        corruption = condition(name, severity=severity, mode=mode)
+        pictures = np.stack([corruption.apply(one.image, Draw(0, str(i)))[0] for i, one in enumerate(drawn)])
         batches = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(255).split(32)
         found = torch.cat([model.logits(batch).argmax(1) for batch in batches])
         return np.asarray(found.numpy() == labels)

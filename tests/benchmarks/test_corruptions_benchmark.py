@@ -121,7 +121,7 @@ def test_a_run_says_what_it_compared(result: dict[str, Any]) -> None:
 
 
 def test_a_wrong_picture_stops_the_benchmark(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> None:
-    real = corruptions.follow
-    monkeypatch.setattr(corruptions, "follow", lambda *given: real(*given) // 2)
+    real = corruptions.followed
+    monkeypatch.setattr(corruptions, "followed", lambda *given: real(*given) // 2)
     with pytest.raises(AssertionError, match="contrast: parity mode is not within a level"):
         corruptions.benchmark(("contrast",), 1, side=128)

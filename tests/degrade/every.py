@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from qbench.degrade import degrade
 from qbench.degrade.chain import condition_from
+from qbench.degrade.corruptions import COMMON, EXTRA
+from qbench.degrade.corruptions.base import Corruption
+from qbench.degrade.corruptions.call import Keyed, Legacy, Parameters, Size
 from qbench.vocabulary import Condition
 
-CORRUPTIONS = (
-    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "snow",
-    "frost", "frost_procedural", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
-    "speckle_noise", "gaussian_blur", "spatter", "saturate",
-)  # fmt: skip
+Picture = NDArray[np.uint8]
+CORRUPTIONS = (*COMMON, *EXTRA, "frost_procedural")
 CODECS: tuple[dict[str, Any], ...] = (
     {"jpeg": {"quality": 10}}, {"jpeg": {"quality": 30, "subsampling": "4:4:4", "progressive": True}},
     {"rejpeg": {"times": 3}}, {"rejpeg": {"times": 2, "shift": 8}}, {"webp": {"quality": 10}},
@@ -61,3 +65,26 @@ def here(written: dict[str, Any]) -> bool:
 
 def built(written: dict[str, Any]) -> Condition:
     return condition_from(written)
+
+
+def make(name: str, severity: int, mode: str = "fast", size: str = "imagenet", resave: bool = False) -> Corruption:
+    return cast(Corruption, built({name: {"severity": severity, "mode": mode, "size": size, "resave": resave}}))
+
+
+def corrupt(image: Picture, name: str, severity: int, seed: int = 0, sample_id: str = "", **parameters: Any) -> Picture:
+    return degrade(image, name, seed=seed, sample_id=sample_id, severity=severity, **parameters)[0]
+
+
+def parameters(name: str, severity: int, size: Size) -> Parameters:
+    """The strength of a corruption."""
+    return make(name, severity).strengths[size][severity - 1]
+
+
+def follow(name: str, image: Picture, call: Legacy) -> Picture:
+    """The code of parity mode, with a random stream of one's own."""
+    return make(name, 1).parity(image, call).astype(np.uint8)
+
+
+def quick(name: str, image: Picture, call: Keyed) -> Picture:
+    """The code of fast mode."""
+    return make(name, 1).fast(image, call)

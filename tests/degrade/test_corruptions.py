@@ -16,22 +16,20 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-from qbench.degrade.corruptions import COMMON, EXTRA, NAMES, corrupt, make, textures
+from qbench.degrade.corruptions import COMMON, EXTRA, textures
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.conditions import BY_NAME
-from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-from qbench.degrade.corruptions.severities import CIFAR, IMAGENET, parameters
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
 from qbench.errors import ConditionError
 from qbench.registry import get
+from tests.degrade.every import CORRUPTIONS, built, corrupt, follow, make, parameters
 
 try:
     textures._installed()
     HAS_FROST = True
 except ConditionError:
     HAS_FROST = False
-HERE = tuple(name for name in NAMES if name != "frost" or HAS_FROST)
+HERE = tuple(name for name in CORRUPTIONS if name != "frost" or HAS_FROST)
 OWN_STREAM = ("impulse_noise",)
 """The reference draws from a generator that nobody can seed."""
 
@@ -176,7 +174,7 @@ def test_labels_and_axes_tell_the_variants_apart() -> None:
     assert make("fog", 4, "parity").label == "fog/4 (parity)"
     assert make("fog", 4, "fast", "cifar").label == "fog/4 (cifar)"
     assert make("fog", 4, resave=True).label == "fog/4 (saved at JPEG 85)"
-    labels = {make(n, s, m, z, r).label for n in NAMES for s in range(1, 6) for m in ("fast", "parity")
+    labels = {make(n, s, m, z, r).label for n in CORRUPTIONS for s in range(1, 6) for m in ("fast", "parity")
               for z in ("imagenet", "cifar") for r in (False, True)}  # fmt: skip
     assert len(labels) == 20 * 5 * 8
 
@@ -190,33 +188,24 @@ def test_resaving_is_a_jpeg_of_quality_85(tmp_path: Path, grey: bool) -> None:
 
 
 def test_every_name_is_registered_with_its_libraries() -> None:
-    for name in NAMES:
+    for name in CORRUPTIONS:
         entry = get("condition", name)
-        assert entry.target is BY_NAME[name]
+        assert entry.target.name == name
         assert "opencv" in entry.facts["libraries"]
         assert entry.summary
-    assert set(BY_NAME) == set(NAMES) == {*IMAGENET, "frost_procedural"}
-    assert set(IMAGENET) == set(CIFAR)
-    assert all(len(rows) == 5 for table in (IMAGENET, CIFAR) for rows in table.values())
+        assert all(len(entry.target.strengths[size]) == 5 for size in ("imagenet", "cifar"))
 
 
 @pytest.mark.parametrize("severity", [0, 6, 2.5, "x"])
 def test_severities_lie_in_1_to_5(severity: Any) -> None:
     with pytest.raises(ValidationError, match="severity"):
-        BY_NAME["fog"](severity=severity)
-    with pytest.raises(ConditionError, match=r"fog: severity"):
         make("fog", severity)
 
 
 @pytest.mark.parametrize(("key", "value"), [("mode", "slow"), ("size", "mnist"), ("resave", "perhaps"), ("level", 2)])
 def test_other_parameters_are_refused(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
-        BY_NAME["snow"](severity=1, **{key: value})
-
-
-def test_an_unknown_name_is_told_with_the_nearest() -> None:
-    with pytest.raises(ConditionError, match="did you mean 'gaussian_blur'"):
-        make("gausian_blur", 1)
+        built({"snow": {"severity": 1, key: value}})
 
 
 @pytest.mark.parametrize(
@@ -277,14 +266,14 @@ def test_angles_are_uniform_in_the_reference_s_range(name: str, low: float, high
 
 def test_declaring_loads_neither_torch_nor_opencv_nor_the_reference() -> None:
     code = (
-        "import sys, qbench.degrade.corruptions.conditions;"
+        "import sys, qbench.registry; qbench.registry.load_builtin();"
         "print([m for m in ('torch', 'cv2', 'scipy', 'imagecorruptions', 'skimage', 'numba') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     code = (
-        "import sys, numpy as np; from qbench.degrade.corruptions import NAMES, corrupt\n"
+        "import sys, numpy as np; from tests.degrade.every import CORRUPTIONS, corrupt\n"
         "x = np.zeros((40, 40, 3), np.uint8) + 9\n"
-        "for name in NAMES:\n"
+        "for name in CORRUPTIONS:\n"
         "    if name != 'frost': corrupt(x, name, 3), corrupt(x, name, 3, mode='parity')\n"
         "print([m for m in ('torch', 'imagecorruptions', 'skimage', 'numba') if m in sys.modules])"
     )

@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from qbench.degrade.corruptions import corrupt
+from qbench.degrade.corruptions import COMMON, EXTRA
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-from qbench.degrade.corruptions.severities import CIFAR, parameters
+from tests.degrade.every import corrupt, follow, parameters
 from tests.degrade.test_corruptions import picture
 
 
@@ -26,7 +25,8 @@ def test_strengths_at_severities_1_and_5() -> None:
         "spatter": ((0.62, 0.1, 0.7, 0.7, 0.5, 0), (0.65, 0.1, 0.5, 0.68, 0.6, 1)),
         "elastic_transform": ((0, 0, 0.08), (0.1, 0.03, 0.03)),
     }  # fmt: skip
-    assert {name: (rows[0], rows[-1]) for name, rows in CIFAR.items()} == ends
+    assert {name: (parameters(name, 1, "cifar"), parameters(name, 5, "cifar")) for name in ends} == ends
+    assert set(ends) == {*COMMON, *EXTRA}
 
 
 def cut_in_the_middle(values: np.ndarray, zoom: float) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_snow_is_trimmed_on_both_sides_before_it_falls() -> None:
     flakes = cut_in_the_middle(draws.normal(mean, spread, (96, 96))[..., None], zoom)[..., 0]
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     angle = draws.uniform(-135, -45)
-    from qbench.degrade.corruptions.parity.blur import moved
+    from qbench.degrade.corruptions.parity.filters import moved
 
     fallen = np.round(moved(flakes.astype(np.float32), radius, sigma, angle) * 255) / 255
     expected = np.clip((1 - share) * 0.5 + fallen + np.rot90(fallen, 2), 0, 1) * 255

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qbench.degrade.corruptions.call import Call
+from qbench.degrade.corruptions.call import Call, Size
 from qbench.degrade.corruptions.fast import draws
-from qbench.degrade.corruptions.fast.dispatch import corrupt as quick
-from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-from qbench.degrade.corruptions.severities import Size, parameters
+from tests.degrade.every import follow, parameters, quick
 from tests.degrade.test_corruptions import HERE, picture
 
 SAME = {"defocus_blur": 1, "gaussian_blur": 1, "contrast": 1, "brightness": 1, "saturate": 1, "pixelate": 0,

@@ -9,17 +9,17 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from qbench.degrade.corruptions import corrupt, make, shapes
+from qbench.degrade.corruptions import COMMON, EXTRA, colour, elastic, shapes
 from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.fast import blur as fast_blur
-from qbench.degrade.corruptions.fast import digital as fast_digital
+from qbench.degrade.corruptions.fast import filters as fast_filters
 from qbench.degrade.corruptions.fast.plasma import plasma as fast_plasma
-from qbench.degrade.corruptions.parity import blur, weather
-from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-from qbench.degrade.corruptions.severities import IMAGENET, parameters
+from qbench.degrade.corruptions.parity import filters
+from qbench.degrade.corruptions.parity.plasma import plasma as parity_plasma
 from qbench.draws import Draw
+from tests.degrade.every import corrupt, follow, make, parameters
 from tests.degrade.test_corruptions import OWN_STREAM, picture
 
+IMAGENET = {name: make(name, 1).strengths["imagenet"] for name in (*COMMON, *EXTRA)}
 SIZES = [(33, 40), (57, 36), (64, 64)]
 
 
@@ -62,13 +62,13 @@ def test_zooming_is_scipy_s(zoom: float, size: tuple[int, int]) -> None:
     kept = [int(np.ceil(side / zoom)) for side in size]
     top, left = ((side - keep) // 2 for side, keep in zip(size, kept, strict=True))
     expected = ndimage.zoom(values[top : top + kept[0], left : left + kept[1]], (zoom, zoom, 1), order=1)
-    whole = blur.zoomed(values, zoom, "none")
+    whole = filters.zoomed(values, zoom, "none")
     assert whole.shape == expected.shape
     assert np.abs(whole - expected).max() < 0.01
-    assert np.array_equal(blur.zoomed(values, zoom, "first"), whole[: size[0], : size[1]])
+    assert np.array_equal(filters.zoomed(values, zoom, "first"), whole[: size[0], : size[1]])
     first = [(made - side) // 2 for made, side in zip(whole.shape, size, strict=False)]
     middle = whole[first[0] : first[0] + size[0], first[1] : first[1] + size[1]]
-    assert np.allclose(blur.zoomed(values, zoom, "middle"), middle, atol=1e-3)
+    assert np.allclose(filters.zoomed(values, zoom, "middle"), middle, atol=1e-3)
 
 
 @pytest.mark.parametrize("angle", [-45.0, -20.0, 0.0, 31.0, 45.0, -90.0, -135.0])
@@ -86,8 +86,8 @@ def test_a_line_is_the_mean_of_shifted_pictures(angle: float) -> None:
         weight * ndimage.shift(image.astype(float), (down, right, 0), order=0, mode="nearest")
         for down, right, weight in taps
     )
-    assert np.abs(blur.moved(image, 10, 3, angle) - expected).max() < 1e-3
-    assert np.abs(fast_blur.moved(image, 10, 3, angle) / 128 - expected).max() < 0.03
+    assert np.abs(filters.moved(image, 10, 3, angle) - expected).max() < 1e-3
+    assert np.abs(fast_filters.moved(image, 10, 3, angle) / 128 - expected).max() < 0.03
 
 
 def test_a_line_that_leaves_the_picture_stops() -> None:
@@ -161,7 +161,7 @@ def test_clouds_are_fractal_and_periodic(kind: str) -> None:
         if kind == "fast":
             clouds = [fast_plasma(128, decay, np.random.default_rng(s)) for s in range(6)]
         else:
-            clouds = [weather.plasma(128, decay, np.random.RandomState(s)) for s in range(6)]
+            clouds = [parity_plasma(128, decay, np.random.RandomState(s)) for s in range(6)]
         for cloud in clouds:
             assert cloud.shape == (128, 128)
             assert cloud.min() == 0
@@ -203,7 +203,7 @@ def test_the_first_steps_of_a_cloud_are_diamond_and_square() -> None:
                 heights[row + half, column] = beside / 4 + jitter[2][i, j]
         step, wibble = half, wibble / decay
     heights -= heights.min()
-    assert np.allclose(weather.plasma(4, decay, np.random.RandomState(5)), heights / heights.max())
+    assert np.allclose(parity_plasma(4, decay, np.random.RandomState(5)), heights / heights.max())
 
 
 def test_codecs_of_opencv_and_pillow_agree() -> None:
@@ -233,8 +233,8 @@ def test_displacements_are_smoothed_uniform_values(size: tuple[int, int]) -> Non
     drawn = np.random.default_rng(0).integers(0, 1 << 16, size, dtype=np.uint16)
     uniform = (drawn / 65535 * 2 - 1) * 0.06 * size[0]
     expected = ndimage.gaussian_filter(uniform, (0.05 * size[0], 0.05 * size[1]), mode="reflect", truncate=3)
-    assert np.allclose(fast_digital._displacements(drawn, 0.06, 0.05), expected, atol=1e-4)
-    assert np.allclose(fast_digital._displacements(drawn, 0.06, 0.0), uniform, atol=1e-4)
+    assert np.allclose(elastic._displacements(drawn, 0.06, 0.05), expected, atol=1e-4)
+    assert np.allclose(elastic._displacements(drawn, 0.06, 0.0), uniform, atol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["fast", "parity"])
@@ -256,7 +256,7 @@ def test_two_corruptions_of_one_sample_draw_apart(mode: str) -> None:
 
 
 def test_fast_saturation_tables_follow_the_definition() -> None:
-    table = fast_digital._stretch(5, 0.1).reshape(256, 256)
+    table = colour._stretch(5, 0.1).reshape(256, 256)
     assert table[200, 20] == pytest.approx((0.1 * 5 + 0.1) * 200 / 20, abs=1e-3)
     assert table[200, 190] == pytest.approx(200 / 190, abs=1e-3)
     assert table[200, 0] == pytest.approx(20, abs=0.01)

@@ -1,32 +1,40 @@
-"""What the conditions of this package have in common."""
+"""What all corruptions have in common, and the decorator that declares one.
+
+Strengths are those of the authors' scripts. `imagenet`: ImageNet-C in the form of the package imagecorruptions 1.1.2,
+which made the corruptions work for any picture size (Michaelis et al., 2019). `cifar`: CIFAR-10-C, from
+`ImageNet-C/create_c/make_cifar_c.py` of the authors' repository hendrycks/robustness, for pictures of 32 x 32."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.severities import Size, parameters
+from qbench.degrade.corruptions.call import Call, Keyed, Legacy, Parameters, Size
 from qbench.degrade.jpeg import jpeg
 from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
+from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
 
 Mode = Literal["fast", "parity"]
 FAST_VERSION = 1
 """Rises whenever the pixels of fast mode change; stands in the facts of every picture."""
 REFERENCE = "imagecorruptions 1.1.2"
+LIBRARIES = ("opencv", "scipy", "libjpeg_turbo")
 SMALLEST = 32
 RESAVED = 85
 """The JPEG quality at which the files of ImageNet-C are distributed."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class Corruption(Degradation):
+class Corruption(Degradation, ABC):
     """One corruption of ImageNet-C at a `severity` 1..5, on pictures of at least 32 x 32 pixels.
 
     `mode`: `fast`, or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
@@ -37,6 +45,18 @@ class Corruption(Degradation):
     mode: Mode = "fast"
     size: Size = "imagenet"
     resave: bool = False
+    strengths: ClassVar[Mapping[Size, tuple[Parameters, ...]]]
+    """What the code is given at severities 1..5."""
+
+    @staticmethod
+    @abstractmethod
+    def fast(image: Image, call: Keyed) -> Image:
+        """uint8 [H, W, 3] or [H, W] to the same, quickly."""
+
+    @staticmethod
+    @abstractmethod
+    def parity(image: Image, call: Legacy) -> NDArray[Any]:
+        """Levels 0..255 of the same shape as the reference makes them; their fractions are cut off."""
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -54,19 +74,34 @@ class Corruption(Degradation):
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """uint8 [H, W, 3] or [H, W] to the same. Raises ConditionError for other pictures and missing textures."""
         checked(image, self.label, smallest=SMALLEST)
-        strength = parameters(self.name, self.severity, self.size)
+        strength = self.strengths[self.size][self.severity - 1]
         facts: dict[str, Any] = {"mode": self.mode}
         if self.mode == "parity":
-            from qbench.degrade.corruptions.parity.dispatch import corrupt as follow
-
             facts["reference"] = REFERENCE
-            found = follow(self.name, image, Call(strength, lambda: legacy(draw(self.name)), self.size, facts))
+            levels = self.parity(image, Call(strength, lambda: legacy(draw(self.name)), self.size, facts))
+            corrupted = levels.astype(np.uint8)
         else:
-            from qbench.degrade.corruptions.fast.dispatch import corrupt
-
             facts["version"] = FAST_VERSION
-            found = corrupt(self.name, image, Call(strength, lambda: draw(self.name), self.size, facts))
-        return (jpeg(found, RESAVED)[0] if self.resave else found), facts
+            corrupted = self.fast(image, Call(strength, lambda: draw(self.name), self.size, facts))
+        return (jpeg(corrupted, RESAVED)[0] if self.resave else corrupted), facts
+
+
+C = TypeVar("C", bound=type[Corruption])
+
+
+def corruption(name: str, *, imagenet: tuple[Parameters, ...], cifar: tuple[Parameters, ...]) -> Callable[[C], C]:
+    """Declare a corruption as a condition: a class with the code of both modes. Strengths are of severities 1..5."""
+
+    def declare(target: C) -> C:
+        target.name, target.strengths = name, {"imagenet": imagenet, "cifar": cifar}
+        return condition(name, libraries=LIBRARIES)(target)
+
+    return declare
+
+
+def each(*values: float) -> tuple[Parameters, ...]:
+    """Strengths of one number each."""
+    return tuple((value,) for value in values)
 
 
 def legacy(rng: np.random.Generator) -> np.random.RandomState:

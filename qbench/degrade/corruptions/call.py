@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from qbench.degrade.corruptions.severities import Parameters, Size
+import numpy as np
 
 Rng = TypeVar("Rng")
+Parameters: TypeAlias = tuple[float, ...]
+Size = Literal["imagenet", "cifar"]
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,7 @@ class Call(Generic[Rng]):
     @cached_property
     def rng(self) -> Rng:
         return self.draw()
+
+
+Keyed: TypeAlias = Call[np.random.Generator]
+Legacy: TypeAlias = Call[np.random.RandomState]

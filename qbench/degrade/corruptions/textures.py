@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from qbench.degrade.corruptions import ice
-from qbench.degrade.corruptions.severities import Size
+from qbench.degrade.corruptions.call import Size
 from qbench.errors import ConditionError
 from qbench.vocabulary import Image
 

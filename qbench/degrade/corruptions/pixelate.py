@@ -7,25 +7,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
-from qbench.degrade.corruptions.call import Call
-from qbench.degrade.corruptions.shared import blocks
+from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.vocabulary import Image
 
-Keyed = Call[np.random.Generator]
 
+@corruption(
+    "pixelate",
+    # share of the resolution
+    imagenet=each(0.6, 0.5, 0.4, 0.3, 0.25),
+    cifar=each(0.95, 0.9, 0.85, 0.75, 0.65),
+)  # fmt: skip
+class Pixelate(Corruption):
+    """Drawn larger from a lower resolution; `severity` 1..5 of ImageNet-C."""
 
-def pixelate(image: Image, call: Keyed) -> Image:
-    """The values of parity mode. Both axes are reduced and enlarged as rows, which are contiguous."""
-    import cv2
+    @staticmethod
+    def fast(image: Image, call: Keyed) -> Image:
+        """The values of parity mode. Both axes are reduced and enlarged as rows, which are contiguous."""
+        import cv2
 
-    if call.size == "cifar":
-        return blocks(image, call.c[0], smooth=True)
-    height, width = image.shape[:2]
-    across, down = _windows(width, int(width * call.c[0])), _windows(height, int(height * call.c[0]))
-    means = _means(cv2.transpose(_means(cv2.transpose(image), across)), down)
-    wide = cv2.transpose(np.asarray(cv2.transpose(means)).take(_nearest(width, len(across[0])), 0))
-    return np.asarray(np.asarray(wide).take(_nearest(height, len(down[0])), 0), np.uint8)
+        if call.size == "cifar":
+            return blocks(image, call.c[0], smooth=True)
+        height, width = image.shape[:2]
+        across, down = _windows(width, int(width * call.c[0])), _windows(height, int(height * call.c[0]))
+        means = _means(cv2.transpose(_means(cv2.transpose(image), across)), down)
+        wide = cv2.transpose(np.asarray(cv2.transpose(means)).take(_nearest(width, len(across[0])), 0))
+        return np.asarray(np.asarray(wide).take(_nearest(height, len(down[0])), 0), np.uint8)
+
+    @staticmethod
+    def parity(image: Image, call: Legacy) -> Image:
+        return blocks(image, call.c[0], smooth=call.size == "cifar")
 
 
 @lru_cache(maxsize=64)
@@ -58,3 +71,11 @@ def _means(rows: Any, windows: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDA
     total *= (1 / counts).astype(np.float32).reshape(over)
     total += np.float32(0.5 + 1e-4)
     return total.astype(np.uint8)
+
+
+def blocks(image: Image, share: float, smooth: bool) -> Image:
+    """Box means at `share` of the resolution, drawn at the old size: `smooth` takes box means again."""
+    height, width = image.shape[:2]
+    small = Pillow.fromarray(image).resize((int(width * share), int(height * share)), Pillow.Resampling.BOX)
+    back = Pillow.Resampling.BOX if smooth else Pillow.Resampling.NEAREST
+    return np.asarray(small.resize((width, height), back))
