@@ -39,7 +39,7 @@ from qbench.degrade.corruptions import COMMON, EXTRA
 from qbench.degrade.corruptions.base import Corruption
 from qbench.degrade.corruptions.call import Call
 from qbench.draws import Draw
-from qbench.runs.run import device_name
+from qbench.runs.machine import device_name
 
 UNITS = ("wall", "processor")
 WAYS = ("reference", "fast", "parity")

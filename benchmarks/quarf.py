@@ -22,8 +22,8 @@ from torch import nn
 from qbench.methods.adaptive import given
 from qbench.methods.quarf.block import Plain, Quarf
 from qbench.models.initial import initialise
+from qbench.runs.machine import device_name
 from qbench.runs.measure import count_macs
-from qbench.runs.run import device_name
 from qbench.runtime import fixed_threads
 
 ROOT = Path(__file__).resolve().parent.parent

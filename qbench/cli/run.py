@@ -52,6 +52,11 @@ def run(
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
     info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
     _publish(folder)
+    if len(info.computed_by) > 1:
+        typer.echo(
+            f"records come from several processors, so that last bits may differ: {'; '.join(info.computed_by)}",
+            err=True,
+        )
     failed = [result for result in info.cells if result.status == "failed"]
     for result in failed[:10]:
         cell = result.cell

@@ -79,6 +79,10 @@ def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:
         ("weights", f"{method} on {model}, train_seed {seed}: sha256 {digest[:16]}")
         for method, model, seed, digest in weights
     ]
+    if len(info.computed_by) > 1:
+        lines.append(
+            ("computed by several processors", f"{'; '.join(info.computed_by)}; last bits may differ between them")
+        )
     return (*lines, *((name, _plain(value)) for name, value in sorted(info.environment.items())))
 
 

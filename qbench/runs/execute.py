@@ -12,6 +12,7 @@ from qbench import registry
 from qbench.compute.cell import Cell, Shard
 from qbench.errors import QbenchError, StoreError
 from qbench.runs import store
+from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import Status
 from qbench.runtime import keep_freed_memory
@@ -115,7 +116,8 @@ def work(todo: Job, unit: Unit) -> list[Verdict]:
     for outcome in run_shard(cells, unit.shard, todo.plan.settings, bench_of(todo)):
         key = outcome.cell.key
         if outcome.columns is not None:
-            store.write_records(store.shard_file(todo.run, key, unit.shard.name), outcome.columns)
+            file = store.shard_file(todo.run, key, unit.shard.name)
+            store.write_records(file, outcome.columns, device_name(todo.plan.settings.device))
         elif outcome.not_applicable:
             store.write_not_applicable(todo.run, key, outcome.not_applicable)
             verdicts.append(Verdict(numbers[key], "n/a", outcome.not_applicable))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
 from qbench.runs import execute, store
 from qbench.runs.cost_record import read_costs
+from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import digest, write_text
@@ -33,10 +33,22 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
     verdicts = [*execute.known_verdicts(plan, run), *verdicts]
     verdicts += execute.over_limit(plan, run, verdicts)
     info = describe(plan, command, verdicts)
+    info = info.model_copy(update={"computed_by": computed_by(plan, run, info)})
     if "efficiency" in plan.tables:
         info = info.model_copy(update={"costs": costs(plan, run, info)})
     write_text(run / "run.json", info.model_dump_json(indent=1))
     return info
+
+
+def computed_by(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
+    """The processors and GPUs that computed the records of the finished cells, as the records' files say."""
+    files = {
+        store.shard_file(run, result.cell.key, shard.name)
+        for result in info.cells
+        if result.status == "done"
+        for shard in plan.sources[result.cell.source].shards
+    }
+    return tuple(sorted(set(map(store.computed_by, files))))
 
 
 def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
@@ -102,17 +114,3 @@ def environment(plan: Plan) -> dict[str, str | int]:
         "threads": settings.threads,
         "batch": settings.batch,
     }
-
-
-def device_name(device: str) -> str:
-    """The processor's name as the system tells it."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"cpu, {names[0] if names else platform.processor() or platform.machine()}"

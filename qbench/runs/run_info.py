@@ -44,6 +44,9 @@ class RunInfo(BaseModel):
     cells: tuple[CellResult, ...]
     controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
+    computed_by: tuple[str, ...] = Field(
+        default=(), description="Processors and GPUs that computed the records; none: the records do not say."
+    )
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
 

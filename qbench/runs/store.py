@@ -47,13 +47,25 @@ def shard_file(run: Path, key: str, shard: str) -> Path:
     return cell_folder(run, key) / f"{shard}.parquet"
 
 
-def write_records(file: Path, columns: Mapping[str, Any]) -> None:
-    """One shard of one cell's records; columns of equal length."""
+def write_records(file: Path, columns: Mapping[str, Any], computed_by: str) -> None:
+    """One shard of one cell's records, columns of equal length, and the name of the processor that computed them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table(dict(columns)).replace_schema_metadata(schema_version.metadata(schema_version.RECORDS))
+    metadata = schema_version.metadata(schema_version.RECORDS, computed_by=computed_by)
+    table = pa.table(dict(columns)).replace_schema_metadata(metadata)
     atomic(file, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def computed_by(file: Path) -> str:
+    """The name of the processor or GPU that computed a shard. Raises StoreError for a file that is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return schema_version.in_metadata(pq.read_schema(file).metadata, "computed_by") or "an unknown processor"
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"records {file} are damaged ({error}); remove the file and run the suite again") from None
 
 
 def read_shard(file: Path) -> pd.DataFrame:

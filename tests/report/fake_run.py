@@ -113,7 +113,9 @@ class FakeRun:
         half = self.samples // 2
         for key, columns in self.columns.items():
             for shard, part in (("a", slice(0, half)), ("b", slice(half, None))):
-                write_records(shard_file(run, key, shard), {name: values[part] for name, values in columns.items()})
+                write_records(
+                    shard_file(run, key, shard), {name: values[part] for name, values in columns.items()}, "a processor"
+                )
         for index, record in enumerate(self.efficiency):
             write_text(run / "efficiency" / f"{index}.json", json.dumps(record.model_dump()))
         write_text(run / "run.json", self.info().model_dump_json())

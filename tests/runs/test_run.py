@@ -16,6 +16,7 @@ from qbench.data.views import View
 from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw
 from qbench.errors import StoreError
+from qbench.report.build import build
 from qbench.runs import execute, store
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
@@ -213,6 +214,15 @@ def test_too_many_unreadable_images_fail_the_cells(toy: Suite, tmp_path: Path) -
     info = run(toy(("{name: scenes, count: 10}", f"{{name: imagefolder, root: {root.parent}}}")), tmp_path / "a")
     assert {cell.status for cell in info.cells} == {"failed"}
     assert "1 of 2 samples cannot be read" in info.cells[0].reason
+
+
+def test_records_say_which_processor_computed_them(toy: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    for name, limit in (("cpu, one", 4), ("cpu, two", 10)):
+        monkeypatch.setattr(execute, "device_name", lambda device, name=name: name)
+        info = run_plan(planned(toy(), limit=limit), out, workers=1, command="")
+    assert info.computed_by == ("cpu, one", "cpu, two")
+    assert ("computed by", "cpu, one; cpu, two (last bits may differ between them)") in build(out).provenance
 
 
 def test_draws_do_not_depend_on_order_and_rejpeg_2_is_a_prefix_of_rejpeg_3() -> None:

@@ -122,7 +122,7 @@ def test_records_survive_the_store_and_are_scored(tmp_path: Path):
         else [row for part in parts for row in part[name]]
         for name in COLUMNS
     }
-    write_records(tmp_path / "r.parquet", {**columns, "error": ["", "", "", "unreadable"]})
+    write_records(tmp_path / "r.parquet", {**columns, "error": ["", "", "", "unreadable"]}, "a processor")
     stored = read_shard(tmp_path / "r.parquet")
     assert stored["labelled"].tolist() == [1, 1, 0, 0]
     assert [len(row) for row in stored["det_corners"]] == [8, 0, 4, 0]
