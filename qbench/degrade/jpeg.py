@@ -12,14 +12,16 @@ from qbench.degrade.codecs.files import (
     FileCodec,
     Subsampling,
     chroma_mode,
+    codec,
     coding,
     in_range,
     quality_of,
     rate,
-    told_version,
+    version_text,
 )
 from qbench.degrade.codecs.grid import window
 from qbench.degrade.codecs.jpeg_files import decoded, encoded, tables
+from qbench.degrade.codecs.versions import pillow_version
 from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import STRICT, checked
 from qbench.draws import Draw
@@ -55,7 +57,7 @@ class Offset:
     dy: int = 0
 
 
-@condition("jpeg", libraries=(JPEG_LIBRARY,))
+@codec("jpeg", library=JPEG_LIBRARY, version=lambda: pillow_version("libjpeg_turbo", "jpg"))
 @dataclass(frozen=True, config=STRICT)
 class Jpeg(FileCodec):
     """One JPEG compression (ITU-T T.81) at `quality` 1..100, with 4:2:0 or 4:4:4 chroma, baseline or progressive.
@@ -63,7 +65,6 @@ class Jpeg(FileCodec):
     A progressive file has the pixels of the baseline one and another size. Grey pictures have no chroma. Facts
     bring the quantisation tables (luma, chroma) as the file holds them, row by row."""
 
-    name = "jpeg"
     quality: Quality
     subsampling: Subsampling = "4:2:0"
     progressive: bool = False
@@ -82,9 +83,9 @@ class Jpeg(FileCodec):
     def decode(self, data: bytes, grey: bool) -> Image:
         return decoded(data, grey)
 
-    def told(self, image: Image) -> Facts:
-        asked = {"quality": [self.quality], "progressive": self.progressive}
-        return {**asked, **chroma_and_tables(image, self.quality, self.subsampling)}
+    def facts_of(self, image: Image) -> Facts:
+        parameters = {"quality": [self.quality], "progressive": self.progressive}
+        return {**parameters, **chroma_and_tables(image, self.quality, self.subsampling)}
 
 
 @condition("rejpeg", libraries=(JPEG_LIBRARY,))
@@ -147,7 +148,8 @@ class Rejpeg(Degradation):
                 data = encoded(wider, qualities[-1])
                 image = decoded(data, image.ndim == 2)[y:, x:]
         rounds = {"quality": qualities, "grid": grids} if self.shift else {"quality": qualities}
-        return image, {**rounds, **chroma_and_tables(image, qualities[-1]), **rate(len(data), wider)}
+        last_file = {"codec": version_text(JPEG_LIBRARY), **rate(len(data), wider)}
+        return image, {**rounds, **chroma_and_tables(image, qualities[-1]), **last_file}
 
     def _quality(self, draw: Draw, step: int) -> int:
         if isinstance(self.quality, int):
@@ -165,9 +167,8 @@ class Rejpeg(Degradation):
 
 
 def chroma_and_tables(image: Image, quality: int, subsampling: Subsampling = "4:2:0") -> Facts:
-    """What a JPEG file of `image` at `quality` tells of itself: chroma, quantisation tables and codec."""
+    """What a JPEG file of `image` at `quality` tells of itself: chroma and quantisation tables."""
     return {
         "subsampling": subsampling if image.ndim == 3 else GREY,
         "quantisation": tables(quality, image.ndim == 2),
-        "codec": told_version(JPEG_LIBRARY),
     }

@@ -6,7 +6,8 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from qbench.degrade.codecs.versions import CODECS, codec_version
+from qbench.degrade.codecs.versions import VERSIONS, codec_version
+from qbench.degrade.jpeg import JPEG_LIBRARY
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")
 _DISTRIBUTIONS = {
@@ -18,7 +19,7 @@ _DISTRIBUTIONS = {
 def library_versions() -> dict[str, str]:
     """Versions of the libraries and codecs that take part in a result, none of them imported."""
     found = {name: _version(name) for name in LIBRARIES}
-    found["libjpeg_turbo"] = library_version("libjpeg_turbo")
+    found[JPEG_LIBRARY] = library_version(JPEG_LIBRARY)
     found["python"] = platform.python_version()
     return found
 
@@ -26,7 +27,7 @@ def library_versions() -> dict[str, str]:
 @cache
 def library_version(name: str) -> str:
     """Version of a library or codec by the name that conditions use for it; `none` where it is not installed."""
-    if name in CODECS:
+    if name in VERSIONS:
         return codec_version(name)
     found = (_version(each) for each in _DISTRIBUTIONS.get(name, (name,)))
     return next((version for version in found if version != "none"), "none")

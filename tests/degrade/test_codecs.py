@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from PIL import AvifImagePlugin
 from PIL import Image as Pillow
 
-from qbench.degrade.codecs import codec_version
-from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
+from qbench.degrade.codecs.avif import Avif
+from qbench.degrade.codecs.jpeg2000 import Jpeg2000
+from qbench.degrade.codecs.versions import codec_version
+from qbench.degrade.codecs.webp import Webp
 from qbench.degrade.jpeg import AnyOf, Jpeg, Rejpeg
 from qbench.draws import Draw
 from tests.degrade.codec_files import avif_chroma, jpeg2000_coding, jpeg_frame, natural, psnr

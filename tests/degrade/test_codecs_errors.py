@@ -10,9 +10,12 @@ import pytest
 from PIL import Image as Pillow
 from pydantic import ValidationError
 
-from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
-from qbench.degrade.codecs.plugin_codecs import Heic, Jxl
+from qbench.degrade.codecs.avif import Avif
+from qbench.degrade.codecs.heic import Heic
+from qbench.degrade.codecs.jpeg2000 import Jpeg2000
+from qbench.degrade.codecs.jxl import Jxl
 from qbench.degrade.codecs.steps import Crop, Resize, Shift
+from qbench.degrade.codecs.webp import Webp
 from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw
 from qbench.errors import ConditionError, SuiteError

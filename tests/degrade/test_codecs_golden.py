@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qbench.degrade.codecs import codec_version
-from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
-from qbench.degrade.codecs.plugin_codecs import Heic, Jxl
+from qbench.degrade.codecs.avif import Avif
+from qbench.degrade.codecs.heic import Heic
+from qbench.degrade.codecs.jpeg2000 import Jpeg2000
+from qbench.degrade.codecs.jxl import Jxl
 from qbench.degrade.codecs.steps import Crop, Resize, Shift
-from qbench.degrade.codecs.versions import CODECS
+from qbench.degrade.codecs.versions import VERSIONS, codec_version
+from qbench.degrade.codecs.webp import Webp
 from qbench.degrade.jpeg import Jpeg, Offset, Rejpeg
 from qbench.draws import Draw
 
@@ -53,7 +55,7 @@ def picture() -> np.ndarray:
 
 
 def installed(library: str) -> str:
-    return codec_version(library) if library in CODECS else version(library)
+    return codec_version(library) if library in VERSIONS else version(library)
 
 
 def build(library: str) -> str:

@@ -16,9 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import features
 
-from qbench.degrade.codecs import codec_version, versions
-from qbench.degrade.codecs.pillow_codecs import Avif, Jpeg2000, Webp
-from qbench.degrade.codecs.plugin_codecs import Heic, Jxl
+from qbench.degrade.codecs import versions
+from qbench.degrade.codecs.avif import Avif
+from qbench.degrade.codecs.heic import Heic
+from qbench.degrade.codecs.jpeg2000 import Jpeg2000
+from qbench.degrade.codecs.jxl import Jxl
+from qbench.degrade.codecs.versions import codec_version
+from qbench.degrade.codecs.webp import Webp
 from qbench.draws import Draw
 from qbench.errors import ConditionError
 from tests.conftest import ROOT
@@ -117,10 +121,9 @@ import numpy as np
 from PIL import Image
 from qbench import registry
 from qbench.draws import Draw
-from qbench.degrade.codecs import codec_version
-from qbench.degrade.codecs.versions import CODECS
+from qbench.degrade.codecs.versions import VERSIONS, codec_version
 registry.load_builtin()
-said = [codec_version(name) for name in CODECS]
+said = [codec_version(name) for name in VERSIONS]
 early = [name for name in sys.modules if name.split(".")[0] in ("pillow_heif", "_pillow_heif", "pillow_jxl")]
 Image.init()
 table = lambda: {"save": {k: v.__module__ for k, v in Image.SAVE.items()},
@@ -195,7 +198,9 @@ def test_what_is_not_there_has_the_version_none(versions_anew: None, monkeypatch
     monkeypatch.setattr(versions, "version", nothing)
     monkeypatch.setattr(features, "check", lambda name: False)
     monkeypatch.setattr(features, "version", lambda name: None)
-    assert {codec_version(name) for name in versions.CODECS} == {"none"}
+    libraries = {"libjpeg_turbo", "libwebp", "openjpeg", "libavif", "pillow-jxl-plugin", "pillow-heif"}
+    assert set(versions.VERSIONS) == libraries
+    assert {codec_version(name) for name in libraries} == {"none"}
 
 
 def test_labels_name_what_is_not_as_usual() -> None:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter, label
 
 from qbench import registry
-from qbench.degrade.weather import haze, procedural_depth, rain, streak_map
-from qbench.degrade.weather.blurs import Blur, Defocus, LowResolution, Motion
+from qbench.degrade.blur.conditions import Blur, Defocus, LowResolution, Motion
+from qbench.degrade.noise.conditions import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise
 from qbench.degrade.weather.conditions import DENSITIES, Haze, Rain
-from qbench.degrade.weather.noises import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise
+from qbench.degrade.weather.haze import haze, procedural_depth
+from qbench.degrade.weather.rain import rain, streak_map
 from qbench.draws import Draw
 from qbench.errors import ConditionError, SuiteError
 from qbench.runs.plan import Options, load_suite, make_plan

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from qbench.data.scenes.scene import Split, scene
+from qbench.degrade.blur.conditions import Blur
 from qbench.degrade.jpeg import Jpeg
-from qbench.degrade.weather.blurs import Blur
-from qbench.degrade.weather.noises import GaussianNoise
+from qbench.degrade.noise.conditions import GaussianNoise
 from qbench.draws import Draw
 from qbench.quality.features import features
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from PIL import Image as Pillow
 from PIL import features
 from pydantic import AfterValidator
 
-from qbench.degrade.codecs.versions import codec_version
+from qbench.degrade.codecs.versions import VERSIONS, codec_version
 from qbench.degrade.labels import Degradation, with_modes
 from qbench.degrade.picture import checked
 from qbench.draws import Draw
 from qbench.errors import ConditionError
+from qbench.registry import condition
 from qbench.vocabulary import Facts, Image
 
 Subsampling = Literal["4:2:0", "4:4:4"]
@@ -69,6 +70,9 @@ class FileCodec(Degradation, ABC):
 
     Facts: what the codec was asked for, `subsampling`, `codec` with its version, `bytes` and `bpp` of all the file."""
 
+    library: ClassVar[str]
+    """What decides its pixels, as `codec_version` knows it."""
+
     @property
     def label(self) -> str:
         """`jpeg@10 (4:4:4)`: the place on the axis, and the modes."""
@@ -87,15 +91,15 @@ class FileCodec(Degradation, ABC):
         """The picture in the file: uint8 [H, W, 3], or [H, W] where `grey`."""
 
     @abstractmethod
-    def told(self, image: Image) -> Facts:
-        """The facts of this codec for `image` beside the rate."""
+    def facts_of(self, image: Image) -> Facts:
+        """What the codec was asked for, and the `subsampling` of a file of `image`."""
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         image = checked(image, self.label)
         with coding(image, self.label):
             data = self.encode(image)
-            found = self.decode(data, image.ndim == 2)
-        return found, {**self.told(image), **rate(len(data), image)}
+            decoded = self.decode(data, image.ndim == 2)
+        return decoded, {**self.facts_of(image), "codec": version_text(self.library), **rate(len(data), image)}
 
 
 @contextmanager
@@ -117,6 +121,26 @@ def needs_pillow_with(feature: str, library: str, label: str) -> None:
         )
 
 
-def told_version(library: str) -> str:
+def version_text(library: str) -> str:
     """`libwebp 1.6.0`."""
     return f"{library} {codec_version(library)}"
+
+
+C = TypeVar("C", bound=type[FileCodec])
+
+
+def codec(name: str, *, library: str, version: Callable[[], str | None]) -> Callable[[C], C]:
+    """Declare a codec as a condition, with the library that decides its pixels and what tells the library's version
+    (None: it is not installed)."""
+
+    def declare(target: C) -> C:
+        target.name, target.library = name, library
+        VERSIONS[library] = version
+        return condition(name, libraries=(library,))(target)
+
+    return declare
+
+
+def missing(label: str, package: str, error: ImportError) -> ConditionError:
+    """What to do about a plug-in that cannot be imported, and why it cannot."""
+    return ConditionError(f"{label} needs {package} ({error}); pip install 'qbench[codecs]'")

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.degrade.weather.kernels import gaussian_line, motion_kernel
+from qbench.degrade.blur.kernels import gaussian_line, motion_kernel
 from qbench.vocabulary import Image
 
 _LAYERS = ((1.0, 0.4, 0.75, 0.75), (0.65, 0.35, 0.5, 0.55), (0.4, 0.25, 0.4, 0.4))

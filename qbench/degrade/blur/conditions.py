@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from qbench.degrade.blur.kernels import disk_kernel, gaussian_line, motion_kernel
 from qbench.degrade.labels import ByParameters
 from qbench.degrade.optics.blur import convolve
 from qbench.degrade.optics.srgb import to_linear, to_srgb
 from qbench.degrade.picture import SMALLEST, STRICT, checked
-from qbench.degrade.weather.kernels import disk_kernel, gaussian_line, motion_kernel
 from qbench.draws import Draw
 from qbench.registry import condition
 from qbench.vocabulary import Facts, Image

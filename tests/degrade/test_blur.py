@@ -9,10 +9,9 @@ from scipy.ndimage import convolve as direct
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import disk as hard_disk
 
+from qbench.degrade.blur.conditions import Blur, Defocus, LowResolution, Motion
+from qbench.degrade.blur.kernels import disk_kernel, gaussian_line, motion_kernel
 from qbench.degrade.optics.srgb import to_linear, to_srgb
-from qbench.degrade.weather import disk_kernel, motion_kernel
-from qbench.degrade.weather.blurs import Blur, Defocus, LowResolution, Motion
-from qbench.degrade.weather.kernels import gaussian_line
 from qbench.draws import Draw
 
 DRAW = Draw(0, "x")

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm, poisson
 
+from qbench.degrade.noise.conditions import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise, noisy
 from qbench.degrade.optics.srgb import to_linear, to_srgb
-from qbench.degrade.weather import noisy
-from qbench.degrade.weather.noises import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise
 from qbench.draws import Draw
 
 DRAW = Draw(0, "x")

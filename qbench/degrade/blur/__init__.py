@@ -1,0 +1,1 @@
+"""Blur by motion, by defocus and by a Gaussian, and the loss of resolution."""
