@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -132,9 +133,21 @@ def test_shapes_of_records_cells_and_table(results: qbench.Results) -> None:
     records, cells, table = results.records(), results.cells(), results.table()
     assert (len(records), len(cells), len(table)) == (8 * COUNT, 8, 8)
     facets = {"dataset", "condition", "model", "method", "train_seed"}
-    assert {"id", "target", "prediction", "rank", "top5", "confidence", "nll", "bpp", "facts", "error"} | facets == set(
-        records
-    )
+    columns = {
+        "id",
+        "group",
+        "target",
+        "prediction",
+        "rank",
+        "top5",
+        "confidence",
+        "nll",
+        "brier",
+        "bpp",
+        "facts",
+        "error",
+    }
+    assert columns | facets == set(records)
     assert list(table) == ["dataset", "model", "method", "train_seed", "condition", "top1", "low", "high", "n"]
     assert set(cells["model"]) == {"mine"}
     assert set(cells["status"]) == {"done"}
@@ -233,50 +246,62 @@ def test_a_suite_without_any_model_is_refused() -> None:
 
 
 SESSION = """
+import json
 import sys
 
 import qbench
+from qbench.api import _suite
+from qbench.runs.plan import Options, make_plan
 
-task = {"dataset": {"name": "scenes", "count": 2}, "models": ["builtin:scenes"], "conditions": ["clean"],
-        "methods": ["mine"]}
-CELL = '''
-@qbench.method("mine", site="image")
-class Mine:
-    def restore(self, images, context, share=SHARE):
-        return share * images
-'''
+suite = {"suite": "session", "tasks": [{"dataset": {"name": "scenes", "count": 2}, "models": ["builtin:scenes"],
+         "conditions": ["clean"], "methods": ["mine"]}]}
 
 
-def keys():
-    found = qbench.run({"suite": "session", "tasks": [task]}, out=sys.argv[1], device="cpu")
-    assert found.info.cells[0].status == "done", found.info.cells[0].reason
-    return list(found.cells()["key"])
+def declare(share):
+    @qbench.method("mine", site="image", version=VERSION)
+    class Mine:
+        def restore(self, images, context):
+            return share * images
 
 
-def declare(share, lines=0):
-    exec(compile(chr(10) * lines + CELL.replace("SHARE", str(share)), f"<cell {lines}>", "exec"), globals())
+def key():
+    return make_plan(*_suite(suite, []), Options(device="cpu")).cells[0].key
 
 
 declare(0.5)
-first = keys()
-declare(0.5, lines=3)
-assert keys() == first
+keys = [key(), key()]
 declare(0.6)
-assert keys() != first
+keys.append(key())
+print(json.dumps(keys))
 """
 
 
-def test_a_method_declared_at_the_prompt_runs_and_an_edit_counts(tmp_path: Path) -> None:
-    """`python -c`, a notebook and the interpreter's prompt have no file for `__main__`."""
-    told = subprocess.run([sys.executable, "-c", SESSION, str(tmp_path)], capture_output=True, text=True, check=False)
+def session(version: str | None) -> list[str]:
+    """The keys that a process without a file for its `__main__` gives: twice one declaration, then another."""
+    code = SESSION.replace("VERSION", repr(version))
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
+    keys: list[str] = json.loads(told.stdout)
+    return keys
+
+
+def test_what_a_prompt_declares_is_computed_anew_in_each_process() -> None:
+    first, again, declared_anew = session(None)
+    assert first == again != declared_anew
+    assert not {first, declared_anew} & set(session(None))
+
+
+def test_what_a_prompt_declares_with_a_version_is_told_by_it() -> None:
+    one, two = session("1"), session("2")
+    assert len(set(one)) == len(set(two)) == 1 != len({*one, *two})
+    assert session("1") == one
 
 
 def test_a_live_network_is_read_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     document = Document({"version": 1, "changelog": {1: "one"}, **suite(models=["live:mine"])}, {})
-    model = LiveModel("mine", network(), INPUT)
-    asked, identity = [], model.identity
-    monkeypatch.setattr(model, "identity", lambda: asked.append(1) or identity())
+    asked: list[int] = []
+    model = LiveModel("mine", network(), INPUT, {})
+    monkeypatch.setattr(LiveModel, "identity", lambda self: asked.append(1) or {})
     plan = make_plan(validated(Suite, document), document, Options(device="cpu", live={"live:mine": model}))
     assert (len(plan.cells), len(asked)) == (8, 1)
 
