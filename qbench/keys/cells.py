@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,13 +45,13 @@ def metric_facts(part: Part) -> list[Any]:
     """What decides a metric's numbers, its label apart. Raises QbenchError with the part's path."""
     own = identity_of(part) if hasattr(part.target, "identity") else {}
     code = [code_of_entry(entry) for entry in entries_of(part)]
-    return [part.named.name, plain(part.named.params), code, plain(own), *_files_in(part.named.params)]
+    return [part.named.name, plain(part.named.params), code, plain(own), *_files_of(part, part.named.params)]
 
 
 def condition_facts(condition: Part) -> list[Any]:
     """What decides what a condition does: parameters, and the contents of files that they name."""
     params = condition.named.params
-    return [condition.named.name, plain(params), *_files_in(params)]
+    return [condition.named.name, plain(params), *_files_of(condition, params)]
 
 
 def method_facts(method: Part) -> list[Any]:
@@ -58,7 +59,14 @@ def method_facts(method: Part) -> list[Any]:
     name, and of one that runs a model, which."""
     params = own_params("method", method.named)
     own = [plain(identity_of(method))] if hasattr(method.target, "identity") else []
-    return [method.named.name, plain(params), *_files_in(params), *own]
+    return [method.named.name, plain(params), *_files_of(method, params), *own]
+
+
+def _files_of(part: Part, params: Mapping[str, Any]) -> Iterator[str]:
+    """The sha256 of every file that the parameters of a part name, those included that it has by default."""
+    signature = inspect.signature(part.entry.schema).parameters.values()
+    defaults = {parameter.name: parameter.default for parameter in signature}
+    yield from _files_in({**defaults, **params})
 
 
 def _files_in(value: Any) -> Iterator[str]:

@@ -121,6 +121,20 @@ def test_files_count_wherever_a_parameter_names_them(kind: registry.Kind, tmp_pa
         assert found[0] == found[2] != found[1]
 
 
+def test_a_file_counts_that_a_parameter_names_by_default(tmp_path: Path) -> None:
+    file = tmp_path / "gain.txt"
+
+    class ByFile:
+        def __init__(self, file: Path = file) -> None: ...
+
+    part = Part(Named(name="x"), object(), registry.Entry("method", "x", ByFile), "x", ())
+    keys = []
+    for content in ("one", "two", "one"):
+        file.write_text(content)
+        keys.append(method_facts(part))
+    assert keys[0] == keys[2] != keys[1]
+
+
 @pytest.mark.parametrize("text", ["x" * 300, "a\0b", "", ".", "no such file"])
 @pytest.mark.parametrize("kind", ["condition", "method", "metric"])
 def test_a_text_that_names_no_file_counts_as_it_is(kind: registry.Kind, text: str) -> None:
