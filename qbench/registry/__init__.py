@@ -131,7 +131,8 @@ def method(
     Raises QbenchError for a site that there is not."""
     if site not in SITES:
         raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
-    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle, "options": options})
+    facts = {"site": site, "trained": trained, "oracle": oracle}
+    return _register("method", name, facts if options is None else {**facts, "options": options})
 
 
 def model(name: str) -> Callable[[T], T]:

@@ -40,7 +40,7 @@ class Mix:
 
 
 def mix(parts: Sequence[MixPart], document: Document, path: KeyPath) -> Mix:
-    """The mix of a recipe; every part is built once, so that a wrong name or value is told at its place in the card."""
+    """The mix of a recipe; every part is built once, and a wrong name or value is an error at its place in the card."""
     total, reached, bounds = sum(part.weight for part in parts), 0.0, []
     for part in parts:
         reached += part.weight
