@@ -26,7 +26,7 @@ from qbench.report.build import build
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
 from qbench.runs.run import run_plan
-from qbench.train.run import Order, job, run
+from qbench.train.run import Order, read_job, run
 from tests.conftest import ROOT
 
 SUITES = sorted((ROOT / "suites" / "paper").glob("*.yaml"))
@@ -202,7 +202,7 @@ def test_a_plan_is_told_without_weights_and_without_a_network(small: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["repvgg-a2-d3", "resnet50-gate", "resnet50-release-aug"])
 def test_a_paper_recipe_trains(recipe: str, small: Path) -> None:
-    work = job(Order(card_path("afd"), recipe, out=small / "out", steps=1))
+    work = read_job(Order(card_path("afd"), recipe, out=small / "out", steps=1))
     stages = tuple(stage.model_copy(update={"batch": 2}) for stage in work.spec.stages)
     trained = run(replace(work, spec=work.spec.model_copy(update={"stages": stages})), lambda *_: None)
     assert trained.fresh
@@ -212,7 +212,7 @@ def test_a_paper_recipe_trains(recipe: str, small: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("card", ["arcnn", "dncnn"])
 def test_a_baseline_trains_on_the_patches(card: str, small: Path) -> None:
-    work = job(Order(card_path(card), "div2k", out=small / "out", steps=1))
+    work = read_job(Order(card_path(card), "div2k", out=small / "out", steps=1))
     stages = tuple(stage.model_copy(update={"batch": 1}) for stage in work.spec.stages)
     trained = run(replace(work, spec=work.spec.model_copy(update={"stages": stages})), lambda *_: None)
     assert trained.facts["steps"] == 1

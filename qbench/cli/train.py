@@ -50,13 +50,13 @@ def train(
     from qbench.cli.progress import training
     from qbench.runs.plan import resolve_device
     from qbench.runtime import keep_freed_memory
-    from qbench.train.run import Order, job, run
+    from qbench.train.run import Order, read_job, run
 
     keep_freed_memory()
     registry.load_plugins([], plugin or ())
-    what = job(Order(cards.card_path(card), recipe, out, seed, steps, resolve_device(device), threads, restart))
-    with training(what.stem, what.steps) as report:
-        trained = run(what, report)
+    job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, resolve_device(device), threads, restart))
+    with training(job.stem, job.steps) as report:
+        trained = run(job, report)
     facts = trained.facts
     said = "trained" if trained.fresh else "was trained before (--restart trains again)"
     typer.echo(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")

@@ -36,7 +36,7 @@ UNTRAINED = {"serves", "budget", "weights", "notes", "seed"}
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for."""
+    """A training as the command line asks for it."""
 
     card: Path
     recipe: str | None = None
@@ -51,7 +51,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training left."""
+    """The weights of a training and what is known of it."""
 
     weights: Path
     sha256: str
@@ -62,7 +62,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Job:
-    """An order with its card read: the names, the spec as it will run, and where its files go."""
+    """An order with its card read: the recipe as it will run, and the files that it writes."""
 
     card: Card
     document: Document
@@ -89,7 +89,7 @@ class Job:
         return sum(stage.steps for stage in self.spec.stages)
 
 
-def job(order: Order) -> Job:
+def read_job(order: Order) -> Job:
     """Read the card. Raises SuiteError, QbenchError with the nearest recipe name."""
     card, document = cards.read_card(order.card)
     name, spec = cards.recipe_of(card, order.recipe)
@@ -99,64 +99,63 @@ def job(order: Order) -> Job:
     return Job(card, document, name, spec, spec.seed if order.seed is None else order.seed, order)
 
 
-def run(what: Job, report: Report) -> Trained:
-    """Train, or continue, or find that it was done. Raises Stopped after Ctrl-C, QbenchError.
-
-    A folder that cannot be written is told before a step is trained."""
-    with what.document.at(("recipes", what.name)):
-        samples = {name: _samples(what, name, role) for name, role in what.spec.data.items()}
-    digest = _digest(what, samples)
-    if not what.order.restart and (done := _done(what, digest)) is not None:
+def run(job: Job, report: Report) -> Trained:
+    """Train, continue a training, or find that it was done before. Raises Stopped after Ctrl-C, and QbenchError; for a
+    folder that cannot be written, before the first step."""
+    with job.document.at(("recipes", job.name)):
+        samples = {name: _samples(job, name, role) for name, role in job.spec.data.items()}
+    digest = _digest(job, samples)
+    if not job.order.restart and (done := _done(job, digest)) is not None:
         return done
-    files.check_writable(what.weights.parent)
-    for file in (what.weights, what.checkpoint) if what.order.restart else ():
+    files.check_writable(job.weights.parent)
+    for file in (job.weights, job.checkpoint) if job.order.restart else ():
         file.unlink(missing_ok=True)
-    with _settings(what.order.threads):
-        recipe = _recipe(what, samples)
-        state = train(recipe, what.checkpoint, digest, report)
-        return _leave(what, recipe, state, samples)
+    with _settings(job.order.threads):
+        recipe = _recipe(job, samples)
+        state = train(recipe, job.checkpoint, digest, report)
+        return _leave(job, recipe, state, samples)
 
 
-def _samples(what: Job, name: str, role: Role) -> Samples:
+def _samples(job: Job, name: str, role: Role) -> Samples:
     with below("data", name, "dataset"):
         dataset = construct("dataset", role.dataset)
-    there = len(dataset.manifest().ids)
-    return Samples(dataset, min(role.count or there, there), what.spec.planes)
+    available = len(dataset.manifest().ids)
+    return Samples(dataset, min(role.count or available, available), job.spec.planes)
 
 
-def _recipe(what: Job, samples: Mapping[str, Samples]) -> Recipe:
-    spec = what.spec
-    at = ("recipes", what.name)
-    with what.document.at((*at, "model")):
+def _recipe(job: Job, samples: Mapping[str, Samples]) -> Recipe:
+    spec = job.spec
+    at = ("recipes", job.name)
+    with job.document.at((*at, "model")):
         model = construct("model", spec.model) if spec.model else None
-    with what.document.at((*at, "degradation")):
+    with job.document.at((*at, "degradation")):
         degradations = mix(spec.degradation)
-    own: dict[str, Mix] = {}
+    mixes: dict[str, Mix] = {}
     for role, given in spec.data.items():
-        with what.document.at((*at, "data", role, "degradation")):
-            own |= {role: mix(given.degradation)} if given.degradation else {}
-    parts = Parts(what.card.card, spec, what.seed, what.order.device, samples, degradations, model, own)
+        with job.document.at((*at, "data", role, "degradation")):
+            mixes |= {role: mix(given.degradation)} if given.degradation else {}
+    parts = Parts(job.card.card, spec, job.seed, job.order.device, samples, degradations, model, mixes)
     recipe: Recipe = registry.get("recipe", spec.kind).target(parts)
     return recipe
 
 
-def _digest(what: Job, samples: Mapping[str, Samples]) -> str:
+def _digest(job: Job, samples: Mapping[str, Samples]) -> str:
     """All that decides the weights apart from the code: a checkpoint of another digest is never continued.
 
     Raises WeightsError for a model whose own weights are to be trained first; it names the command."""
-    given = what.spec.model.params.get("weights") if what.spec.model else None
+    given = job.spec.model.params.get("weights") if job.spec.model else None
     start = Path(str(given)) if given else None
     cards.check_made(start)
-    told = {
+    content = {
         **({"start": files.sha256(start)} if start and start.is_file() else {}),
-        "method": what.card.card,
-        "recipe": json.loads(what.spec.model_dump_json(exclude=UNTRAINED, exclude_defaults=True)),
-        "seed": what.seed,
+        "method": job.card.card,
+        "recipe": json.loads(job.spec.model_dump_json(exclude=UNTRAINED, exclude_defaults=True)),
+        "seed": job.seed,
         "data": {role: _fingerprint(given) for role, given in samples.items()},
-        "device": what.order.device,
-        "threads": what.order.threads,
+        "device": job.order.device,
+        "threads": job.order.threads,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _fingerprint(samples: Samples) -> str:
@@ -165,17 +164,17 @@ def _fingerprint(samples: Samples) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _done(what: Job, digest: str) -> Trained | None:
+def _done(job: Job, digest: str) -> Trained | None:
     try:
-        facts = json.loads(what.weights.with_suffix(".json").read_text(encoding="utf-8"))
-        if facts["digest"] == digest and facts["sha256"] == files.sha256(what.weights):
-            return Trained(what.weights, facts["sha256"], facts, fresh=False)
+        facts = json.loads(job.weights.with_suffix(".json").read_text(encoding="utf-8"))
+        if facts["digest"] == digest and facts["sha256"] == files.sha256(job.weights):
+            return Trained(job.weights, facts["sha256"], facts, fresh=False)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
 
 
-def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Samples]) -> Trained:
+def _leave(job: Job, recipe: Recipe, state: State, samples: Mapping[str, Samples]) -> Trained:
     """Write log, picture, sidecar and, last, the weights: weights never lie there without a sidecar that fits them."""
     measured = dict(recipe.measure())
     shipped = {key: value.detach().cpu().contiguous().clone() for key, value in recipe.ship().items()}
@@ -183,12 +182,12 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
     tail = max(1, state.steps // 50)
     facts: dict[str, Any] = {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "method": what.card.card,
-        "card_version": what.card.version,
-        "recipe": what.name,
+        "method": job.card.card,
+        "card_version": job.card.version,
+        "recipe": job.name,
         "digest": state.digest,
-        "train_seed": what.seed,
-        "short": what.order.steps is not None,
+        "train_seed": job.seed,
+        "short": job.order.steps is not None,
         "steps": state.steps,
         "minutes": round(state.seconds / 60, 2),
         "losses": {name: logs.last(values, tail) for name, values in state.log.items()},
@@ -197,15 +196,15 @@ def _leave(what: Job, recipe: Recipe, state: State, samples: Mapping[str, Sample
         "samples": {role: given.count for role, given in samples.items()},
         "versions": {name: version(name) for name in ("qbench", "torch", "numpy", "pillow")},
         "python": platform.python_version(),
-        "threads": what.order.threads,
-        "device": what.order.device,
+        "threads": job.order.threads,
+        "device": job.order.device,
     }
-    files.write_bytes(what.weights.with_suffix(".csv"), logs.table(state.log))
-    files.write_bytes(what.weights.with_suffix(".png"), logs.picture(state.log, f"{what.stem}, {state.steps} steps"))
-    files.write_bytes(what.weights.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
-    files.write_bytes(what.weights, content)
-    what.checkpoint.unlink(missing_ok=True)
-    return Trained(what.weights, facts["sha256"], facts, fresh=True)
+    files.write_bytes(job.weights.with_suffix(".csv"), logs.table(state.log))
+    files.write_bytes(job.weights.with_suffix(".png"), logs.picture(state.log, f"{job.stem}, {state.steps} steps"))
+    files.write_bytes(job.weights.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    files.write_bytes(job.weights, content)
+    job.checkpoint.unlink(missing_ok=True)
+    return Trained(job.weights, facts["sha256"], facts, fresh=True)
 
 
 @contextmanager

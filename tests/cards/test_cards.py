@@ -155,7 +155,7 @@ def test_own_weights_without_a_sidecar_are_an_error(home: Path) -> None:
         (
             "    crop: {size: 32}",
             "    network: {residual: 3}\n    crop: {size: 32}",
-            "'residual': expected true or false",
+            "expected true or false",
         ),
         ("title: Toy\n", "", "'title' is missing"),
     ],

@@ -25,7 +25,7 @@ from qbench.draws import keyed
 from qbench.errors import QbenchError, StoreError, SuiteError, WeightsError
 from qbench.registry.named import Named
 from qbench.train.core.loop import Stopped
-from qbench.train.run import Order, _digest, job, run
+from qbench.train.run import Order, _digest, read_job, run
 
 CARD = """\
 card: dncnn-small
@@ -91,7 +91,7 @@ def test_what_is_written_is_found_and_fits_the_method(
     from qbench.models.restoration.plain_networks import empty
 
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
-    trained = run(job(Order(card, seed=5)), quiet)
+    trained = run(read_job(Order(card, seed=5)), quiet)
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines/dncnn-small.yaml").write_text(card.read_text())
     monkeypatch.setattr(cards, "shipped", lambda relative: tmp_path / relative)
@@ -103,26 +103,26 @@ def test_what_is_written_is_found_and_fits_the_method(
 
 def test_two_runs_write_the_same_bytes_and_another_seed_does_not(card: Path, tmp_path: Path) -> None:
     shas = [
-        run(job(Order(card, out=tmp_path / name, seed=seed)), quiet).sha256
+        run(read_job(Order(card, out=tmp_path / name, seed=seed, steps=6)), quiet).sha256
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     ]
     assert shas[0] == shas[1] != shas[2]
 
 
 def test_an_interrupted_command_continues_to_the_same_bytes(card: Path, tmp_path: Path) -> None:
-    expected = run(job(Order(card, out=tmp_path / "whole")), quiet).sha256
+    expected = run(read_job(Order(card, out=tmp_path / "whole", steps=8)), quiet).sha256
 
     def stop(_stage: str, done: int, _losses: Mapping[str, float]) -> None:
-        if done == 12:
+        if done == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
-    what = job(Order(card, out=tmp_path / "parts"))
+    job = read_job(Order(card, out=tmp_path / "parts", steps=8))
     with pytest.raises(Stopped):
-        run(what, stop)
-    assert not what.weights.exists()
-    assert what.checkpoint.exists()
-    assert run(what, quiet).sha256 == expected
-    assert not what.checkpoint.exists()
+        run(job, stop)
+    assert not job.weights.exists()
+    assert job.checkpoint.exists()
+    assert run(job, quiet).sha256 == expected
+    assert not job.checkpoint.exists()
 
 
 def test_a_changed_recipe_does_not_continue_the_old_one(card: Path, tmp_path: Path) -> None:
@@ -131,43 +131,43 @@ def test_a_changed_recipe_does_not_continue_the_old_one(card: Path, tmp_path: Pa
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Stopped):
-        run(job(Order(card, out=tmp_path)), stop)
+        run(read_job(Order(card, out=tmp_path, steps=4)), stop)
     card.write_text(card.read_text().replace("lr: 2.0e-3", "lr: 1.0e-3"))
     with pytest.raises(WeightsError, match="another recipe"):
-        run(job(Order(card, out=tmp_path)), quiet)
-    done = run(job(Order(card, out=tmp_path, restart=True)), quiet)
+        run(read_job(Order(card, out=tmp_path, steps=4)), quiet)
+    done = run(read_job(Order(card, out=tmp_path, steps=4, restart=True)), quiet)
     card.write_text(card.read_text().replace("lr: 1.0e-3", "lr: 3.0e-3"))
-    again = run(job(Order(card, out=tmp_path)), quiet)
+    again = run(read_job(Order(card, out=tmp_path, steps=4)), quiet)
     assert again.fresh
     assert again.sha256 != done.sha256
 
 
 def test_a_trial_is_named_as_one_and_never_found(card: Path, tmp_path: Path) -> None:
-    what = job(Order(card, out=tmp_path, steps=2))
-    assert what.stem == "dncnn-small-photos-s0-short2"
-    assert run(what, quiet).facts["short"]
+    job = read_job(Order(card, out=tmp_path, steps=2))
+    assert job.stem == "dncnn-small-photos-s0-short2"
+    assert run(job, quiet).facts["short"]
 
 
 def test_a_killed_process_leaves_nothing_that_looks_finished(card: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
         "import os, signal, sys; from pathlib import Path; from qbench.storage import files;"
-        "from qbench.train.run import Order, job, run;"
+        "from qbench.train.run import Order, read_job, run;"
         "files.os.fsync = lambda d: os.kill(os.getpid(), signal.SIGKILL);"
-        "run(job(Order(Path(sys.argv[1]), out=Path(sys.argv[2]), steps=2)), lambda *a: None)"
+        "run(read_job(Order(Path(sys.argv[1]), out=Path(sys.argv[2]), steps=2)), lambda *a: None)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(card), str(out)], check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL
     assert [p for p in out.iterdir() if not p.name.startswith(".")] == []
-    assert run(job(Order(card, out=out, steps=2)), quiet).fresh
+    assert run(read_job(Order(card, out=out, steps=2)), quiet).fresh
 
 
 def test_errors_of_a_card_name_the_place(card: Path, tmp_path: Path) -> None:
     with pytest.raises(QbenchError, match="did you mean 'photos'"):
-        job(Order(card, "photo"))
+        read_job(Order(card, "photo"))
     card.write_text(card.read_text().replace("name: photos", "name: fotos", 1))
     with pytest.raises(SuiteError, match=rf"{card}:\d+:\d+: .*did you mean 'photos'"):
-        run(job(Order(card, out=tmp_path)), quiet)
+        run(read_job(Order(card, out=tmp_path)), quiet)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_a_step_is_trained(card: Path, tmp_path: Path) -> None:
@@ -177,21 +177,21 @@ def test_a_folder_that_cannot_be_written_is_told_before_a_step_is_trained(card: 
     (tmp_path / "file").write_text("here")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(StoreError, match=rf"{out} cannot be written into: .*; choose another --out"):
-            run(job(Order(card, out=out)), never)
-    run(job(Order(card, out=tmp_path / "new", steps=1)), quiet)
+            run(read_job(Order(card, out=out)), never)
+    run(read_job(Order(card, out=tmp_path / "new", steps=1)), quiet)
     assert not [file for file in (tmp_path / "new").iterdir() if file.name.startswith(".")]
 
 
 def test_settings_of_the_caller_come_back(card: Path, tmp_path: Path) -> None:
     torch.set_num_threads(2)
-    run(job(Order(card, out=tmp_path, steps=1)), quiet)
+    run(read_job(Order(card, out=tmp_path, steps=1)), quiet)
     assert torch.get_num_threads() == 2
     assert not torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
 
 
 def test_the_loss_falls_and_the_restorer_helps(card: Path, tmp_path: Path) -> None:
-    facts = run(job(Order(card, out=tmp_path)), quiet).facts
+    facts = run(read_job(Order(card, out=tmp_path)), quiet).facts
     rows = (tmp_path / "dncnn-small-photos-s0.csv").read_text().splitlines()[1:]
     first = sum(float(row.split(",")[1]) for row in rows[:5]) / 5
     assert facts["losses"]["l1"] < first
@@ -204,15 +204,15 @@ def test_weights_that_a_training_starts_from_are_asked_for_and_part_of_what_it_i
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
-    spec = job(Order(card)).spec
+    spec = read_job(Order(card)).spec
     file = tmp_path / "home" / "weights" / "afd-scenes-s4.safetensors"
     model = Named(name="smp:fpn", params={"weights": str(file)})
-    what = replace(job(Order(card)), spec=spec.model_copy(update={"model": model}))
+    job = replace(read_job(Order(card)), spec=spec.model_copy(update={"model": model}))
     with pytest.raises(WeightsError, match=r"qbench train afd scenes --seed 4$"):
-        run(what, quiet)
+        run(job, quiet)
     file.parent.mkdir(parents=True)
     digests = []
     for content in (b"one", b"one", b"another"):
         file.write_bytes(content)
-        digests.append(_digest(what, {}))
+        digests.append(_digest(job, {}))
     assert digests[0] == digests[1] != digests[2]

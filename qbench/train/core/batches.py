@@ -72,9 +72,9 @@ class Samples:
         return self._kept[index]
 
     def _scene(self, index: int) -> Sample:
-        found = cast(Labelled, self.dataset).scene(index)
-        image = np.dstack([found.image, *(getattr(found, name) for name in self.planes)])
-        return Sample(str(index), image, found.label)
+        scene = cast(Labelled, self.dataset).scene(index)
+        image = np.dstack([scene.image, *(getattr(scene, name) for name in self.planes)])
+        return Sample(str(index), image, scene.label)
 
     def _masked(self, index: int) -> Sample:
         try:

@@ -1,4 +1,4 @@
-"""Where a training stands, as one safetensors file: modules, optimisers, averages, the log, and where in the stages.
+"""The state of a training as one safetensors file: modules, optimisers, averages, the log, stage and step.
 
 Tensors by key; everything else is JSON in the file's header, so that a checkpoint is one file and one rename."""
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 
 def table(log: Mapping[str, Sequence[float]]) -> bytes:
@@ -40,6 +39,8 @@ def last(values: Sequence[float], window: int) -> float:
 
 def picture(log: Mapping[str, Sequence[float]], title: str) -> bytes:
     """A PNG: each loss raw (pale) and as a running mean, on a log axis."""
+    from matplotlib.figure import Figure  # slow to load, and needed at a training's end alone
+
     figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     steps = max((len(values) for values in log.values()), default=0)

@@ -1,4 +1,4 @@
-"""The loop: order, averages, checkpoints and logs. What is trained, on what and by which losses is the recipe's."""
+"""The loop: order of steps, averages, checkpoints, logs. A recipe says what is trained, on what, by which losses."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ def _step(stage: Stage, batches: Mapping[str, Batch], i: int) -> dict[str, float
         raise QbenchError(
             f"loss {bad[0]!r} is not finite in step {i + 1} of {stage.name}: lower `lr` or set `clip_norm`"
         )
-    chosen = [
+    followed = [
         (optimiser, [losses[name] for name in (optimiser.losses or tuple(losses))])
         for optimiser in stage.optimisers.values()
     ]
-    for optimiser, terms in chosen:
+    for optimiser, terms in followed:
         parameters = optimiser.parameters
         optimiser.torch.zero_grad(set_to_none=True)
         torch.stack(terms).sum().backward(  # type: ignore[no-untyped-call]
-            inputs=parameters, retain_graph=len(chosen) > 1
+            inputs=parameters, retain_graph=len(followed) > 1
         )
-    for optimiser, _ in chosen:
+    for optimiser, _ in followed:
         if optimiser.clip_norm is not None:
             nn.utils.clip_grad_norm_(optimiser.parameters, optimiser.clip_norm)
         for group in optimiser.torch.param_groups:

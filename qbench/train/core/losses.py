@@ -20,8 +20,8 @@ def kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     (Hinton et al. 2015, arXiv 1503.02531)."""
     student, teacher = (logits.movedim(1, -1).flatten(0, -2) for logits in (student, teacher))
     expected = F.log_softmax(teacher / temperature, dim=1)
-    given = F.log_softmax(student / temperature, dim=1)
-    return F.kl_div(given, expected, reduction="batchmean", log_target=True) * temperature**2
+    actual = F.log_softmax(student / temperature, dim=1)
+    return F.kl_div(actual, expected, reduction="batchmean", log_target=True) * temperature**2
 
 
 def deeper(predicted: Tensor, target: Tensor) -> Tensor:
@@ -31,13 +31,14 @@ def deeper(predicted: Tensor, target: Tensor) -> Tensor:
 
 def contrast(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Supervised contrastive loss of vectors [N, D] with labels [N] (Khosla et al., arXiv 2004.11362, equation 2):
-    for each, the mean over the others of its label of -log softmax of cosine similarities over all others."""
+    for every vector, the mean of -log softmax of its cosine similarities over all others, over those of its label."""
     units = F.normalize(vectors, dim=1)
-    own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    likely = F.log_softmax((units @ units.T / temperature).masked_fill(own, -torch.inf), dim=1).masked_fill(own, 0)
-    same = (labels[:, None] == labels[None]) & ~own
-    each = -(likely * same).sum(1) / same.sum(1).clamp_min(1)
-    return each.sum() / same.any(1).sum().clamp_min(1)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    similarities = (units @ units.T / temperature).masked_fill(itself, -torch.inf)
+    log_shares = F.log_softmax(similarities, dim=1).masked_fill(itself, 0)
+    same = (labels[:, None] == labels[None]) & ~itself
+    sums = -(log_shares * same).sum(1) / same.sum(1).clamp_min(1)
+    return sums.sum() / same.any(1).sum().clamp_min(1)
 
 
 def dense(logits: Tensor, masks: Tensor) -> Tensor:

@@ -20,15 +20,15 @@ def optimiser(spec: StageSpec, parameters: Iterable[tuple[str, nn.Parameter]]) -
         factor = next((f for pattern, f in spec.lr_factors.items() if fnmatchcase(name, pattern)), 1.0)
         groups.setdefault(factor, []).append(parameter)
     settings = [{"params": members, "initial_lr": spec.lr * factor} for factor, members in groups.items()]
-    made: torch.optim.Optimizer
+    built: torch.optim.Optimizer
     if spec.optimiser == "sgd":
-        made = torch.optim.SGD(
+        built = torch.optim.SGD(
             settings, lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay, foreach=False
         )
     else:
         kind = torch.optim.AdamW if spec.optimiser == "adamw" else torch.optim.Adam
-        made = kind(settings, lr=spec.lr, betas=spec.betas, weight_decay=spec.weight_decay, foreach=False)
-    return Optimiser(made, rate(spec), clip_norm=spec.clip_norm)
+        built = kind(settings, lr=spec.lr, betas=spec.betas, weight_decay=spec.weight_decay, foreach=False)
+    return Optimiser(built, rate(spec), clip_norm=spec.clip_norm)
 
 
 def rate(spec: StageSpec) -> Callable[[int], float]:

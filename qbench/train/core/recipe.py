@@ -28,9 +28,9 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. `step(batches by role, i)` gives the weighted losses by name and, where every optimiser names its own,
-    figures for the log; `prepare` runs when the stage starts or is resumed, and sets what is not stored: modes, frozen
-    parts."""
+    """One stage. `step(batches by role, i)` gives the weighted losses by name; where every optimiser names the losses
+    that it follows, also figures for the log alone. `prepare` runs when the stage starts or is resumed, and sets what
+    no checkpoint holds: modes, frozen parts."""
 
     name: str
     steps: int
@@ -41,7 +41,7 @@ class Stage:
     ema: float | None = None
     """Decay of the averages of all modules, which take the modules' place at the stage's end."""
     begin: Callable[[], None] = lambda: None
-    """Called once, before all else, but not when a stage is resumed: what starts from an earlier stage's end."""
+    """Called once before the first step, not when the stage is resumed; for weights taken over from earlier stages."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Recipe:
     ship: Callable[[], Mapping[str, Tensor]]
     measure: Callable[[], Mapping[str, float]]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Written into the weights' header: what a method needs to know to build the network for them. At most one entry,
-    since safetensors writes several in no fixed order, and the same training must give the same bytes."""
+    """Written into the weights' header, for a method to build the network. At most one entry: safetensors writes
+    several in no fixed order, and the same training must give the same bytes."""
 
     def __post_init__(self) -> None:
         if len(self.metadata) > 1:

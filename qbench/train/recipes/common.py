@@ -1,4 +1,4 @@
-"""What all kinds of recipes are built from."""
+"""What all kinds of recipes share: their parts, stages, measures and helpers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEASURED = 256
 
 @dataclass(frozen=True)
 class Parts:
-    """What a kind of recipe builds on."""
+    """A card's recipe with its data, degradations and model: what a kind of recipe builds on."""
 
     method: str
     spec: RecipeSpec
@@ -38,14 +38,14 @@ class Parts:
 
     def batches(self, role: str, name: str, size: int) -> Callable[[int], Batch]:
         """Batches of a data role, on the device, keyed by `name`."""
-        made = Batches(self.samples[role], self.spec.crop, self.mix, size, self.seed, f"{name}/{role}")
+        make = Batches(self.samples[role], self.spec.crop, self.mix, size, self.seed, f"{name}/{role}")
         if self.device == "cpu":
-            return made
+            return make
 
         def moved(step: int) -> Batch:
-            batch = made(step)
+            batch = make(step)
             tensors: dict[str, Any] = {
-                name: each.to(self.device) for name, each in vars(batch).items() if isinstance(each, Tensor)
+                name: value.to(self.device) for name, value in vars(batch).items() if isinstance(value, Tensor)
             }
             return replace(batch, **tensors)
 
@@ -96,13 +96,13 @@ def measure(
     make = parts.batches("validation", "measure", size)
     sums: dict[str, float] = {}
     for batch in map(make, range(count)):
-        found = {f"validation {name}": float(value) for name, value in losses(batch).items()}
+        values = {f"validation {name}": float(value) for name, value in losses(batch).items()}
         if logits is not None and batch.targets is not None:
             for name, images in (("clean", batch.clean), ("degraded", batch.degraded)):
-                given = logits(images)
-                if isinstance(given, Tensor) and given.dim() == 2:
-                    found[f"top-1 {name}"] = float((given.argmax(1) == batch.targets).float().mean())
-        for name, value in found.items():
+                output = logits(images)
+                if isinstance(output, Tensor) and output.dim() == 2:
+                    values[f"top-1 {name}"] = float((output.argmax(1) == batch.targets).float().mean())
+        for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + value / count
     return sums
 
@@ -121,14 +121,14 @@ def channels_last(net: nn.Module, device: str) -> nn.Module:
 @contextmanager
 def layers(net: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """The outputs of these layers in the forward passes made inside; the halves of a cut share the net's layers."""
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(path: str) -> object:
-        return net.get_submodule(path).register_forward_hook(lambda _m, _i, output: seen.__setitem__(path, output))
+        return net.get_submodule(path).register_forward_hook(lambda _m, _i, output: outputs.__setitem__(path, output))
 
     handles = [keep(path) for path in paths]
     try:
-        yield seen
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()  # type: ignore[attr-defined]

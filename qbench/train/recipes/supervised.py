@@ -33,25 +33,25 @@ class Supervised:
     def __init__(
         self, parts: Parts, model: LoadedModel, teacher: LoadedModel | None = None, smoothing: float = 0.0
     ) -> None:
-        self.parts, self.model, self.teacher, self.wanted = parts, model, teacher, parts.spec.loss
+        self.parts, self.model, self.teacher, self.loss = parts, model, teacher, parts.spec.loss
         self.smoothing = smoothing
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        found: dict[str, Tensor] = {}
-        if "ce" in self.wanted or "kl" in self.wanted:
-            found |= self._of_logits(batch)
-        if "heat" in self.wanted or "box" in self.wanted:
-            found |= self._of_middles(batch)
-        if "own" in self.wanted:
-            found |= self._own(batch)
-        if "l1" in self.wanted or "mse" in self.wanted:
+        values: dict[str, Tensor] = {}
+        if "ce" in self.loss or "kl" in self.loss:
+            values |= self._of_logits(batch)
+        if "heat" in self.loss or "box" in self.loss:
+            values |= self._of_middles(batch)
+        if "own" in self.loss:
+            values |= self._own(batch)
+        if "l1" in self.loss or "mse" in self.loss:
             with self.parts.precision():
                 restored = self.model.predict(batch.degraded)
-            found |= {name: self._weighted(name, x) for name, x in of_pictures(self.wanted, restored, batch).items()}
-        return found
+            values |= {name: self._weighted(name, x) for name, x in of_pictures(self.loss, restored, batch).items()}
+        return values
 
     def _weighted(self, name: str, value: Tensor) -> Tensor:
-        return self.wanted[name].weight * value
+        return self.loss[name].weight * value
 
     def _of_logits(self, batch: Batch) -> dict[str, Tensor]:
         with self.parts.precision():
@@ -60,19 +60,19 @@ class Supervised:
 
     def of(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """`ce` and `kl` of logits that are there already."""
-        found = {}
-        if "ce" in self.wanted:
+        values = {}
+        if "ce" in self.loss:
             targets = batch.targets if logits.dim() == 2 else batch.masks
             if targets is None:
                 lacking = "labels" if logits.dim() == 2 else "masks"
                 raise DataError(f"the loss `ce` needs {lacking}, and the source has none; use `kl`")
             value = F.cross_entropy(logits, targets, label_smoothing=self.smoothing, ignore_index=IGNORED)
-            found["ce"] = self._weighted("ce", value)
-        if "kl" in self.wanted and self.teacher is not None:
+            values["ce"] = self._weighted("ce", value)
+        if "kl" in self.loss and self.teacher is not None:
             with torch.no_grad():
                 expected = self.teacher.logits(batch.clean).float()
-            found["kl"] = self._weighted("kl", terms.kl(logits, expected, self.wanted["kl"].temperature))
-        return found
+            values["kl"] = self._weighted("kl", terms.kl(logits, expected, self.loss["kl"].temperature))
+        return values
 
     def _of_middles(self, batch: Batch) -> dict[str, Tensor]:
         if batch.masks is None or batch.instances is None:
@@ -80,15 +80,15 @@ class Supervised:
         heat, sides, counts = targets_of(batch.masks, batch.instances, len(CLASSES))
         with self.parts.precision(), self.model.given(batch.degraded):
             maps = self.model.net(self.model.normalise(batch.degraded)).float()
-        found = {"heat": focal(maps[:, :-4], heat), "box": 1 - giou(maps[:, -4:], sides, counts)}
-        return {name: self._weighted(name, value) for name, value in found.items()}
+        values = {"heat": focal(maps[:, :-4], heat), "box": 1 - giou(maps[:, -4:], sides, counts)}
+        return {name: self._weighted(name, value) for name, value in values.items()}
 
     def _own(self, batch: Batch) -> dict[str, Tensor]:
         if self.model.own_losses is None:
             raise QbenchError("the loss `own` is of networks that come with losses, as torchvision's detectors do")
         if batch.boxes is None:
             raise DataError("the loss `own` needs boxes, and the source has none")
-        with _asked_for_losses(self.model.net), self.parts.precision(), self.model.given(batch.degraded):
+        with _giving_losses(self.model.net), self.parts.precision(), self.model.given(batch.degraded):
             parts = self.model.own_losses(self.model.net, self.model.normalise(batch.degraded), batch.boxes)
         return {name: self._weighted("own", value.float()) for name, value in parts.items()}
 
@@ -107,25 +107,25 @@ def _are_pictures(output: Tensor, like: Tensor) -> bool:
     return output.shape == like.shape and bool(((output >= 0) & (output <= 1)).all() and output.any())
 
 
-def of_pictures(wanted: Collection[str], restored: Any, batch: Batch) -> dict[str, Tensor]:
+def of_pictures(names: Collection[str], restored: Any, batch: Batch) -> dict[str, Tensor]:
     """`l1` and `mse`, those that are wanted, of what a model makes of degraded pictures. Raises QbenchError where that
     is no picture."""
     if not isinstance(restored, Tensor) or restored.shape != batch.clean.shape:
         raise QbenchError("the losses `l1` and `mse` are of restored pictures, and this model gives none")
-    return {name: of(restored.float(), batch.clean) for name, of in terms.PICTURE.items() if name in wanted}
+    return {name: of(restored.float(), batch.clean) for name, of in terms.PICTURE.items() if name in names}
 
 
 @contextmanager
-def _asked_for_losses(net: nn.Module) -> Iterator[None]:
+def _giving_losses(net: nn.Module) -> Iterator[None]:
     """Training mode, in which networks give losses; norms stay as they are, so that measuring moves nothing."""
-    before = {each: each.training for each in net.modules()}
-    for each in net.modules():
-        each.training = before[each] if isinstance(each, _BatchNorm) else True
+    before = {module: module.training for module in net.modules()}
+    for module in net.modules():
+        module.training = before[module] if isinstance(module, _BatchNorm) else True
     try:
         yield
     finally:
-        for each, mode in before.items():
-            each.training = mode
+        for module, mode in before.items():
+            module.training = mode
 
 
 def freeze(net: nn.Module, patterns: Collection[str]) -> None:
@@ -142,9 +142,9 @@ def freeze(net: nn.Module, patterns: Collection[str]) -> None:
 def training_mode(net: nn.Module) -> None:
     """Training mode; norms whose weights are frozen keep their statistics."""
     net.train()
-    for each in net.modules():
-        if isinstance(each, _BatchNorm) and not all(p.requires_grad for p in each.parameters()):
-            each.eval()
+    for module in net.modules():
+        if isinstance(module, _BatchNorm) and not all(p.requires_grad for p in module.parameters()):
+            module.eval()
 
 
 def focal(logits: Tensor, heat: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def _work_in_units(parts: Parts, model: LoadedModel, paths: Sequence[str]) -> No
     sizes: dict[str, float] = {}
 
     def keeper(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _module, given: sizes.__setitem__(path, float(given[0].float().square().mean().sqrt()))
+        return lambda _module, inputs: sizes.__setitem__(path, float(inputs[0].float().square().mean().sqrt()))
 
     handles = [model.net.get_submodule(path).register_forward_pre_hook(keeper(path)) for path in paths]
     try:
@@ -118,12 +118,12 @@ def _work_in_units(parts: Parts, model: LoadedModel, paths: Sequence[str]) -> No
 
 def _settled(net: nn.Module) -> nn.Module:
     """`net`, or where activations count in units of their own, a copy in which these are put into the weights."""
-    if all(each.unit == 1.0 for each in net.modules() if isinstance(each, Acon)):
+    if all(module.unit == 1.0 for module in net.modules() if isinstance(module, Acon)):
         return net
     net = copy.deepcopy(net)
-    for each in net.modules():
-        if isinstance(each, Acon):
-            each.settle()
+    for module in net.modules():
+        if isinstance(module, Acon):
+            module.settle()
     return net
 
 
@@ -161,20 +161,20 @@ class _Loss:
 
     def __init__(self, parts: Parts, adapted: Adapted, supervised: Supervised, teacher: LoadedModel) -> None:
         self.parts, self.adapted, self.teacher = parts, adapted, teacher
-        self.wanted = parts.spec.loss
+        self.loss = parts.spec.loss
         self.supervised = supervised
-        model, sites = adapted.model, self.wanted["deeper"].sites if "deeper" in self.wanted else ()
+        model, sites = adapted.model, self.loss["deeper"].sites if "deeper" in self.loss else ()
         self.layers = {teacher.path(site): model.path(site) for site in sites}
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        with layers(self.adapted.model.net, list(self.layers.values())) as given:
-            found = dict(self.supervised(batch))
+        with layers(self.adapted.model.net, list(self.layers.values())) as student_maps:
+            losses = dict(self.supervised(batch))
         if self.layers:
-            with torch.no_grad(), self.parts.precision(), layers(self.teacher.net, list(self.layers)) as targets:
+            with torch.no_grad(), self.parts.precision(), layers(self.teacher.net, list(self.layers)) as teacher_maps:
                 self.teacher.predict(batch.clean)
-            pairs = [terms.deeper(given[own].float(), targets[its].float()) for its, own in self.layers.items()]
-            found["deeper"] = self.wanted["deeper"].weight * torch.stack(pairs).mean()
-        own = self.adapted.extra() if "importance" in self.wanted else {}
-        for name, value in own.items():
-            found[name] = self.wanted[name].weight * value
-        return found
+            pairs = [terms.deeper(student_maps[b].float(), teacher_maps[a].float()) for a, b in self.layers.items()]
+            losses["deeper"] = self.loss["deeper"].weight * torch.stack(pairs).mean()
+        extra = self.adapted.extra() if "importance" in self.loss else {}
+        for name, value in extra.items():
+            losses[name] = self.loss[name].weight * value
+        return losses

@@ -74,40 +74,41 @@ class _Loss:
     """The weighted terms for one batch."""
 
     def __init__(self, parts: Parts, net: Afd, model: LoadedModel, cut: Cut) -> None:
-        self.parts, self.net, self.model, self.cut, self.wanted = parts, net, model, cut, parts.spec.loss
-        self.layers = [model.path(site) for site in self.wanted["deeper"].sites] if "deeper" in self.wanted else []
+        self.parts, self.net, self.model, self.cut, self.loss = parts, net, model, cut, parts.spec.loss
+        self.layers = [model.path(site) for site in self.loss["deeper"].sites] if "deeper" in self.loss else []
 
     def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
         with self.parts.precision(), torch.no_grad():
             degraded, clean = self.cut.front(batch.degraded), self.cut.front(batch.clean)
         with self.parts.precision():
             enhanced = self.net(degraded, batch.degraded)
-        found: dict[str, Tensor] = {}
-        if "feature" in self.wanted:
-            found["feature"] = terms.feature(enhanced.float(), clean.float(), self.net.scale)
-        if "kl" in self.wanted or "deeper" in self.wanted:
-            found |= self._through(batch, enhanced, clean)
-        if "l1" in self.wanted or "mse" in self.wanted:
+        losses: dict[str, Tensor] = {}
+        if "feature" in self.loss:
+            losses["feature"] = terms.feature(enhanced.float(), clean.float(), self.net.scale)
+        if "kl" in self.loss or "deeper" in self.loss:
+            losses |= self._through(batch, enhanced, clean)
+        if "l1" in self.loss or "mse" in self.loss:
             with self.parts.precision():
                 restored = self.cut.back(enhanced, batch.degraded)
-            found |= of_pictures(self.wanted, restored, batch)
-        if "gate" in self.wanted and self.net.gate is not None:
+            losses |= of_pictures(self.loss, restored, batch)
+        if "gate" in self.loss and self.net.gate is not None:
             luma = self.net.dct.planes(batch.degraded)[:, :1]
             evidence = self.net.gate.logits(self.net.dct, luma)
-            found["gate"] = F.binary_cross_entropy_with_logits(GATE_SHARPNESS * evidence, batch.help.to(evidence.dtype))
-        return {name: self.wanted[name].weight * value for name, value in found.items()}
+            wants_help = batch.help.to(evidence.dtype)
+            losses["gate"] = F.binary_cross_entropy_with_logits(GATE_SHARPNESS * evidence, wants_help)
+        return {name: self.loss[name].weight * value for name, value in losses.items()}
 
     def _through(self, batch: Batch, enhanced: Tensor, clean: Tensor) -> dict[str, Tensor]:
         """The terms on what the frozen rest of the model makes of the features."""
-        with self.parts.precision(), torch.no_grad(), layers(self.model.net, self.layers) as targets:
+        with self.parts.precision(), torch.no_grad(), layers(self.model.net, self.layers) as teacher_maps:
             teacher = self.cut.back(clean, batch.clean)
-        with self.parts.precision(), layers(self.model.net, self.layers) as given:
+        with self.parts.precision(), layers(self.model.net, self.layers) as student_maps:
             student = self.cut.back(enhanced, batch.degraded)
-        found = {}
-        if "kl" in self.wanted:
-            given_logits, expected = (of_logits(each, batch).float() for each in (student, teacher))
-            found["kl"] = terms.kl(given_logits, expected, self.wanted["kl"].temperature)
-        if "deeper" in self.wanted:
-            pairs = [terms.deeper(given[name].float(), targets[name].float()) for name in self.layers]
-            found["deeper"] = torch.stack(pairs).mean()
-        return found
+        losses = {}
+        if "kl" in self.loss:
+            actual, expected = (of_logits(output, batch).float() for output in (student, teacher))
+            losses["kl"] = terms.kl(actual, expected, self.loss["kl"].temperature)
+        if "deeper" in self.loss:
+            pairs = [terms.deeper(student_maps[name].float(), teacher_maps[name].float()) for name in self.layers]
+            losses["deeper"] = torch.stack(pairs).mean()
+        return losses

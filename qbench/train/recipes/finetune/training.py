@@ -52,24 +52,24 @@ def classifier(parts: Parts) -> Recipe:
 
 @torch.no_grad()
 def _width(net: nn.Module, layer: str) -> int:
-    with layers(net, [layer]) as seen:
+    with layers(net, [layer]) as maps:
         net.eval()(torch.zeros(1, 3, SMALLEST, SMALLEST))
-    return int(seen[layer].shape[1])
+    return int(maps[layer].shape[1])
 
 
 def _recipe(
     parts: Parts, model: LoadedModel, supervised: Supervised, moving: bool, whole: nn.ModuleDict | None = None
 ) -> Recipe:
-    wanted = parts.spec.loss
-    inner = wanted["mask"].sites if "mask" in wanted else ()
+    loss = parts.spec.loss
+    inner = loss["mask"].sites if "mask" in loss else ()
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
-        with layers(model.net, inner) as seen:
-            found = dict(supervised(batch))
+        with layers(model.net, inner) as maps:
+            values = dict(supervised(batch))
         if inner and whole is not None and batch.masks is not None:
-            dense = terms.dense(whole["head"](seen[inner[0]].float()), batch.masks)
-            found["mask"] = wanted["mask"].weight * dense
-        return found
+            dense = terms.dense(whole["head"](maps[inner[0]].float()), batch.masks)
+            values["mask"] = loss["mask"].weight * dense
+        return values
 
     def prepare() -> None:
         model.net.train(moving)

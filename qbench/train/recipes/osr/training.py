@@ -54,8 +54,8 @@ def _stage(
     parts: Parts, name: str, spec: StageSpec, part: nn.Module, net: Osr, loss: Loss, *, still: bool = False
 ) -> Stage:
     """One stage on the parameters of `part`, without the restorer's where it stands still."""
-    kept = set(net.restorer.parameters()) if still else set()
-    trained = [(key, value) for key, value in part.named_parameters() if value not in kept]
+    fixed = set(net.restorer.parameters()) if still else set()
+    trained = [(key, value) for key, value in part.named_parameters() if value not in fixed]
     of_part = loss.of(part)
 
     def step(batches: Mapping[str, Batch], _step: int) -> Mapping[str, Tensor]:
@@ -74,12 +74,12 @@ class Loss:
     frozen `model` makes of them (Johnson et al., ECCV 2016; the release: three layers of VGG16 at weight 0.04)."""
 
     def __init__(self, parts: Parts) -> None:
-        self.parts, self.wanted = parts, parts.spec.loss
+        self.parts, self.loss = parts, parts.spec.loss
         self.model: LoadedModel | None = None
-        if "perceptual" in self.wanted:
+        if "perceptual" in self.loss:
             self.model = parts.built()
             frozen(self.model.net)
-            self.sites = [self.model.path(site) for site in self.wanted["perceptual"].sites]
+            self.sites = [self.model.path(site) for site in self.loss["perceptual"].sites]
 
     def of(self, net: nn.Module) -> Losses:
         """The weighted terms of what `net` makes of a batch."""
@@ -87,12 +87,12 @@ class Loss:
         def losses(batch: Batch) -> Mapping[str, Tensor]:
             with self.parts.precision():
                 restored = cast(Tensor, net(batch.degraded)).float()
-            found = {}
-            if "smooth_l1" in self.wanted:
-                found["smooth_l1"] = F.smooth_l1_loss(restored, batch.clean)
+            losses = {}
+            if "smooth_l1" in self.loss:
+                losses["smooth_l1"] = F.smooth_l1_loss(restored, batch.clean)
             if self.model is not None:
-                found["perceptual"] = self._perceptual(self.model, restored, batch.clean)
-            return {name: self.wanted[name].weight * value for name, value in found.items()}
+                losses["perceptual"] = self._perceptual(self.model, restored, batch.clean)
+            return {name: self.loss[name].weight * value for name, value in losses.items()}
 
         return losses
 
@@ -100,6 +100,6 @@ class Loss:
         with self.parts.precision():
             with torch.no_grad(), layers(model.net, self.sites) as targets:
                 model.predict(clean)
-            with layers(model.net, self.sites) as given:
+            with layers(model.net, self.sites) as maps:
                 model.predict(restored)
-        return torch.stack([F.mse_loss(given[site].float(), targets[site].float()) for site in self.sites]).mean()
+        return torch.stack([F.mse_loss(maps[site].float(), targets[site].float()) for site in self.sites]).mean()

@@ -40,11 +40,11 @@ class Photographs:
 
     def pair(self, index: int) -> Pair:
         if index not in self._kept:
-            made = self._made(index + self.skip)
-            if self._bytes + made.nbytes > CACHE_BYTES:
-                return made
-            self._kept[index] = made
-            self._bytes += made.nbytes
+            pair = self._made(index + self.skip)
+            if self._bytes + pair.nbytes > CACHE_BYTES:
+                return pair
+            self._kept[index] = pair
+            self._bytes += pair.nbytes
         return self._kept[index]
 
     def _made(self, index: int) -> Pair:

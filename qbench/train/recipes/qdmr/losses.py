@@ -66,17 +66,17 @@ class StageLosses:
         with self.parts.precision():
             rebuilt, codes = players.autoencoder(both)
         rebuilt = rebuilt.float()
-        found = self._likeness(rebuilt, both, domains=2) | {"codebook": 2 * codes.loss.mean()}
+        losses = self._likeness(rebuilt, both, domains=2) | {"codebook": 2 * codes.loss.mean()}
         if players.meaning is not None and self.perception is not None:
             shown = F.relu(players.meaning(codes.values))
-            found["semantic"] = 2 * F.mse_loss(shown, self.perception.meaning(both))
+            losses["semantic"] = 2 * F.mse_loss(shown, self.perception.meaning(both))
         if players.style is not None:
             moved = rebuilt[: len(source)]
-            found["transfer"] = least_squares(self._judged(players.style, moved), REAL)
-            found["judge"] = least_squares(self._judged(players.style, target), REAL) + least_squares(
+            losses["transfer"] = least_squares(self._judged(players.style, moved), REAL)
+            losses["judge"] = least_squares(self._judged(players.style, target), REAL) + least_squares(
                 self._judged(players.style, moved.detach()), MADE_UP
             )
-        return self._weighted(found, codes)
+        return self._weighted(losses, codes)
 
     def base(self, batches: Mapping[str, Batch]) -> Losses:
         """Stage 2: source pictures are restored."""
@@ -98,44 +98,44 @@ class StageLosses:
             passed = players.net.passed(torch.cat(given if target is None else [*given, target]))
         paired = count * domains
         pictures, targets = passed.pictures[:paired].float(), clean.repeat(domains, 1, 1, 1)
-        found = self._likeness(pictures, targets, domains)
+        losses = self._likeness(pictures, targets, domains)
         if passed.codes is not None:
-            found["commitment"] = domains * passed.codes.loss[:paired].mean()
+            losses["commitment"] = domains * passed.codes.loss[:paired].mean()
             if target is not None:
-                found["commitment-target"] = passed.codes.loss[paired:].mean()
+                losses["commitment-target"] = passed.codes.loss[paired:].mean()
         if players.quality is not None:
-            found["hinge"] = -domains * self._judged(players.quality, pictures).mean()
+            losses["hinge"] = -domains * self._judged(players.quality, pictures).mean()
             fakes = hinge(self._judged(players.quality, pictures.detach()), real=False)
-            found["judge"] = hinge(self._judged(players.quality, clean), real=True) + domains * fakes
+            losses["judge"] = hinge(self._judged(players.quality, clean), real=True) + domains * fakes
         if target is not None and players.domain is not None:
-            found |= self._aligned(passed.features[:count], passed.features[paired:], players.domain)
-        return self._weighted(found, passed.codes)
+            losses |= self._aligned(passed.features[:count], passed.features[paired:], players.domain)
+        return self._weighted(losses, passed.codes)
 
     def _aligned(self, source: Tensor, target: Tensor, domain: nn.Module) -> dict[str, Tensor]:
         """Both domains' features are to confuse the discriminator that tells them apart (equations 9-11)."""
-        told = least_squares(self._judged(domain, target.detach()), REAL)
+        judged = least_squares(self._judged(domain, target.detach()), REAL)
         return {
             "align-source": least_squares(self._judged(domain, source), CONFUSED),
             "align-target": least_squares(self._judged(domain, target), CONFUSED),
-            "judge-features": told + least_squares(self._judged(domain, source.detach()), MADE_UP),
+            "judge-features": judged + least_squares(self._judged(domain, source.detach()), MADE_UP),
         }
 
     def _likeness(self, pictures: Tensor, targets: Tensor, domains: int) -> dict[str, Tensor]:
         """l1 and the perceptual loss, each the sum of the means over the domains."""
-        found = {"l1": domains * F.l1_loss(pictures, targets)}
+        losses = {"l1": domains * F.l1_loss(pictures, targets)}
         if "perceptual" in self.parts.spec.loss and self.perception is not None:
-            found["perceptual"] = domains * self.perception.distance(pictures, targets)
-        return found
+            losses["perceptual"] = domains * self.perception.distance(pictures, targets)
+        return losses
 
     def _judged(self, judge: nn.Module, pictures: Tensor) -> Tensor:
         with self.parts.precision():
             logits: Tensor = judge(pictures)
         return logits.float()
 
-    def _weighted(self, found: Mapping[str, Tensor], codes: Codes | None) -> Losses:
-        wanted = self.parts.spec.loss
-        weighted = {name: wanted[name].weight * value for name, value in found.items() if name in wanted}
-        weighted |= {name: found[name] for name in JUDGES if name in found}
+    def _weighted(self, losses: Mapping[str, Tensor], codes: Codes | None) -> Losses:
+        loss = self.parts.spec.loss
+        weighted = {name: loss[name].weight * value for name, value in losses.items() if name in loss}
+        weighted |= {name: losses[name] for name in JUDGES if name in losses}
         if codes is not None:
             weighted["perplexity"] = usage(codes.indices, self.players.net.shape.codes)[0]
         return weighted

@@ -25,10 +25,10 @@ def measured(training: Training) -> dict[str, float]:
         return {}
     for module in training.players.modules().values():
         module.eval()
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for role in ("source", "target") if "target" in training.parts.mixes else ("source",):
-        found |= _restored(training, role)
-    return found | (_generated(training) if training.players.vqgan is not None else {})
+        values |= _restored(training, role)
+    return values | (_generated(training) if training.players.vqgan is not None else {})
 
 
 def _batches(training: Training, role: str, of: str) -> Iterator[Batch]:
@@ -50,11 +50,11 @@ def _restored(training: Training, role: str) -> dict[str, float]:
         untouched.append(_psnr(batch.degraded, batch.clean))
         if passed.codes is not None:
             indices.append(passed.codes.indices)
-    found = {f"psnr {role}": _mean(restored), f"psnr {role} untouched": _mean(untouched)}
+    values = {f"psnr {role}": _mean(restored), f"psnr {role} untouched": _mean(untouched)}
     if indices:
         perplexity, used = usage(torch.cat(indices), net.shape.codes)
-        found |= {f"perplexity {role}": float(perplexity), f"codes used {role}": float(used)}
-    return found
+        values |= {f"perplexity {role}": float(perplexity), f"codes used {role}": float(used)}
+    return values
 
 
 def _generated(training: Training) -> dict[str, float]:

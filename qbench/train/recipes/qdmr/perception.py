@@ -82,9 +82,9 @@ class ClassifierFeatures(_Features):
         self.width = int(self.maps(torch.zeros(1, 3, 8 * factor, 8 * factor, device=device))[-1].shape[1])
 
     def maps(self, pictures: Tensor) -> Sequence[Tensor]:
-        with layers(self._net, self._paths[:-1]) as seen:
+        with layers(self._net, self._paths[:-1]) as outputs:
             last = self._cut.front(pictures)
-        return [*(seen[path] for path in self._paths[:-1]), last]
+        return [*(outputs[path] for path in self._paths[:-1]), last]
 
 
 class VggFeatures(_Features):
@@ -98,12 +98,12 @@ class VggFeatures(_Features):
     def maps(self, pictures: Tensor) -> Sequence[Tensor]:
         mean = torch.tensor((0.485, 0.456, 0.406), device=pictures.device).view(1, 3, 1, 1)
         std = torch.tensor((0.229, 0.224, 0.225), device=pictures.device).view(1, 3, 1, 1)
-        found, x = [], (pictures - mean) / std
+        maps, x = [], (pictures - mean) / std
         for number, layer in enumerate(cast(nn.Sequential, self._net)):
             x = layer(x)
             if number in VGG_LAYERS:
-                found.append(x)
-        return found
+                maps.append(x)
+        return maps
 
 
 def vgg19() -> nn.Module:

@@ -44,9 +44,10 @@ def prepared(parts: Parts) -> Training:
     options = QdmrTraining(**parts.spec.network)
     shape = PLANS[options.plan]
     _fitting(parts, shape)
-    seen = _perception(parts, options, shape)
-    players = _players(parts, options, shape, seen)
-    return Training(parts, options, players, StageLosses(parts, players, seen, options.generated), _photographs(parts))
+    frozen = _perception(parts, options, shape)
+    players = _players(parts, options, shape, frozen)
+    losses = StageLosses(parts, players, frozen, options.generated)
+    return Training(parts, options, players, losses, _photographs(parts))
 
 
 def staged(training: Training) -> Recipe:
@@ -75,36 +76,36 @@ def _perception(parts: Parts, options: QdmrTraining, shape: Shape) -> Perception
 
 def _photographs(parts: Parts) -> dict[str, Photographs]:
     """Source pictures go through the card's `degradation`, target ones through the role's own."""
-    own = {**dict.fromkeys(parts.samples, parts.mix), "target": parts.mixes.get("target")}
+    mixes = {**dict.fromkeys(parts.samples, parts.mix), "target": parts.mixes.get("target")}
     return {
-        role: Photographs(samples, own[role], parts.seed, role, parts.spec.data[role].skip)
+        role: Photographs(samples, mixes[role], parts.seed, role, parts.spec.data[role].skip)
         for role, samples in parts.samples.items()
     }
 
 
-def _players(parts: Parts, options: QdmrTraining, shape: Shape, seen: Perception | None) -> Players:
+def _players(parts: Parts, options: QdmrTraining, shape: Shape, frozen: Perception | None) -> Players:
     """The networks that the stages and losses ask for, with first weights by the seed."""
-    wanted, stages = parts.spec.loss, {stage.part for stage in parts.spec.stages}
+    terms, stages = parts.spec.loss, {stage.part for stage in parts.spec.stages}
 
-    def made(name: str, net: nn.Module, *, zero: tuple[str, ...] = ()) -> nn.Module:
+    def started(name: str, net: nn.Module, *, zero: tuple[str, ...] = ()) -> nn.Module:
         return channels_last(begin(net, parts.seed, name, zero=zero), parts.device)
 
     net = options.network()
     if options.codebook:
         net.quantiser.codebook.requires_grad_(False)
-    made("net", net, zero=("decoder.last",) if options.residual else ())
+    started("net", net, zero=("decoder.last",) if options.residual else ())
     vqgan = Vqgan(shape, standardised=options.standardised) if "vqgan" in stages else None
     if vqgan is not None:
-        made("vqgan", vqgan)
-    semantic = vqgan is not None and "semantic" in wanted
-    adapted = "uda" in stages and {"align-source", "align-target"} & wanted.keys()
+        started("vqgan", vqgan)
+    semantic = vqgan is not None and "semantic" in terms
+    adapted = "uda" in stages and {"align-source", "align-target"} & terms.keys()
     return Players(
         vqgan,
         net,
-        made("meaning", nn.Conv2d(shape.code_width, seen.width, 1)) if semantic and seen is not None else None,
-        made("style", Judge(3, shape.judge)) if vqgan is not None and "transfer" in wanted else None,
-        made("quality", Judge(3, shape.judge)) if "hinge" in wanted else None,
-        made("domain", Judge(shape.width, shape.judge)) if adapted else None,
+        started("meaning", nn.Conv2d(shape.code_width, frozen.width, 1)) if semantic and frozen else None,
+        started("style", Judge(3, shape.judge)) if vqgan is not None and "transfer" in terms else None,
+        started("quality", Judge(3, shape.judge)) if "hinge" in terms else None,
+        started("domain", Judge(shape.width, shape.judge)) if adapted else None,
     )
 
 
@@ -182,11 +183,11 @@ def _start(training: Training, number: int) -> None:
 def _codes_from_data(training: Training, size: int) -> None:
     """Every code becomes a feature of the first batches, so that none lies where no feature comes."""
     quantiser = training.players.autoencoder.quantiser
-    found = []
+    rows = []
     for role, step in itertools.product(("source", "target"), range(STARTS)):
         images = training.batches(role, "start", size)(step).degraded
         features = quantiser.searched(training.players.autoencoder.encoder(images))
-        found.append(features.permute(0, 2, 3, 1).flatten(0, 2))
-    vectors, codes = torch.cat(found), quantiser.codebook.weight
-    chosen = keyed(training.parts.seed, "qdmr/codes", 0, "").choice(len(vectors), len(codes), replace=False)
-    codes.copy_(vectors[torch.from_numpy(chosen).to(vectors.device)])
+        rows.append(features.permute(0, 2, 3, 1).flatten(0, 2))
+    vectors, codes = torch.cat(rows), quantiser.codebook.weight
+    places = keyed(training.parts.seed, "qdmr/codes", 0, "").choice(len(vectors), len(codes), replace=False)
+    codes.copy_(vectors[torch.from_numpy(places).to(vectors.device)])

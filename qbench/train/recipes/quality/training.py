@@ -41,21 +41,21 @@ class OfDegradations(Parts):
 
 def build(given: Parts) -> Recipe:
     """Trains the encoder by `contrast` over both scales of every crop, behind a projection that does not ship."""
-    parts = OfDegradations(**{each.name: getattr(given, each.name) for each in fields(Parts)})
+    parts = OfDegradations(**{field.name: getattr(given, field.name) for field in fields(Parts)})
     net = QualityEncoder(norms=True)
     width = DIMENSION // SCALES
     head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTED))
     whole = nn.ModuleDict({"net": net, "head": head})
     initialise(whole, parts.seed)
     channels_last(whole, parts.device)
-    wanted = parts.spec.loss["contrast"]
+    term = parts.spec.loss["contrast"]
 
     def losses(batch: Batch) -> Mapping[str, Tensor]:
         assert batch.targets is not None
         with parts.precision():
-            projected = torch.cat([head(each) for each in net.scales(batch.degraded)])
-        loss = terms.contrast(projected.float(), batch.targets.repeat(SCALES), wanted.temperature)
-        return {"contrast": wanted.weight * loss}
+            projected = torch.cat([head(scale) for scale in net.scales(batch.degraded)])
+        loss = terms.contrast(projected.float(), batch.targets.repeat(SCALES), term.temperature)
+        return {"contrast": term.weight * loss}
 
     def prepare() -> None:
         whole.train()
@@ -76,21 +76,21 @@ def measure(parts: Parts, net: QualityEncoder) -> dict[str, float]:
     levels the card lists from mild to severe (`severity`)."""
     if "validation" not in parts.samples:
         return {}
-    known, known_labels = _embedded(parts, net, "source", REFERENCE)
-    asked, labels = _embedded(parts, net, "validation", MEASURED)
+    references, reference_labels = _embedded(parts, net, "source", REFERENCE)
+    queries, labels = _embedded(parts, net, "validation", MEASURED)
     names = [part.condition.name for part in parts.spec.degradation]
     kinds = torch.tensor([names.index(name) for name in names])
-    near = known_labels[(asked @ known.T).topk(NEIGHBOURS, dim=1).indices]
+    near = reference_labels[(queries @ references.T).topk(NEIGHBOURS, dim=1).indices]
     exact = near.mode(dim=1).values == labels
     kind = kinds[near].mode(dim=1).values == kinds[labels]
-    found = {
+    values = {
         "knn exact": float(exact.double().mean()),
         "knn exact by chance": 1 / len(names),
         "knn kind": float(kind.double().mean()),
         "knn kind by chance": float(kinds[labels].bincount().max()) / len(labels),
     }
-    distance = _distances(asked, labels, names)
-    return found | ({"severity": _order(names, distance)} if distance else {})
+    distance = _distances(queries, labels, names)
+    return values | ({"severity": _order(names, distance)} if distance else {})
 
 
 def _embedded(parts: Parts, net: QualityEncoder, role: str, count: int) -> tuple[Tensor, Tensor]:
@@ -111,8 +111,8 @@ def _distances(embedded: Tensor, labels: Tensor, names: Sequence[str]) -> list[f
 def _order(names: Sequence[str], distance: Sequence[float]) -> float:
     """Spearman's correlation of level and distance, averaged over kinds with several levels; NaN for none."""
     rows = [[distance[place] for place in group] for _, group in groupby(range(len(names)), key=lambda p: names[p])]
-    found = [_spearman(row) for row in rows if len(row) > 1]
-    return sum(found) / len(found) if found else math.nan
+    values = [_spearman(row) for row in rows if len(row) > 1]
+    return sum(values) / len(values) if values else math.nan
 
 
 def _spearman(values: Sequence[float]) -> float:
