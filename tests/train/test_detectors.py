@@ -15,7 +15,7 @@ from qbench.cards.schema import CropView, RecipeSpec
 from qbench.draws import keyed
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
-from qbench.models.detection.encoder import FcosHeads
+from qbench.models.detection.fcos import FcosHeads
 from qbench.train.batches import Batches, Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.afd import recipe as afd

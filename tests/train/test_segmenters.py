@@ -20,7 +20,7 @@ from qbench.errors import DataError
 from qbench.models.base import LoadedModel
 from qbench.models.fold import for_inference
 from qbench.models.initial import initialise
-from qbench.models.segmentation.torchvision import logits_at_images
+from qbench.models.segmentation.segmenter import logits_at_images
 from qbench.train.batches import Batch, Samples
 from qbench.train.loop import Recipe, _step
 from qbench.train.recipes.afd import recipe as afd
