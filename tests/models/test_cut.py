@@ -8,7 +8,8 @@ from torch import nn
 
 from qbench.errors import NotApplicable
 from qbench.models.base import LoadedModel
-from qbench.models.classification.libraries import Timm, Torchvision
+from qbench.models.classification.timm import Timm
+from qbench.models.classification.torchvision import Torchvision
 from qbench.models.cut import geometry
 from qbench.vocabulary import InputConvention
 

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.detection.torchvision import TorchvisionDetection, indices
+from qbench.models.detection.objects import class_indices
+from qbench.models.detection.torchvision import TorchvisionDetection
 from qbench.registry import get
 from qbench.vocabulary import Boxes
 
@@ -116,7 +117,7 @@ def test_pretrained_with_other_classes_keeps_the_trunk(monkeypatch: pytest.Monke
 
 def test_coco_s_head_gives_the_eighty_classes() -> None:
     names = models.get_model_weights(SMALL)["DEFAULT"].meta["categories"]
-    table = indices(names, skipped=1)
+    table = class_indices(names, skipped=1)
     assert (table[0], table[1], table[90]) == (-1, 0, 79)
     assert sorted(place for place in table if place >= 0) == list(range(80))
     assert all((place < 0) == (name in {"__background__", "N/A"}) for name, place in zip(names, table, strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from qbench.errors import QbenchError, WeightsError
 from qbench.models.detection.transformers import HfDetection
-from qbench.models.segmentation import torchvision as segmentation
-from qbench.registry import get
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.slow
@@ -124,7 +121,7 @@ def test_misfits_are_refused(tmp_path: Path) -> None:
         root / "model.safetensors",
         metadata={"format": "pt"},
     )
-    with pytest.raises(WeightsError, match=r"lacks 6 tensors of YolosForObjectDetection, first 'bbox_predictor"):
+    with pytest.raises(WeightsError, match=r"do not fit YolosForObjectDetection: 6 missing, first 'bbox_predictor"):
         HfDetection(name=str(root)).build()
 
 
@@ -142,13 +139,3 @@ def test_identity_follows_the_folder_s_files(tmp_path: Path) -> None:
     assert HfDetection(name=str(root)).identity() != before
     assert HfDetection(name=str(root)).label == "hf-detection:yolos"
     assert HfDetection(name="facebook/detr").identity()["architecture"] == "hub:facebook/detr@main"
-
-
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(segmentation, "version", missing)
-    with pytest.raises(QbenchError, match=r"qbench\[hf\]"):
-        HfDetection(name="facebook/detr").build()
-    assert get("model", "hf-detection:facebook/detr").target is HfDetection

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from qbench.cards.schema import RecipeSpec
-from qbench.models.classification.libraries import TIMM_SITES, Timm
+from qbench.models.classification.timm import Timm
 from qbench.models.fold import for_inference
 from qbench.models.merge import BRANCHED, branched, merged
+from qbench.models.sites import TIMM_SITES
 from qbench.registry import get
 from qbench.runs.measure import count_macs, count_parameters
 from qbench.train.core.batches import Samples
@@ -25,7 +26,7 @@ from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune.training import finetune
 from tests.train.pictures import Noise, jpeg_mix
 
-from .test_ecosystem import randomised
+from .test_classifiers import randomised
 
 
 def drawn(*shape: int, seed: int = 1) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qbench.errors import DataError
-from qbench.models.detection.torchvision import named
+from qbench.models.detection.objects import real_names
 from qbench.models.names import agree
 
 
@@ -32,5 +32,5 @@ def test_one_name_under_two_numbers_is_told() -> None:
 
 
 def test_places_that_stand_for_nothing_have_no_name() -> None:
-    assert named(["background", "person", "N/A", "car"], skipped=1) == ("person", "car")
-    assert named(["N/A", "cell", "N/A", "platelet"]) == ("cell", "platelet")
+    assert real_names(["background", "person", "N/A", "car"], skipped=1) == ("person", "car")
+    assert real_names(["N/A", "cell", "N/A", "platelet"]) == ("cell", "platelet")

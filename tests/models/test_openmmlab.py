@@ -123,7 +123,7 @@ def test_a_missing_framework_is_told_with_the_way_that_works(monkeypatch: pytest
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("qbench.models.segmentation.torchvision.version", missing)
+    monkeypatch.setattr("qbench.models.library.version", missing)
     (tmp_path / "w.safetensors").write_bytes(b"w")
     model = MMDetection(config=SHIPPED / "scenes_detector.py", weights=tmp_path / "w.safetensors", trust=True)
     for ask in (model.identity, model.build):

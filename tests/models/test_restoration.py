@@ -269,16 +269,5 @@ def test_spandrel_refuses_what_is_no_restorer(tmp_path: Path) -> None:
         Spandrel(tmp_path / "none.safetensors").build()
 
 
-def test_spandrel_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qbench.models.restoration import restorers as restoration
-
-    def missing(name: str) -> str:
-        raise restoration.PackageNotFoundError(name)
-
-    monkeypatch.setattr(restoration, "version", missing)
-    with pytest.raises(QbenchError, match=r"pip install 'qbench\[restorers\]'"):
-        Spandrel(tmp_path / "x.safetensors").build()
-
-
 def test_models_are_found_by_name() -> None:
     assert {"identity", "restorer:*", "dncnn3", "aodnet", "spandrel:*"} <= set(registry.names("model"))

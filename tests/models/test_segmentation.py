@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from urllib.error import URLError
 
@@ -18,12 +17,13 @@ from torch import Tensor
 from torchvision.models._api import WeightsEnum
 
 from qbench.errors import QbenchError, WeightsError
-from qbench.models.classification.libraries import Input
+from qbench.models.library import InputChanges
+from qbench.models.segmentation.segmenter import Segmenter, logits_at_images
 from qbench.models.segmentation.smp import Smp
-from qbench.models.segmentation.torchvision import Segmenter, TorchvisionSegmentation, logits_at_images
+from qbench.models.segmentation.torchvision import TorchvisionSegmentation
 from qbench.models.segmentation.transformers import HfSegmentation
 from tests.models.segmenters import SIZES, folder, pictures, same, seen, stored
-from tests.models.test_ecosystem import randomised
+from tests.models.test_classifiers import randomised
 
 
 @pytest.mark.usefixtures("offline")
@@ -159,17 +159,6 @@ def test_wrong_names_and_parameters_are_one_error(monkeypatch: pytest.MonkeyPatc
         Smp("unet", encoder="resnet18", classes=3).build()
 
 
-def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("qbench.models.segmentation.torchvision.version", gone)
-    for spec, extra in ((HfSegmentation("x/y"), "hf"), (Smp("unet", classes=3), "smp")):
-        for use in (spec.identity, spec.build):
-            with pytest.raises(QbenchError, match=rf"install the extra with `pip install 'qbench\[{extra}\]'`"):
-                use()
-
-
 def test_the_identity_follows_all_that_decides_predictions(tmp_path: Path) -> None:
     _, root = folder(tmp_path / "tiny")
     before = HfSegmentation(str(root)).identity()
@@ -178,7 +167,7 @@ def test_the_identity_follows_all_that_decides_predictions(tmp_path: Path) -> No
     variants = [
         Smp("unet", classes=3), Smp("unet", classes=4), Smp("fpn", classes=3), Smp("unet", classes=3, pretrained=False),
         Smp("unet", classes=3, encoder="resnet18"), Smp("unet", classes=3, options={"decoder_attention_type": "scse"}),
-        Smp("unet", classes=3, input=Input(channels="BGR")), TorchvisionSegmentation("fcn_resnet50"),
+        Smp("unet", classes=3, input=InputChanges(channels="BGR")), TorchvisionSegmentation("fcn_resnet50"),
         TorchvisionSegmentation("fcn_resnet50", classes=3), TorchvisionSegmentation("fcn_resnet101"),
         HfSegmentation("a/b"), HfSegmentation("a/b", revision="v1"), HfSegmentation("a/b", classes=3),
     ]  # fmt: skip
@@ -193,7 +182,7 @@ def test_conventions_are_known_without_a_network_and_can_be_overridden(tmp_path:
     assert Smp("fpn", encoder="resnet18", classes=3, pretrained=False).build().input.mean == (0.485, 0.456, 0.406)
     assert Smp("fpn", encoder="xception", classes=3, pretrained=False).build().input.mean == half
     changed = TorchvisionSegmentation(
-        "lraspp_mobilenet_v3_large", pretrained=False, input=Input(size=96, mean=half)
+        "lraspp_mobilenet_v3_large", pretrained=False, input=InputChanges(size=96, mean=half)
     ).build()
     assert (changed.input.size, changed.input.mean) == (96, half)
     _, root = folder(tmp_path / "tiny")

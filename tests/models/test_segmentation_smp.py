@@ -17,7 +17,7 @@ from qbench.errors import WeightsError
 from qbench.models.classification.imagenet import package_state, renamed
 from qbench.models.segmentation.smp import Smp
 from tests.models.segmenters import SIZES, pictures, same, seen, stored
-from tests.models.test_ecosystem import randomised
+from tests.models.test_classifiers import randomised
 
 
 @pytest.mark.usefixtures("offline")

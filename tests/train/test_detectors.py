@@ -15,7 +15,7 @@ from qbench.cards.schema import CropView, RecipeSpec
 from qbench.draws import keyed
 from qbench.errors import DataError, QbenchError
 from qbench.models.base import LoadedModel
-from qbench.models.detection.encoder import FcosHeads
+from qbench.models.detection.fcos import FcosHeads
 from qbench.train.core.batches import Batches, Samples
 from qbench.train.core.loop import _step
 from qbench.train.core.recipe import Recipe

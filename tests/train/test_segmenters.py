@@ -20,7 +20,7 @@ from qbench.errors import DataError
 from qbench.models.base import LoadedModel
 from qbench.models.fold import for_inference
 from qbench.models.initial import initialise
-from qbench.models.segmentation.torchvision import logits_at_images
+from qbench.models.segmentation.segmenter import logits_at_images
 from qbench.train.core.batches import Batch, Samples
 from qbench.train.core.loop import _step
 from qbench.train.core.recipe import Recipe

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from qbench.models.base import check_state, finite
-from qbench.models.detection.torchvision import decode as boxes_of
-from qbench.models.detection.torchvision import indices
-from qbench.models.files import read_state
-from qbench.models.of_transformers import loaded
+from qbench.models.base import finite
+from qbench.models.detection.objects import class_indices
+from qbench.models.detection.objects import decode as boxes_of
 from qbench.vocabulary import Boxes
 
 
@@ -33,23 +30,12 @@ class Processed(nn.Module):
 
 def decode(processor: Any, names: Sequence[str]) -> Callable[[Any, Tensor], list[Boxes]]:
     """The processor's own way from the network's output to boxes, with every score kept."""
-    table = indices(names)
+    table = class_indices(names)
 
     def read(output: Any, images: Tensor) -> list[Boxes]:
         sizes = [(images.shape[2], images.shape[3])] * images.shape[0]
         finite(output.logits, "the model's outputs")
-        found = processor.post_process_object_detection(output, threshold=0.0, target_sizes=sizes)
-        return boxes_of(table, found, images)
+        objects = processor.post_process_object_detection(output, threshold=0.0, target_sizes=sizes)
+        return boxes_of(table, objects, images)
 
     return read
-
-
-def with_state(net: Any, file: Path) -> Any:
-    """`net` with the state in a file, under the names of its own modules or those of published checkpoints, which
-    transformers translates. Raises WeightsError for a misfit."""
-    state = read_state(file)
-    if state.keys() == net.state_dict().keys():
-        check_state(net, state, str(file))
-        net.load_state_dict(state, strict=True)
-        return net
-    return loaded(type(net), net.config, str(file), state_dict=state)

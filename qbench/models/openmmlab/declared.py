@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError
 from qbench.models.files import sha256
+from qbench.models.library import CONFIG, installed
 from qbench.models.openmmlab.config import SITES, backbone, place, sources
-from qbench.models.segmentation.torchvision import installed
 from qbench.registry import model
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from qbench.models.base import LoadedModel
 
-CONFIG = ConfigDict(extra="forbid")
 EXTRA = "openmmlab"
 SHARED = ("mmengine", "mmcv")
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from qbench.errors import QbenchError
 from qbench.models.base import Cut, LoadedModel, check_state
 from qbench.models.cut import cut
-from qbench.models.detection.torchvision import AS_THEY_ARE
+from qbench.models.detection.objects import UNCHANGED
 from qbench.models.openmmlab.config import SITES
 from qbench.models.openmmlab.losses import Feed, own_losses
 from qbench.vocabulary import Boxes, Context
@@ -75,8 +75,8 @@ def build(framework: str, file: Path, state: Mapping[str, Tensor], source: str) 
     sites = SITES.get(type(getattr(net, "backbone", None)).__name__, {})
     kept = {site: path for site, path in sites.items() if path in paths}
     if framework == "mmdet":
-        return OneByOne(net, AS_THEY_ARE, kept, boxes_of, partial(own_losses, feed))
-    return OneByOne(net, AS_THEY_ARE, kept, partial(logits_of, getattr(net.decode_head, "threshold", None) or 0.5))
+        return OneByOne(net, UNCHANGED, kept, boxes_of, partial(own_losses, feed))
+    return OneByOne(net, UNCHANGED, kept, partial(logits_of, getattr(net.decode_head, "threshold", None) or 0.5))
 
 
 def _made(framework: str, file: Path) -> tuple[Any, Callable[[Any], Any]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError, WeightsError, nearest
 from qbench.models.files import sha256
+from qbench.models.library import CONFIG, installed
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from qbench.models.base import LoadedModel
 
-_CONFIG = ConfigDict(extra="forbid")
 INPUT = InputConvention(size=None, resize=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 RESTORERS = ("arcnn", "dncnn", "dncnn-small")
 
@@ -34,7 +33,7 @@ def _loaded(net: nn.Module, sites: Mapping[str, str], tile: int | None = None, o
 
 
 @model("identity")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Identity:
     """The degraded picture as it is: what a restorer has to beat, and what image methods are scored through."""
 
@@ -55,7 +54,7 @@ class Identity:
         return _loaded(nn.Identity(), {})
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class _Tiling:
     """Large pictures in tiles of `tile` pixels, each seen with `overlap` more on every side. Tiles have no sites."""
 
@@ -66,7 +65,7 @@ class _Tiling:
 
 
 @model("restorer:*")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Restorer(_Tiling):
     """A restorer of this project, `arcnn`, `dncnn` or `dncnn-small`, with the weights of a recipe on its card.
 
@@ -121,7 +120,7 @@ class Restorer(_Tiling):
 
 
 @model("dncnn3")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Dncnn3(_Tiling):
     """DnCNN-3, one blind network for JPEG, noise and super-resolution (Zhang et al., TIP 2017), with given `weights`.
 
@@ -149,7 +148,7 @@ class Dncnn3(_Tiling):
 
 
 @model("aodnet")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class AodNet(_Tiling):
     """AOD-Net, dehazing by five convolutions, 1,761 parameters (Li et al., ICCV 2017), with given `weights`."""
 
@@ -177,7 +176,7 @@ class AodNet(_Tiling):
 
 
 @model("spandrel:*")
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Spandrel(_Tiling):
     """A restorer from a checkpoint whose architecture spandrel knows (extra `restorers`): `spandrel:PATH`.
 
@@ -198,19 +197,12 @@ class Spandrel(_Tiling):
         return {}
 
     def identity(self) -> Mapping[str, Any]:
-        source = {"model": f"spandrel=={_spandrel()}", "weights": sha256(self.file)}
-        return {**source, "tile": self.tile, "overlap": self.overlap}
+        library = installed("spandrel", "restorers")
+        return {"model": library, "weights": sha256(self.file), "tile": self.tile, "overlap": self.overlap}
 
     def build(self) -> LoadedModel:
         """Raises QbenchError without spandrel, WeightsError for a file that it does not know or that changes sizes."""
         from qbench.models.restoration.networks import from_spandrel
 
-        _spandrel()
+        installed("spandrel", "restorers")
         return _loaded(from_spandrel(self.file), {}, self.tile, self.overlap)
-
-
-def _spandrel() -> str:
-    try:
-        return version("spandrel")
-    except PackageNotFoundError:
-        raise QbenchError("models of spandrel need the extra restorers: pip install 'qbench[restorers]'") from None

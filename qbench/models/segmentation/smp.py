@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, WeightsError, nearest
-from qbench.models.classification.imagenet import package_state, renamed
-from qbench.models.classification.libraries import TIMM_SITES, TORCHVISION_SITES, sites_of
-from qbench.models.files import load_any, read_state, sha256
+from qbench.errors import QbenchError, nearest
+from qbench.models.encoder import load_encoder, timm_convention, weights_digest
+from qbench.models.files import load_any
+from qbench.models.library import CONFIG, imported, seeded
 from qbench.models.merge import branched
-from qbench.models.segmentation.torchvision import CONFIG, Segmenter, imported, installed
+from qbench.models.segmentation.segmenter import Segmenter
+from qbench.models.sites import TORCHVISION_SITES, encoder_sites
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from qbench.models.base import LoadedModel
 
-LIBRARY, EXTRA = "segmentation-models-pytorch", "smp"
 UNIVERSAL = "tu-"
 """Before the names of timm's networks, as the library takes them."""
 HALVED = ("inception", "xception")
@@ -42,6 +41,10 @@ class Smp(Segmenter):
     With `weights`, the state of all of it comes from that file and no network is touched. Without, only the encoder
     is trained, with the library's ImageNet weights from its hub or with `encoder_weights`, and the rest is drawn from
     `seed`: a start for training. Pictures are padded at the right and bottom where an architecture asks for it."""
+
+    prefix: ClassVar[str] = "smp"
+    library: ClassVar[str] = "segmentation-models-pytorch"
+    extra: ClassVar[str] = "smp"
 
     encoder: str = Field(default="resnet34", description="The library's own, or one of timm's as `tu-NAME`.")
     encoder_weights: str | None = Field(
@@ -63,25 +66,24 @@ class Smp(Segmenter):
         return {site: f"encoder.{path}" for site, path in _encoder_sites(self.encoder).items()}
 
     def identity(self) -> Mapping[str, Any]:
-        found = {
-            "architecture": f"smp:{self.name.lower()}", "encoder": self.encoder, "options": self.options,
-            "library": installed(LIBRARY, EXTRA), "weights": self._start(), "classes": self.classes,
-            "input": self.input.given(),
-        }  # fmt: skip
+        told = {**super().identity(), "encoder": self.encoder, "options": self.options}
         timms = self.encoder.startswith(UNIVERSAL)
-        return {**found, "form": "merged"} if timms and branched(self.encoder) else found
+        return {**told, "form": "merged"} if timms and branched(self.encoder) else told
 
-    def _start(self) -> str:
-        if self.weights is not None:
-            return sha256(self.weights)
-        given = self.encoder_weights
-        if given is not None:
-            return f"encoder {given if given == 'package' else sha256(Path(given))}, seed {self.seed}"
-        return f"encoder hub, seed {self.seed}" if self.pretrained else f"seed:{self.seed}"
+    def _architecture(self) -> str:
+        return f"smp:{self.name.lower()}"
+
+    def _source(self) -> str:
+        if self.weights is None and self.encoder_weights is not None:
+            return f"encoder {weights_digest(self.encoder_weights)}"
+        return super()._source()
+
+    def _hub(self) -> str:
+        return "encoder hub"
 
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises QbenchError for an unknown name, no library or no network, WeightsError for a misfit."""
-        smp = imported("segmentation_models_pytorch", LIBRARY, EXTRA)
+        smp = imported("segmentation_models_pytorch", self.library, self.extra)
         known = list(smp.MODEL_ARCHITECTURES_MAPPING)
         if self.name.lower() not in known:
             raise QbenchError(f"smp has no architecture {self.name!r}{nearest(self.name.lower(), known)}")
@@ -89,26 +91,26 @@ class Smp(Segmenter):
             close = nearest(self.encoder, smp.encoders.encoders)
             raise QbenchError(f"smp has no encoder {self.encoder!r}{close}; those of timm are `tu-NAME`")
         self._check_options(smp.MODEL_ARCHITECTURES_MAPPING[self.name.lower()])
-        with self._seeded():
+        with seeded(self.seed):
             net = self._drawn(smp)
         if self.weights is not None:
             load_any(net, self.weights)
         elif self.encoder_weights is not None:
-            _load_encoder(net.encoder, _encoder_state(self.encoder_weights), self.encoder_weights)
+            load_encoder(getattr(net.encoder, "model", net.encoder), self.encoder_weights)
         if net.requires_divisible_input_shape:
             take_any_size(net, int(net.encoder.output_stride))
         return self._ready(net, _convention(self.encoder), fold)
 
     def _check_options(self, kind: type) -> None:
         """The library takes any name and drops what it does not know. Raises QbenchError with the nearest name."""
-        known = {name for name, each in inspect.signature(kind).parameters.items() if each.kind is not each.VAR_KEYWORD}
-        known -= NOT_OPTIONS
+        parameters = inspect.signature(kind).parameters
+        known = {name for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD} - NOT_OPTIONS
         for name in self.options:
             if name not in known:
                 raise QbenchError(f"smp's {kind.__name__} has no option {name!r}{nearest(name, known)}")
 
     def _drawn(self, smp: Any) -> Any:
-        fetched = self.pretrained and self.weights is None and self.encoder_weights is None
+        fetched = self._fetched and self.encoder_weights is None
         source: Any = True if self.encoder.startswith(UNIVERSAL) else "imagenet"
         try:
             return smp.create_model(
@@ -141,41 +143,16 @@ def _encoder_sites(encoder: str) -> Mapping[str, str]:
     """Sites of an encoder's trunk, where timm or torchvision's has some; a timm stage's place in it is its own."""
     name = encoder.removeprefix(UNIVERSAL)
     if encoder.startswith(UNIVERSAL):
-        found = sites_of(name, TIMM_SITES)
-        return {site: f"model.{path.replace('stages.', 'stages_')}" for site, path in found.items()}
-    own = ("resnet", "resnext", "mobilenet_v2")
-    start = next((start for start in own if name.startswith(start)), None)
+        return {site: f"model.{path}" for site, path in encoder_sites(name).items()}
+    families = ("resnet", "resnext", "mobilenet_v2")
+    start = next((start for start in families if name.startswith(start)), None)
     return {} if start is None else TORCHVISION_SITES[start.removesuffix("_v2")]
 
 
 def _convention(encoder: str) -> InputConvention:
     """What the encoder was trained on, known without a network: timm's own, else ImageNet's usual or -1 to 1."""
-    mean: Any = (0.485, 0.456, 0.406)
-    std: Any = (0.229, 0.224, 0.225)
     if encoder.startswith(UNIVERSAL):
-        import timm
-
-        config = timm.get_pretrained_cfg(encoder.removeprefix(UNIVERSAL), allow_unregistered=True)
-        mean, std = (tuple(config.mean), tuple(config.std)) if config else (mean, std)
-    elif encoder.startswith(HALVED):
-        mean = std = (0.5, 0.5, 0.5)
-    return InputConvention(None, None, mean=mean, std=std, interpolation="bilinear")
-
-
-def _encoder_state(given: str) -> Mapping[str, Tensor]:
-    return renamed(package_state()) if given == "package" else read_state(Path(given))
-
-
-def _load_encoder(encoder: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load an encoder's part of a classifier's state; what the encoder lacks (its head) is left out.
-
-    Raises WeightsError for a state without all of the encoder."""
-    from qbench.models.base import check_state
-
-    inner = getattr(encoder, "model", encoder)
-    own = inner.state_dict()
-    if not any(name in own for name in state):
-        raise WeightsError(f"weights {source} hold nothing that the encoder {type(inner).__name__} has")
-    fitting = {name: tensor for name, tensor in state.items() if name in own}
-    check_state(inner, fitting, source)
-    inner.load_state_dict(fitting, strict=True)
+        return timm_convention(encoder.removeprefix(UNIVERSAL))
+    if encoder.startswith(HALVED):
+        return InputConvention(None, None, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear")
+    return InputConvention(None, None, interpolation="bilinear")

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from qbench.errors import QbenchError, WeightsError
 from qbench.models.base import LoadedModel
-from qbench.models.detection.encoder import FcosHeads
-from qbench.models.detection.encoder_net import Layout
+from qbench.models.detection.fcos import FcosHeads
+from qbench.models.detection.fcos_net import Layout
 from qbench.registry import get
 from qbench.vocabulary import Boxes
 

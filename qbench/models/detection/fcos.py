@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, WeightsError, nearest
-from qbench.models.classification.imagenet import package_state, renamed
-from qbench.models.classification.libraries import TIMM_SITES, sites_of
-from qbench.models.detection.torchvision import CONFIG
-from qbench.models.files import load_any, read_state, sha256
+from qbench.errors import QbenchError, nearest
+from qbench.models.encoder import load_encoder, timm_convention, weights_digest
+from qbench.models.files import load_any, sha256
+from qbench.models.library import CONFIG, installed, seeded
 from qbench.models.merge import branched
+from qbench.models.sites import encoder_sites
 from qbench.registry import model
 from qbench.vocabulary import InputConvention
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from qbench.models.base import LoadedModel
 
 LITE0 = "tf_efficientnet_lite0"
@@ -55,7 +52,7 @@ class FcosHeads:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.strides or any(each not in STRIDES for each in self.strides):
+        if not self.strides or any(stride not in STRIDES for stride in self.strides):
             raise ValueError(f"`strides` takes some of {list(STRIDES)}, not {list(self.strides)}")
         if list(self.strides) != sorted(set(self.strides)):
             raise ValueError(f"`strides` rise from map to map, not {list(self.strides)}")
@@ -67,44 +64,39 @@ class FcosHeads:
     @property
     def sites(self) -> Mapping[str, str]:
         """The encoder's: D1-D4 by name; of networks with `blocks`, those too, as the classifier names them."""
-        known = sites_of(self.encoder, TIMM_SITES)
-        stages = {f"blocks.{number}": f"blocks.{number}" for number in range(7)} if "blocks.0" in known.values() else {}
-        named = {**known, **stages}
-        return {site: BODY + path.replace("stages.", "stages_") for site, path in named.items()}
+        declared = encoder_sites(self.encoder)
+        blocks = [f"blocks.{number}" for number in range(7)] if "blocks.0" in declared.values() else []
+        return {site: BODY + path for site, path in {**declared, **dict(zip(blocks, blocks, strict=True))}.items()}
 
     def identity(self) -> Mapping[str, Any]:
-        libraries = [f"{name}=={version(name)}" for name in ("torchvision", "timm")]
-        found = {
-            "architecture": self.label, "encoder": self.encoder, "libraries": libraries, "classes": self.classes,
+        told = {
+            "architecture": self.label, "encoder": self.encoder, "classes": self.classes,
+            "libraries": [installed(name, "") for name in ("torchvision", "timm")],
             "weights": self._start(), "strides": list(self.strides), "width": self.width, "convs": self.convs,
             "scale": self.scale, "score": self.score, "overlap": self.overlap,
         }  # fmt: skip
-        return {**found, "form": "merged"} if branched(self.encoder) else found
+        return {**told, "form": "merged"} if branched(self.encoder) else told
 
     def _start(self) -> str:
         if self.weights is not None:
             return sha256(self.weights)
-        given = self.encoder_weights
-        source = given if given in {None, "package"} else sha256(Path(str(given)))
-        return f"encoder {source}, seed {self.seed}"
+        encoder = weights_digest(self.encoder_weights) if self.encoder_weights else None
+        return f"encoder {encoder}, seed {self.seed}"
 
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises QbenchError for an unknown encoder, WeightsError for a file that does not fit."""
-        import torch
-
         from qbench.models.base import LoadedModel
-        from qbench.models.detection.encoder_net import Fcos, Layout, find, losses
+        from qbench.models.detection.fcos_net import Fcos, Layout, find, losses
         from qbench.models.fold import for_inference
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             body = self._body()
             kept = {"score_thresh": self.score, "nms_thresh": self.overlap}
             net = Fcos(body, Layout(self.strides, self.scale), self.classes, self.width, self.convs, **kept)
         if self.weights is not None:
             load_any(net, self.weights)
         elif self.encoder_weights is not None:
-            _load_encoder(body, self.encoder_weights)
+            load_encoder(body, self.encoder_weights)
         ready: Any = for_inference(net, keep=(self.sites.get("D1", ""),), fold=fold)
         return LoadedModel(ready, self._convention(), self.sites, partial(find, ready), losses)
 
@@ -113,7 +105,7 @@ class FcosHeads:
 
         if not timm.is_model(self.encoder):
             raise QbenchError(f"timm has no model {self.encoder!r}{nearest(self.encoder, timm.list_models())}")
-        places = tuple(STRIDES.index(each) for each in self.strides)
+        places = tuple(STRIDES.index(stride) for stride in self.strides)
         try:
             body: Any = timm.create_model(self.encoder, pretrained=False, features_only=True, out_indices=places)
         except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError) as error:
@@ -128,21 +120,4 @@ class FcosHeads:
         if self.encoder == LITE0:
             middle, spread = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
             return InputConvention(None, None, scale=255.0, mean=middle, std=spread, interpolation="bilinear")
-        import timm
-
-        config = timm.get_pretrained_cfg(self.encoder, allow_unregistered=True)
-        mean, std = (config.mean, config.std) if config else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-        return InputConvention(None, None, mean=tuple(mean), std=tuple(std), interpolation="bilinear")  # type: ignore[arg-type]
-
-
-def _load_encoder(body: nn.Module, given: str) -> None:
-    """Load a classifier's state; its head is left out. Raises WeightsError for a state without all of the encoder."""
-    from qbench.models.base import check_state
-
-    state: Mapping[str, Tensor] = renamed(package_state()) if given == "package" else read_state(Path(given))
-    own = body.state_dict()
-    fitting = {name: tensor for name, tensor in state.items() if name in own}
-    if not fitting:
-        raise WeightsError(f"weights {given} hold nothing that the encoder {type(body).__name__} has")
-    check_state(body, fitting, given)
-    body.load_state_dict(fitting, strict=True)
+        return timm_convention(self.encoder)

@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from qbench.errors import NotApplicable, QbenchError, WeightsError
-from qbench.models.classification.libraries import Input, Timm, Torchvision
+from qbench.models.classification.timm import Timm
+from qbench.models.classification.torchvision import Torchvision
 from qbench.models.fold import fold_norms
+from qbench.models.library import InputChanges
 from qbench.registry import get
 
 
@@ -77,16 +79,16 @@ def test_a_norm_with_a_second_reader_of_its_convolution_is_not_folded() -> None:
 def test_the_convention_is_the_librarys_and_can_be_overridden() -> None:
     own = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
     assert (own.size, own.resize, own.mean, own.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
-    theirs = Torchvision(name="resnet18", pretrained=False, input=Input(channels="BGR", size=96)).build().input
+    theirs = Torchvision(name="resnet18", pretrained=False, input=InputChanges(channels="BGR", size=96)).build().input
     assert (theirs.size, theirs.resize, theirs.channels, theirs.mean[0]) == (96, 256, "BGR", 0.485)
 
 
 def test_channel_order_matters_and_is_honoured() -> None:
     rgb = Torchvision(name="squeezenet1_1", pretrained=False)
     bgr = Torchvision(
-        name="squeezenet1_1", pretrained=False, input=Input(channels="BGR", mean=(0.5,) * 3, std=(0.5,) * 3)
+        name="squeezenet1_1", pretrained=False, input=InputChanges(channels="BGR", mean=(0.5,) * 3, std=(0.5,) * 3)
     )
-    same = Torchvision(name="squeezenet1_1", pretrained=False, input=Input(mean=(0.5,) * 3, std=(0.5,) * 3))
+    same = Torchvision(name="squeezenet1_1", pretrained=False, input=InputChanges(mean=(0.5,) * 3, std=(0.5,) * 3))
     images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(bgr.build().logits(images), same.build().logits(images.flip(1)))
@@ -109,7 +111,8 @@ def test_identity_says_where_the_weights_come_from(tmp_path: Path) -> None:
     named = Timm(name="resnet18", weights=file).identity()["weights"]
     file.write_bytes(b"two!")
     assert named != Timm(name="resnet18", weights=file).identity()["weights"]
-    assert Timm(name="resnet18").identity()["weights"] == f"hub:resnet18@timm=={timm.__version__}"
+    hub = Timm(name="resnet18").identity()
+    assert (hub["weights"], hub["library"]) == ("hub:resnet18", f"timm=={timm.__version__}")
 
 
 def test_errors_name_what_to_do(tmp_path: Path) -> None:
@@ -147,8 +150,8 @@ def test_the_registry_finds_them_by_prefix() -> None:
 def test_an_empty_name_is_no_file_and_a_tag_names_the_hubs_weights() -> None:
     hub = Torchvision(name="resnet50", weights="", tag="IMAGENET1K_V1")  # type: ignore[arg-type]
     assert hub.weights is None
-    assert hub.identity()["weights"].startswith("hub:resnet50.IMAGENET1K_V1@torchvision==")
-    assert Torchvision(name="resnet50").identity()["weights"].startswith("hub:resnet50@torchvision==")
+    assert hub.identity()["weights"] == "hub:resnet50.IMAGENET1K_V1"
+    assert Torchvision(name="resnet50").identity()["weights"] == "hub:resnet50"
     with pytest.raises(QbenchError, match=r"no weights 'IMAGENET1K_V3' \(did you mean 'IMAGENET1K_V"):
         Torchvision(name="resnet50", tag="IMAGENET1K_V3").build()
 

@@ -14,7 +14,7 @@ from torchvision.models.detection import FCOS
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops import FeaturePyramidNetwork
 
-from qbench.models.detection.torchvision import asked, decode, indices
+from qbench.models.detection.objects import as_targets, class_indices, decode
 from qbench.vocabulary import Boxes
 
 STEP = 32
@@ -27,7 +27,7 @@ class Pyramid(nn.Module):
     def __init__(self, body: Any, strides: Sequence[int], width: int) -> None:
         super().__init__()
         self.body, self.out_channels = body, width
-        self.levels = [str(each) for each in strides]
+        self.levels = [str(stride) for stride in strides]
         self.fpn = FeaturePyramidNetwork(body.feature_info.channels(), width)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -54,12 +54,12 @@ class Layout:
     def anchors(self, height: int, width: int) -> Tensor:
         """[places of all maps, 4]: a square as wide as the stride around the middle of each place (FCOS, section 3.1),
         in pixels that the encoder sees."""
-        found = []
+        squares = []
         for stride, (rows, columns) in zip(self.strides, self.grids(height, width), strict=True):
             y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
             corner = torch.stack([x, y], dim=2).reshape(-1, 2).float() * stride
-            found.append(torch.cat([corner, corner + stride], dim=1))
-        return torch.cat(found)
+            squares.append(torch.cat([corner, corner + stride], dim=1))
+        return torch.cat(squares)
 
 
 class Fcos(FCOS):  # type: ignore[misc]
@@ -84,26 +84,26 @@ class Fcos(FCOS):  # type: ignore[misc]
 def losses(net: nn.Module, images: Tensor, boxes: Sequence[Boxes]) -> Mapping[str, Tensor]:
     """FCOS's own, in float32: focal loss of classes, generalised IoU of boxes, cross-entropy of centreness."""
     fcos = cast(Fcos, net)
-    given = fcos(images)
+    maps = fcos(images)
     anchors = fcos.layout.anchors(*images.shape[-2:]).to(images.device)
     with torch.autocast(images.device.type, enabled=False):
-        found: Mapping[str, Tensor] = fcos.compute_loss(
-            asked(boxes, images, fcos.layout.scale),
-            {name: each.float() for name, each in given.items()},
+        terms: Mapping[str, Tensor] = fcos.compute_loss(
+            as_targets(boxes, images, fcos.layout.scale),
+            {name: values.float() for name, values in maps.items()},
             [anchors] * len(images),
             fcos.layout.counts(*images.shape[-2:]),
         )
-    return found
+    return terms
 
 
 def find(net: Fcos, output: Mapping[str, Tensor], images: Tensor) -> list[Boxes]:
     """What the heads give for images [B, 3, H, W], to boxes in the images' own pixels."""
     layout, (height, width) = net.layout, images.shape[-2:]
     counts = layout.counts(height, width)
-    maps = {name: list(torch.split(each.float(), counts, dim=1)) for name, each in output.items()}
+    maps = {name: list(torch.split(values.float(), counts, dim=1)) for name, values in output.items()}
     anchors = list(torch.split(layout.anchors(height, width).to(images.device), counts))
     edges: Any = (height * layout.scale, width * layout.scale)
-    found = net.postprocess_detections(maps, [anchors] * len(images), [edges] * len(images))
-    for each in found:
-        each["boxes"] = each["boxes"] / layout.scale
-    return decode(indices(["background", *map(str, range(net.classes))], skipped=1), found, images)
+    detections = net.postprocess_detections(maps, [anchors] * len(images), [edges] * len(images))
+    for picture in detections:
+        picture["boxes"] = picture["boxes"] / layout.scale
+    return decode(class_indices(["background", *map(str, range(net.classes))], skipped=1), detections, images)

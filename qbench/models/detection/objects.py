@@ -1,0 +1,55 @@
+"""What the detectors of all libraries share: their input convention, and objects in their form and in ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qbench.vocabulary import Boxes, InputConvention
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNCHANGED = InputConvention(size=None, resize=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear")
+"""Detectors take [0, 1] pictures of any size and resize and normalise inside."""
+
+
+def class_indices(names: Sequence[str], skipped: int = 0) -> tuple[int, ...]:
+    """For each of a network's own classes its index from 0, -1 for those that stand for nothing.
+
+    The first `skipped` (the background) and `N/A` stand for nothing: COCO's category ids have gaps, and heads that were
+    trained on them a place for each id."""
+    real = [place >= skipped and name != "N/A" for place, name in enumerate(names)]
+    return tuple(int(number) - 1 if there else -1 for there, number in zip(real, np.cumsum(real), strict=True))
+
+
+def real_names(names: Sequence[str], skipped: int = 0) -> tuple[str, ...]:
+    """The names of those that stand for something, by index."""
+    return tuple(name for name, index in zip(names, class_indices(names, skipped), strict=True) if index >= 0)
+
+
+def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], images: Tensor) -> list[Boxes]:
+    """`boxes`, `labels` and `scores` of each picture, on any device, to Boxes; `table` maps labels to indices."""
+    index_of = np.array(table, dtype=np.int32)
+    boxes = []
+    for picture in output:
+        labels = index_of[picture["labels"].cpu().numpy()]
+        kept = labels >= 0
+        corners, scores = (picture[part].detach().float().cpu().numpy() for part in ("boxes", "scores"))
+        boxes.append(Boxes(corners[kept].reshape(-1, 4), labels[kept], scores[kept]))
+    return boxes
+
+
+def as_targets(boxes: Sequence[Boxes], images: Tensor, scale: float = 1.0) -> list[dict[str, Tensor]]:
+    """Objects as torchvision's detectors take them, in a picture of `scale`: labels from 1, after the background."""
+    import torch
+
+    return [
+        {
+            "boxes": torch.from_numpy(objects.corners).to(images.device) * scale,
+            "labels": torch.from_numpy(objects.labels.astype(np.int64) + 1).to(images.device),
+        }
+        for objects in boxes
+    ]
