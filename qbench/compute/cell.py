@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qbench.data.views import ViewSpec
 from qbench.registry.named import Named
 from qbench.suite.published import Shown
-from qbench.suite.schema import ControlSpec, ViewSpec
+from qbench.suite.schema import ControlSpec
 
 
 @dataclass(frozen=True)
