@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +93,25 @@ def results(repeats: int, threads: int, shapes: Sequence[tuple[int, int, int, in
     }
 
 
+def table(result: Mapping[str, Any]) -> str:
+    """Processor times in Markdown, a line for each block and shape."""
+    lines = ["| experts | maps | soft, ms | hard, ms | plain 3x3, ms | soft / hard |", "|---|---|---|---|---|---|"]
+    for row in result["rows"]:
+        medians = " | ".join(f"{row[name]['processor']['median']:.1f}" for name in ("soft", "hard", "plain"))
+        shape = "x".join(map(str, row["shape"]))
+        lines.append(f"| `{row['experts']}` | {shape} | {medians} | {row['soft / hard']:.2f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "quarf.json")
-    asked = parser.parse_args()
-    found = results(asked.repeats, asked.threads)
-    asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for each in found["rows"]:
-        medians = ", ".join(f"{name} {each[name]['processor']['median']} ms" for name in ("soft", "hard", "plain"))
-        print(f"{each['experts']} {each['shape']}: {medians}; soft / hard {each['soft / hard']}")
+    options = parser.parse_args()
+    result = results(options.repeats, options.threads)
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import importlib.util
 import json
+import pkgutil
 import re
 import runpy
 from collections.abc import Iterator
@@ -110,6 +111,12 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         there = page.parent / target if target else page
         assert there.exists(), target
         assert not heading or heading in anchors(there), f"{target}#{heading}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *METHODS], ids=lambda page: page.stem)
+def test_every_name_of_the_code_in_a_page_is_there(page: Path) -> None:
+    for name in set(re.findall(r"\bqbench(?:\.[A-Za-z_]\w*)+", page.read_text(encoding="utf-8"))):
+        pkgutil.resolve_name(name)
 
 
 def anchors(page: Path) -> set[str]:

@@ -9,8 +9,10 @@ import pytest
 
 from benchmarks import engine, engine_suite
 from qbench.runtime import fixed_threads
+from tests.conftest import ROOT
 
-SMALL = engine_suite.Scale(samples=4, repetitions=1, picture=128, crop=64, restorers=("arcnn", "dncnn-small"))
+COUNT = 2
+SMALL = engine_suite.Scale(samples=COUNT, repetitions=1, picture=128, crop=32, restorers=("arcnn", "dncnn-small"))
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +35,11 @@ def test_counts_are_those_of_the_suite(result: dict) -> None:  # type: ignore[ty
     whole, direct = (result[name]["counts"] for name in ("whole", "direct"))
     assert whole["cells"] == 3 * 6 * 4
     assert direct["cells"] == 3 * 6
-    assert whole["decodes"] == 4
-    assert whole["naive decodes"] == 4 * 72
-    assert whole["degradations"] == 4 * 6
-    assert whole["restorations"] == 4 * 6 * 2
-    assert whole["naive restorations"] == 4 * 6 * 2 * 3
+    assert whole["decodes"] == COUNT
+    assert whole["naive decodes"] == COUNT * 72
+    assert whole["degradations"] == COUNT * 6
+    assert whole["restorations"] == COUNT * 6 * 2
+    assert whole["naive restorations"] == COUNT * 6 * 2 * 3
     assert whole["bare forwards of batches"] == 72 + 6 * 2 + 18
 
 
@@ -46,6 +48,17 @@ def test_the_table_states_figures_counts_and_machine(result: dict) -> None:  # t
     assert "| direct | gain | ≥ 2 |" in text
     assert "cells 72" in text
     assert "torch" in text
+
+
+def test_the_page_says_what_the_committed_result_says() -> None:
+    result = json.loads((ROOT / "benchmarks" / "results" / "engine.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    for rows, name in (("whole", "all 12"), ("direct", "direct alone")):
+        for figure in ("overhead", "gain"):
+            cells = [f"{q['median']:.2f} ({q['low']:.2f}-{q['high']:.2f})" for q in result[rows][figure].values()]
+            start = f"| {name} | {result[rows]['scale']['samples']} | {figure} | "
+            (line,) = (line for line in page.splitlines() if line.startswith(start))
+            assert line.endswith(f"| {' | '.join(cells)} |")
 
 
 def test_a_wrong_prediction_stops_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

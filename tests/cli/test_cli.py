@@ -1,26 +1,45 @@
-"""The command line from end to end, in processes of its own."""
+"""The command line from end to end: in this process, and in one of its own where that matters."""
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from qbench.cli import main
 from tests.conftest import PLUGIN
 
 Suite = Callable[..., Path]
 
 
-def qbench(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, which knows nothing of this one's plug-ins."""
     command = [sys.executable, "-c", "from qbench.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def qbench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process: no second import of torch."""
+    command = ["qbench", *map(str, arguments)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code = 0
+    with patch.object(sys, "argv", command), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+    said = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(command, code, *said)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]
     folder = tmp_path_factory.mktemp("cli")
     suite = folder / "toy.yaml"
     suite.write_text(TOY)
-    done = qbench("run", suite, "--out", folder / "run", "--workers", 2, "--plugin", PLUGIN, "--device", "cpu")
+    done = process("run", suite, "--out", folder / "run", "--workers", 2, "--plugin", PLUGIN, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     return suite, folder / "run", done.stdout
 
@@ -125,7 +144,7 @@ def test_a_fault_is_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> No
     assert plain.returncode == 2
     assert len(plain.stderr.strip().splitlines()) == 1
     assert "bad.yaml:4:1" in plain.stderr
-    assert "Traceback" in qbench("run", suite, "--debug").stderr
+    assert "Traceback" in process("run", suite, "--debug").stderr
 
 
 def test_exit_codes(tmp_path: Path, finished: tuple[Path, Path, str]) -> None:
@@ -136,7 +155,7 @@ def test_exit_codes(tmp_path: Path, finished: tuple[Path, Path, str]) -> None:
     assert failed.returncode == 1
     assert "out of luck" in failed.stderr
     assert qbench("report", tmp_path / "nothing").returncode == 3
-    assert qbench("run", suite, "--out", tmp_path / "run").returncode == 2, "the plug-in was not given"
+    assert process("run", suite, "--out", tmp_path / "run").returncode == 2, "the plug-in was not given"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +207,7 @@ def test_a_plan_tells_why_a_cell_will_fail(tmp_path: Path, toy: Suite) -> None:
 def test_list_takes_one_or_many_and_version_is_told() -> None:
     assert qbench("list", "method", "dir*").stdout == qbench("list", "methods", "dir*").stdout
     assert "direct" in qbench("list", "method", "dir*").stdout
-    assert qbench("--version").stdout == f"qbench {version('qbench')}\n"
+    assert process("--version").stdout == f"qbench {version('qbench')}\n"
 
 
 @pytest.mark.slow

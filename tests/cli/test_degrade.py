@@ -1,4 +1,4 @@
-"""`qbench preview` and `qbench degrade` in processes of their own."""
+"""`qbench preview` and `qbench degrade`."""
 
 from __future__ import annotations
 
