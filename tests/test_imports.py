@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
-    | {"suite.schema"},
+    | {"runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "cli.options", "keys.live"},
     "pictures": {"data"},
     "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
