@@ -26,7 +26,7 @@ def metric_of(info: MetricInfo) -> Metric:
     entry = registry.get("metric", info.name)
     found: Any = entry.target(info.name.split(":", 1)[1]) if entry.name.endswith(":*") else entry.target
     if hasattr(found, "measure"):
-        return MeanOfColumn(found, column(info), info.label)
+        found = MeanOfColumn(found, column(info), info.label)
     chosen: Metric = found
     return chosen
 
