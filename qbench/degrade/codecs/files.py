@@ -126,15 +126,16 @@ def version_text(library: str) -> str:
     return f"{library} {codec_version(library)}"
 
 
-C = TypeVar("C", bound=type[FileCodec])
+T = TypeVar("T")
 
 
-def codec(name: str, *, library: str, version: Callable[[], str | None]) -> Callable[[C], C]:
-    """Declare a codec as a condition, with the library that decides its pixels and what tells the library's version
+def codec(name: str, *, library: str, version: Callable[[], str | None]) -> Callable[[T], T]:
+    """Declare a FileCodec as a condition, with the library that decides its pixels and what tells the library's version
     (None: it is not installed)."""
 
-    def declare(target: C) -> C:
-        target.name, target.library = name, library
+    def declare(target: T) -> T:
+        for key, value in (("name", name), ("library", library)):
+            setattr(target, key, value)
         VERSIONS[library] = version
         return condition(name, libraries=(library,))(target)
 
