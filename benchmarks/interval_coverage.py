@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.report.score import metric_of
+from qbench.report.metric import metric_of
 from qbench.report.source import load
 from qbench.stats.bootstrap import basic, percentile
 

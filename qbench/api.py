@@ -69,15 +69,17 @@ class Results:
         interval, and the samples that count."""
         import pandas as pd
 
-        from qbench.report.score import Draws, Scored, point, single
+        from qbench.report.metric import ShownMetric
+        from qbench.report.point import Resampling, point
         from qbench.report.source import load
+        from qbench.report.values import single
 
         loaded, rows = load(self.folder), []
         for result in self.info.cells:
             labels = _labels(result.cell)
             for metric in result.cell.metrics if result.status == "done" else ():
-                draws = Draws(self.info.seed, result.cell.dataset.own_label)
-                value = single(point(Scored(metric), [result], loaded.records), draws)
+                resampling = Resampling(self.info.seed, result.cell.dataset.own_label)
+                value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
                 who = [result.cell.task, *(labels[key] for key in KEYS)]
                 rows.append([*who, metric.label or metric.name, value.value, value.low, value.high, value.n])
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])

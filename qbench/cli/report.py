@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qbench.report.emit import TERMINAL
+from qbench.report.render import RENDERERS
 
-class Format(StrEnum):
-    """How a report is rendered."""
+FORMATS = (TERMINAL, *RENDERERS)
 
-    terminal = "terminal"
-    md = "md"
-    tex = "tex"
-    csv = "csv"
-    json = "json"
-    png = "png"
+
+def _known(formats: list[str] | None) -> list[str] | None:
+    for form in formats or ():
+        if form not in FORMATS:
+            raise typer.BadParameter(f"{form!r} is not one of {', '.join(FORMATS)}")
+    return formats
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of a run, or of an export made with --export.")],
     format: Annotated[
-        list[Format] | None,
-        typer.Option("--format", "-f", help="May be given several times. Default: terminal, or all files with --out."),
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            callback=_known,
+            metavar=f"[{'|'.join(FORMATS)}]",
+            help="May be given several times. Default: terminal, or all files with --out.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write files into this folder instead of printing.")] = None,
     check: Annotated[Path | None, typer.Option(help="Compare the Markdown page with this file; print a diff.")] = None,
@@ -54,14 +60,14 @@ def report(
         write_export(loaded, export)
         typer.echo(f"{export}: records of {len(loaded.records)} cells")
     made = tables(loaded)
-    chosen = [each.value for each in format or ()]
+    formats = format or []
     if check is not None:
         from qbench.report.check import difference
 
         diff = difference(made, check)
         typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
         raise typer.Exit(1 if diff else 0)
-    if out is not None or chosen or export is None:
+    if out is not None or formats or export is None:
         from qbench.report.emit import emit
 
-        emit(made, chosen, out)
+        emit(made, formats, out)

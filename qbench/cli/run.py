@@ -71,7 +71,8 @@ def _publish(folder: Path) -> None:
     """The leaderboards on the terminal and, beside the records, as files."""
     from rich.console import Console
 
-    from qbench.report.build import build, write
+    from qbench.report.build import build
+    from qbench.report.emit import write
     from qbench.report.render.terminal import show
 
     made = build(folder)

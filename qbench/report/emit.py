@@ -3,28 +3,57 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from qbench.errors import QbenchError
-from qbench.report.build import FORMATS, render, write
 from qbench.report.leaderboard import Report
+from qbench.report.render import PICTURE, RENDERERS
+from qbench.storage.files import atomic
+
+TERMINAL = "terminal"
 
 
-def emit(made: Report, formats: Sequence[str], out: Path | None) -> None:
+def write(report: Report, folder: Path, formats: Collection[str] = tuple(RENDERERS)) -> list[Path]:
+    """Write the files of these formats into `folder`; returns those written.
+
+    A report without a table over an axis has no picture. Raises StoreError where the disk refuses."""
+    renderers = {form: renderer for form, renderer in RENDERERS.items() if form in formats}
+    picture = RENDERERS[PICTURE].render(report) if PICTURE in formats else b""
+    report = replace(report, picture=RENDERERS[PICTURE].file if picture else "")
+    written = []
+    for form, renderer in renderers.items():
+        content = picture if form == PICTURE else renderer.render(report)
+        if content:
+            _write(folder / renderer.file, content)
+            written.append(folder / renderer.file)
+    return written
+
+
+def _write(file: Path, content: str | bytes) -> None:
+    whole = content.encode("utf-8") if isinstance(content, str) else content
+
+    def write_to(temporary: Path) -> None:
+        temporary.write_bytes(whole)
+
+    atomic(file, write_to)
+
+
+def emit(report: Report, formats: Collection[str], out: Path | None) -> None:
     """Files into `out` (all formats unless some are named), else text to standard output. Raises QbenchError."""
     if out is not None:
-        files = write(made, out, [form for form in FORMATS if not formats or form in formats])
+        files = write(report, out, formats or tuple(RENDERERS))
         sys.stdout.write("".join(f"{file}\n" for file in files))
-    if "terminal" in formats or (out is None and not formats):
+    if TERMINAL in formats or (out is None and not formats):
         from rich.console import Console
 
         from qbench.report.render.terminal import show
 
-        show(made, Console())
+        show(report, Console())
     if out is None:
-        if "png" in formats:
+        if PICTURE in formats:
             raise QbenchError("a picture cannot be printed; add --out FOLDER")
-        for form in FORMATS:
+        for form, renderer in RENDERERS.items():
             if form in formats:
-                sys.stdout.write(render(made, form))
+                sys.stdout.write(str(renderer.render(report)))

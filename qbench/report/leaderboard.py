@@ -11,6 +11,8 @@ Unit = Literal[
     "ratio",
 ]  # fmt: skip
 Mark = Literal["", "best", "second"]
+GAINS: Mapping[Unit, Unit] = {"percent": "points", "db": "db gain", "plain": "plain gain"}
+"""The unit of a difference of scores."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Value:
     mark: Mark = ""
 
 
+DASH = Value(None, missing="–")
+"""Nothing was asked for."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: its name in CSV, its heading, its unit, and which direction is better (None: not ranked)."""
@@ -56,6 +62,8 @@ class Row:
     method: str
     oracle: bool
     values: tuple[Value, ...]
+    is_ranked: bool = True
+    """Whether it takes part in marks of best and second; an oracle never does."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,8 @@ class Table:
     """What its scores are, in a table of scores: the metric's name."""
     score: str = ""
     """The same in words, `mIoU (%)`."""
+    axis: str = ""
+    """What a picture writes below its columns, where they are points of an axis."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +110,5 @@ class Report:
     provenance: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
     environment: Mapping[str, Any] = field(default_factory=dict)
+    picture: str = ""
+    """The name of the picture beside the page, where there is one."""

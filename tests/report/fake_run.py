@@ -46,8 +46,10 @@ def condition_of(label: str) -> ConditionItem:
 class FakeRun:
     """Collects cells; `write` makes a run directory with two shards a cell."""
 
-    def __init__(self, samples: int, *, tables: Sequence[str] = TABLES, title: str = "A fake run") -> None:
-        self.samples, self.tables, self.title = samples, tuple(tables), title
+    def __init__(
+        self, samples: int, *, tables: Sequence[str] = TABLES, title: str = "A fake run", metric: str = "top1"
+    ) -> None:
+        self.samples, self.tables, self.title, self.metric = samples, tuple(tables), title, metric
         self.cells: list[CellResult] = []
         self.columns: dict[str, dict[str, object]] = {}
         self.efficiency: list[EfficiencyRecord] = []
@@ -79,7 +81,7 @@ class FakeRun:
                     dataset=DatasetItem(name=dataset, label=dataset, own_label=dataset), samples=self.samples,
                     condition=condition_of(condition), model=Item(name=model, label=model), train_seed=train_seed,
                     method=MethodItem(name=method, label=method, site="none", oracle=oracle),
-                    metrics=(MetricItem(name="top1"),),
+                    metrics=(MetricItem(name=self.metric),),
                 ),
                 status=status, reason=reason,
             )

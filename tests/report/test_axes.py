@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from fake_run import FakeRun
 
-from qbench.report.build import build, write
+from qbench.report.build import build
+from qbench.report.emit import write
 from qbench.report.export import export
 from qbench.report.leaderboard import Group, Report
 from qbench.report.render import picture
-from qbench.report.render.text import grid
+from qbench.report.render.text import text_table
 from qbench.report.render.tidy import rows
 from qbench.report.source import load
 
@@ -121,7 +122,7 @@ def test_a_wide_table_is_turned_and_keeps_every_number(tmp_path: Path) -> None:
         for number in range(12):
             fake.cell(method, f"odd{number}", hits(number + 100 * (method == "other")))
     shown = group(build(fake.write(tmp_path)), "accuracy-by-condition")
-    turned = grid(shown)
+    turned = text_table(shown)
     assert turned.heads == ("condition", "direct", "other")
     assert [title for title, _ in turned.lines] == [column.heading for column in shown.columns]
     for index, (_, values) in enumerate(turned.lines):

@@ -9,8 +9,9 @@ from fake_run import condition_of, source
 import qbench
 from qbench.compute.cell import Cell, DatasetItem, Item, MethodItem, MetricItem
 from qbench.data.views import ViewSpec
-from qbench.report.build import render, report
-from qbench.report.render.text import grid
+from qbench.report.build import report
+from qbench.report.render import RENDERERS
+from qbench.report.render.text import text_table
 from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.stats.bootstrap import resamples
@@ -123,7 +124,7 @@ def test_a_class_says_how_much_of_it_there_is(street):
 def test_a_line_for_each_class_and_the_best_of_each(street):
     found = made(*street)
     clean, _ = table(found).groups
-    shown = grid(clean)
+    shown = text_table(clean)
     assert shown.heads == ("class", "direct", "afd")
     assert [title.split(" (")[0] for title, _ in shown.lines] == ["road", "sky", "cat"]
     for _, values in shown.lines:
@@ -131,7 +132,7 @@ def test_a_line_for_each_class_and_the_best_of_each(street):
         assert {value.mark for value, _ in values} == {"best", "second"}
         assert best[0].mark == "best"
     for form in ("md", "tex", "csv", "json"):
-        assert "sky" in render(found, form)
+        assert "sky" in RENDERERS[form].render(found)
 
 
 def test_what_is_missing_says_why(street):

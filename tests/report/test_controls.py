@@ -9,7 +9,8 @@ import pytest
 from fake_run import FakeRun
 from scipy.stats import t as student
 
-from qbench.report.build import build, render, report
+from qbench.report.build import build, report
+from qbench.report.render import RENDERERS
 from qbench.report.source import load
 from qbench.suite.schema import Control
 from tests.conftest import ROOT
@@ -69,7 +70,7 @@ def test_trainings_of_the_same_seed_are_paired(run, tmp_path):
     at_most = share**0.5 / SAMPLES**0.5 * student.ppf(0.975, 2) + paired_only
     assert paired_only / 2 < degraded.high - degraded.value < at_most
     for form in ("md", "tex", "csv", "json"):
-        assert "against control" in render(report, form)
+        assert "against control" in RENDERERS[form].render(report)
 
 
 def test_a_control_that_is_not_trained_meets_every_training(run, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 from fake_run import FakeRun
 
 from qbench.errors import QbenchError
-from qbench.report.build import build, render
+from qbench.report.build import build
+from qbench.report.render import RENDERERS
 from qbench.storage.shipped import shipped
 from qbench.suite.published import read_paper, shown
 
@@ -99,7 +100,9 @@ def test_ours_stand_beside_the_published(tmp_path):
         run.cell("mine", condition, status="n/a", reason="no weights yet", model="ResNet-50")
     run.published.append(shown("afd", "5"))
     report = build(run.write(tmp_path))
-    printed = next(line for line in render(report, "md").splitlines() if line.startswith("| jpeg@7, published"))
+    printed = next(
+        line for line in RENDERERS["md"].render(report).splitlines() if line.startswith("| jpeg@7, published")
+    )
     assert [cell.strip() for cell in printed.split("|")][2:4] == ["31.65", "44.64"]
     table = next(table for table in report.tables if table.name == "published-afd-5")
     resnet, repvgg = table.groups
@@ -118,7 +121,7 @@ def test_ours_stand_beside_the_published(tmp_path):
     assert {value.value for value in repvgg.rows[0].values[::2]} == {None}
     assert "PANet on ResNet-50 53.71 for 53.704" in " ".join(table.remarks)
     for form in ("md", "tex", "csv", "json"):
-        assert render(report, form)
+        assert RENDERERS[form].render(report)
 
 
 def test_an_average_that_the_paper_does_not_print_is_not_shown_as_published(tmp_path):

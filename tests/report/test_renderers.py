@@ -6,15 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_run import FakeRun
 from rich.console import Console
 
-from qbench.report.build import build, render, write
+from qbench.report.build import build
+from qbench.report.emit import write
 from qbench.report.leaderboard import Column, Group, Report, Row, Table, Value
-from qbench.report.render import latex, markdown, terminal, tidy
+from qbench.report.render import RENDERERS, latex, markdown, terminal, tidy
 from qbench.report.render.text import number
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
@@ -42,7 +44,7 @@ def cells_of(line):
 
 
 def test_markdown_marks_denominators_and_notes(report):
-    page = markdown.page(report, "accuracy.png")
+    page = markdown.page(replace(report, picture="accuracy.png"))
     first = re.split("^## ", page, flags=re.M)[1]
     rows = {cells_of(line)[0]: cells_of(line) for line in first.splitlines() if line.startswith("| ")}
     assert {len(cells) for cells in rows.values()} == {7}
@@ -181,7 +183,7 @@ def test_a_long_name_is_not_cut_off():
 def test_a_run_without_cells_is_a_page_not_a_crash(tmp_path):
     report = build(FakeRun(1).write(tmp_path / "run"))
     assert markdown.page(report).count("No ") >= 3
-    assert render(report, "tex").count("%") >= 3
+    assert RENDERERS["tex"].render(report).count("%") >= 3
     assert [file.name for file in write(report, tmp_path / "out")] == [
         "README.md", "report.tex", "report.csv", "report.json",
     ]  # fmt: skip

@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 from fake_run import FakeRun
+from qbench.report.score import Draws, Scored, point, single
 from typer.testing import CliRunner
 
 from qbench.cli.report import report as verb
 from qbench.compute.cell import MetricItem
 from qbench.errors import QbenchError, StoreError
-from qbench.report.build import build, write
+from qbench.report.build import build
+from qbench.report.emit import write
 from qbench.report.export import export
-from qbench.report.score import Draws, Scored, point, single
 from qbench.report.source import load
 
 FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
@@ -170,7 +171,8 @@ def test_verb_refuses_what_it_cannot_do(run, tmp_path, cli):
 
 def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from qbench.report.build import build, write; import qbench.cli.report\n"
+        "import sys; from pathlib import Path; import qbench.cli.report\n"
+        "from qbench.report.build import build; from qbench.report.emit import write\n"
         "import qbench.tasks.classification.metrics, qbench.report.export, qbench.report.render.terminal\n"
         f"write(build(Path({str(run)!r})), Path({str(tmp_path / 'out')!r}), ('md', 'tex', 'csv', 'json'))\n"
         "print(sorted({'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)))"

@@ -90,7 +90,8 @@ def test_one_and_two_workers_give_identical_records(toy: Suite, tmp_path: Path) 
 def test_a_run_stopped_anywhere_resumes_to_the_same_bytes(
     toy: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qbench.report.build import build, write
+    from qbench.report.build import build
+    from qbench.report.emit import write
 
     whole = run(toy(), tmp_path / "a")
     expected = [

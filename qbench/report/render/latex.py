@@ -3,7 +3,7 @@ r"""A report's tables in LaTeX, for `\input`: needs the packages booktabs and gr
 from __future__ import annotations
 
 from qbench.report.leaderboard import Column, Group, Report, Table, Value
-from qbench.report.render.text import grid, interval, number
+from qbench.report.render.text import interval, number, text_table
 
 _MARKS = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 _SPECIAL = {
@@ -28,8 +28,8 @@ def table_text(table: Table) -> str:
 
 
 def group_text(table: Table, group: Group) -> str:
-    found = grid(group)
-    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in found.lines]
+    laid_out = text_table(group)
+    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in laid_out.lines]
     used = sorted({value.note for row in group.rows for value in row.values if value.note})
     notes = " ".join(f"{number}: {table.notes[number - 1]}." for number in used)
     remarks = escape(" ".join([notes, *table.remarks]).strip())
@@ -40,9 +40,9 @@ def group_text(table: Table, group: Group) -> str:
             r"\centering",
             rf"\caption{{{escape(table.title)}: {escape(group.heading)}.}}",
             r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * len(found.heads[1:])}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(laid_out.heads[1:])}}}",
             r"\toprule",
-            _line([escape(heading) for heading in found.heads]),
+            _line([escape(heading) for heading in laid_out.heads]),
             r"\midrule",
             *body,
             r"\bottomrule",

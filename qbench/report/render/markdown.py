@@ -5,21 +5,21 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from qbench.report.leaderboard import Column, Group, Report, Table, Value
-from qbench.report.render.text import grid, interval, number
+from qbench.report.render.text import interval, number, text_table
 
 _MARKS = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 
 
-def page(report: Report, picture: str | None = None) -> str:
-    """The whole page; `picture` is the name of the accuracy picture beside it, if there is one."""
+def page(report: Report) -> str:
+    """The whole page; it links to the picture beside it, if there is one."""
     parts = [
         f"# {escape(report.title or report.suite)}",
         f"Suite `{report.suite}`, version {report.version}. Made by:",
         f"```sh\n{report.command}\n```",
         *(table_text(table) for table in report.tables),
     ]
-    if picture:
-        parts.append(f"## Accuracy as a picture\n\n![Accuracy of each method]({picture})")
+    if report.picture:
+        parts.append(f"## Accuracy as a picture\n\n![Accuracy of each method]({report.picture})")
     lines = [f"* {escape(name)}: {escape(text)}" for name, text in report.provenance]
     parts.append("## Provenance\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -39,10 +39,10 @@ def table_text(table: Table) -> str:
 
 
 def group_text(group: Group) -> str:
-    found = grid(group)
-    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in found.lines]
-    align = ("left", *("right" for _ in found.heads[1:]))
-    heads = [escape(heading) for heading in found.heads]
+    laid_out = text_table(group)
+    rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in laid_out.lines]
+    align = ("left", *("right" for _ in laid_out.heads[1:]))
+    heads = [escape(heading) for heading in laid_out.heads]
     return tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qbench.report.leaderboard import Group, Report, Table, Value
@@ -11,12 +11,6 @@ from qbench.report.leaderboard import Group, Report, Table, Value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN = {
-    "accuracy-by-quality": "quality factor (from light to strong)",
-    "accuracy-by-times": "number of compressions",
-    "accuracy-by-rate": "bits per pixel (logarithmic)",
-    "accuracy-by-severity": "severity",
-}
 SCORES = ("percent", "db", "plain")
 SUMMARIES = ("average", "rpc")
 """Columns that are no place on an axis."""
@@ -27,29 +21,34 @@ _MARKERS = "osD^vPX*"
 
 def panels(report: Report) -> list[tuple[Table, Group]]:
     """What the picture draws; empty where the report has no table over an axis."""
-    return [(table, group) for table in report.tables if table.name in SHOWN for group in table.groups]
+    return [(table, group) for table in report.tables if table.axis for group in table.groups]
 
 
-def draw(report: Report, file: Path) -> None:
-    """Write the picture as PNG, without dates or versions inside: the same report gives the same bytes."""
+def png(report: Report) -> bytes:
+    """The picture as PNG, without dates or versions inside: the same report gives the same bytes. Empty where the
+    report has no table over an axis."""
+    drawn = panels(report)
+    if not drawn:
+        return b""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = panels(report)
-    names = list(dict.fromkeys((table.name, table.metric) for table, _ in found))
-    by_name = {name: [(table, group) for table, group in found if (table.name, table.metric) == name] for name in names}
-    high = max((len(each) for each in by_name.values()), default=1)
-    figure = Figure(figsize=(6.4 * max(1, len(names)), 3.6 * high + 0.5), dpi=110, layout="constrained")
+    names = list(dict.fromkeys((table.name, table.metric) for table, _ in drawn))
+    by_name = {name: [(table, group) for table, group in drawn if (table.name, table.metric) == name] for name in names}
+    high = max(len(groups) for groups in by_name.values())
+    figure = Figure(figsize=(6.4 * len(names), 3.6 * high + 0.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(high, max(1, len(names)), squeeze=False, sharey="row")
-    methods = list(dict.fromkeys(row.method for _, group in found for row in group.rows))
+    axes = figure.subplots(high, len(names), squeeze=False, sharey="row")
+    methods = list(dict.fromkeys(row.method for _, group in drawn for row in group.rows))
     for index, name in enumerate(names):
         for level in range(high):
             if level < len(by_name[name]):
                 _panel(axes[level][index], *by_name[name][level], methods)
             else:
                 axes[level][index].set_axis_off()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
 
 
 def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
@@ -63,7 +62,7 @@ def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
             points = [(float(x), row.values[i]) for x, i in enumerate(wanted)]
             _curve(axes, points, row.method, methods.index(row.method), methods.index(row.method), factor)
         axes.set_xticks(range(len(wanted)), [group.columns[i].heading for i in wanted])
-    axes.set_xlabel(SHOWN[table.name])
+    axes.set_xlabel(table.axis)
     axes.set_ylabel(table.score)
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
     axes.set_title(title, fontsize=10)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from qbench.report.leaderboard import Column, Group, Report, Value
 from qbench.report.leaderboard import Table as Leaderboard
-from qbench.report.render.text import Grid, grid, interval, number
+from qbench.report.render.text import TextTable, interval, number, text_table
 
 _STYLES = {"": "", "best": "bold", "second": "underline"}
 
@@ -55,15 +55,15 @@ def _show_table(table: Leaderboard, console: Console) -> None:
 def _parts(group: Group, console: Console) -> Sequence[Table]:
     """The group in one table; in one with its heads in several lines, where that is too wide; else in as few tables as
     fit, of about as many columns each, with the first column in all of them."""
-    found, gap = grid(group), int(console.width >= ROOMY)
-    columns = len(found.heads) - 1
-    whole = _grid(found, range(columns), gap, narrow=False)
+    laid_out, gap = text_table(group), int(console.width >= ROOMY)
+    columns = len(laid_out.heads) - 1
+    whole = _grid(laid_out, range(columns), gap, narrow=False)
     if columns == 0 or _width(whole, console) <= console.width:
         return [whole]
     parts: list[Table] = []
     for count in range(1, columns + 1):
         ends = [columns * part // count for part in range(count + 1)]
-        parts = [_grid(found, range(*between), gap, narrow=True) for between in pairwise(ends)]
+        parts = [_grid(laid_out, range(*between), gap, narrow=True) for between in pairwise(ends)]
         if all(_width(part, console) <= console.width for part in parts):
             break
     return parts
@@ -74,18 +74,18 @@ def _width(table: Table, console: Console) -> int:
     return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
 
 
-def _grid(found: Grid, columns: Sequence[int], gap: int, narrow: bool) -> Table:
+def _grid(laid_out: TextTable, columns: Sequence[int], gap: int, narrow: bool) -> Table:
     shown = Table(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
-    longest = max((len(title) for title, _ in found.lines), default=0)
-    shown.add_column(Text(found.heads[0]), min_width=max(longest, len(found.heads[0])), no_wrap=True)
-    apart = " " if found.turned else "\n"
-    cells = [[_cell(*values[i], apart) for i in columns] for _, values in found.lines]
+    longest = max((len(title) for title, _ in laid_out.lines), default=0)
+    shown.add_column(Text(laid_out.heads[0]), min_width=max(longest, len(laid_out.heads[0])), no_wrap=True)
+    apart = " " if laid_out.turned else "\n"
+    cells = [[_cell(*values[i], apart) for i in columns] for _, values in laid_out.lines]
     for place, index in enumerate(columns):
-        head = found.heads[index + 1]
+        head = laid_out.heads[index + 1]
         filled = max((len(line) for row in cells for line in row[place].plain.split("\n")), default=0)
         lines = wrap(head, max(filled, *map(len, head.split()), 1), break_on_hyphens=False) if narrow else [head]
         shown.add_column(Text("\n".join(lines)), justify="right", no_wrap=True, min_width=6, overflow="fold")
-    for (title, _), row in zip(found.lines, cells, strict=True):
+    for (title, _), row in zip(laid_out.lines, cells, strict=True):
         shown.add_row(Text(title), *row)
     return shown
 

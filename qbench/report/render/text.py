@@ -62,7 +62,7 @@ def method(row: Row) -> str:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextTable:
     """A group as it stands on a page: the heads of its columns, and its lines with their titles."""
 
     heads: tuple[str, ...]
@@ -70,12 +70,12 @@ class Grid:
     turned: bool = False
 
 
-def grid(group: Group) -> Grid:
+def text_table(group: Group) -> TextTable:
     """A line for each method; a group of more than WIDE columns is turned, a line for each of them."""
     if len(group.columns) <= WIDE and not group.lines:
         lines = tuple((method(row), tuple(zip(row.values, group.columns, strict=True))) for row in group.rows)
-        return Grid(("method", *(column.heading for column in group.columns)), lines)
+        return TextTable(("method", *(column.heading for column in group.columns)), lines)
     turned = tuple(
         (column.heading, tuple((row.values[i], column) for row in group.rows)) for i, column in enumerate(group.columns)
     )
-    return Grid((group.lines or "condition", *(method(row) for row in group.rows)), turned, turned=True)
+    return TextTable((group.lines or "condition", *(method(row) for row in group.rows)), turned, turned=True)

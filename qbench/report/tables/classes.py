@@ -2,102 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qbench.report.leaderboard import Column, Group, Row, Table, Value
+from qbench.compute.cell import ConditionItem, MethodItem
+from qbench.report.declared import table
+from qbench.report.grid import Grid, Grids
+from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.marks import marked
-from qbench.report.score import Draws, Scored, average_by_class, metric_of, point
-from qbench.report.source import Loaded
-from qbench.report.tables.scores import DASH, Notes, group_key, missing
-from qbench.runs.run_info import CellResult
+from qbench.report.metric import ShownMetric
+from qbench.report.notes import Notes
+from qbench.report.values import average_by_class
+from qbench.suite.schema import BY_CLASS
 
-NAME = "accuracy-by-class"
 _NAMED = 5
 """Conditions of a mean that its heading names one by one."""
 
 
-def by_class(loaded: Loaded) -> list[Table]:
+@table(BY_CLASS, order=10)
+def by_class(grids: Grids) -> list[Table]:
     """A table for each metric of each task that is a mean over classes; without any, one that says so."""
-    wanted = dict.fromkeys((result.cell.task, metric) for result in loaded.info.cells for metric in result.cell.metrics)
-    found = [(task, metric) for task, metric in wanted if hasattr(metric_of(metric), "each")]
-    if not found:
+    means = [(task, item) for task, item in grids.metrics if ShownMetric(item).is_mean_over_classes]
+    if not means:
         empty = "No metric of this run is a mean over classes; ask for one, such as miou or ap, in `metrics`."
-        return [Table(NAME, "Scores by class", (), empty=empty)]
-    return [_table(loaded, task, Scored(metric, by_class=True)) for task, metric in found]
+        return [Table(BY_CLASS, "Scores by class", (), empty=empty)]
+    return [_table(ShownMetric(item, by_class=True), grids.of(task, item, by_class=True)) for task, item in means]
 
 
-def _table(loaded: Loaded, task: str, scored: Scored) -> Table:
-    cells = [result for result in loaded.info.cells if result.cell.task == task and scored.info in result.cell.metrics]
+def _table(metric: ShownMetric, grids: Sequence[Grid]) -> Table:
     notes = Notes()
-    groups = []
-    for key in dict.fromkeys(group_key(result) for result in cells):
-        here = [result for result in cells if group_key(result) == key]
-        of = {"task": key[0], "dataset": key[1], "view": key[2], "model": key[3]}
-        for kind in dict.fromkeys(_kind(result) for result in here):
-            same = [result for result in here if _kind(result) == kind]
-            groups.append(_group({**of, "family": _heading(kind, same)}, same, loaded, scored, notes))
-    kept = tuple(group for group in groups if group.columns)
-    remarks = _remarks(scored, any(row.oracle for group in kept for row in group.rows))
-    return Table(NAME, f"{scored.title} by class", kept, tuple(notes.texts), remarks, "", scored.name, scored.title)
+    groups = tuple(group for grid in grids for group in _groups(grid, notes) if group.columns)
+    remarks = _remarks(metric, any(row.oracle for group in groups for row in group.rows))
+    title = f"{metric.title} by class"
+    return Table(BY_CLASS, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title)
 
 
-def _kind(result: CellResult) -> str:
+def _groups(grid: Grid, notes: Notes) -> Iterator[Group]:
+    for kind in dict.fromkeys(_kind(condition) for condition in grid.conditions):
+        conditions = [condition for condition in grid.conditions if _kind(condition) == kind]
+        yield _group(grid, conditions, _heading(kind, conditions), notes)
+
+
+def _kind(condition: ConditionItem) -> str:
     """Conditions that are averaged: of one family, or all corruptions at all their severities."""
-    condition = result.cell.condition
     return "corruptions" if condition.axis is not None and condition.axis[0] == "severity" else condition.family
 
 
-def _heading(kind: str, cells: Sequence[CellResult]) -> str:
-    names = list(dict.fromkeys(result.cell.condition.label for result in cells))
-    if len(names) == 1:
-        return names[0]
-    return f"mean of {', '.join(names)}" if len(names) <= _NAMED else f"mean of {len(names)} conditions, {kind}"
+def _heading(kind: str, conditions: Sequence[ConditionItem]) -> str:
+    labels = [condition.label for condition in conditions]
+    if len(labels) == 1:
+        return labels[0]
+    return f"mean of {', '.join(labels)}" if len(labels) <= _NAMED else f"mean of {len(labels)} conditions, {kind}"
 
 
-def _group(of: dict[str, str], cells: Sequence[CellResult], loaded: Loaded, scored: Scored, notes: Notes) -> Group:
+def _group(grid: Grid, conditions: Sequence[ConditionItem], heading: str, notes: Notes) -> Group:
     """Without columns where no cell is finished, or no class has a score."""
-    metric: Any = scored.metric
-    found = [metric.support(loaded.records[result.cell.place]) for result in cells if result.status == "done"]
-    support: list[str] = max(found, key=len, default=[])
-    draws = Draws(loaded.info.seed, cells[0].cell.dataset.own_label)
-    conditions = list(dict.fromkeys(result.cell.condition.label for result in cells))
-    lines = {}
-    for method in dict.fromkeys(result.cell.method.label for result in cells):
-        own = [result for result in cells if result.cell.method.label == method]
-        lines[method] = _line(own, conditions, loaded, scored, draws, notes, len(support))
-    shown = [k for k in range(len(support)) if any(line[k].value is not None for line in lines.values())]
-    names = loaded.info.sources[cells[0].cell.source].classes
-    columns = tuple(_column(names[k] if k < len(names) else str(k), support[k], scored) for k in shown)
-    oracle = {result.cell.method.label: result.cell.method.oracle for result in cells}
-    rows = [Row(method, oracle[method], tuple(line[k] for k in shown)) for method, line in lines.items()]
-    return Group(of, columns, marked(rows, columns), lines="class")
-
-
-def _column(name: str, support: str, scored: Scored) -> Column:
-    return Column(name, f"{name} ({support})", scored.unit, scored.metric.higher_is_better)
+    metric: Any = grid.metric.metric
+    methods = grid.methods(conditions)
+    cells = [result for method in methods for condition in conditions for result in grid.cells(method, condition)]
+    supports = [metric.support(grid.records(result)) for result in cells if result.status == "done"]
+    support: list[str] = max(supports, key=len, default=[])
+    lines = [_line(grid, method, conditions, len(support), notes) for method in methods]
+    shown = [k for k in range(len(support)) if any(line[k].value is not None for line in lines)]
+    names = grid.loaded.info.sources[grid.place.source].classes
+    columns = tuple(
+        Column(name, f"{name} ({support[k]})", grid.metric.unit, grid.metric.higher_is_better)
+        for k, name in ((k, names[k] if k < len(names) else str(k)) for k in shown)
+    )
+    rows = [
+        Row(method.label, method.oracle, tuple(line[k] for k in shown))
+        for method, line in zip(methods, lines, strict=True)
+    ]
+    return Group(grid.place.titled(heading), columns, marked(rows, columns), lines="class")
 
 
 def _line(
-    cells: Sequence[CellResult], conditions: Sequence[str], loaded: Loaded, scored: Scored, draws: Draws, notes: Notes,
-    number: int,
-) -> list[Value]:  # fmt: skip
-    """A method's value for each of `number` classes, the mean over conditions; the first that is missing says why."""
+    grid: Grid, method: MethodItem, conditions: Sequence[ConditionItem], classes: int, notes: Notes
+) -> list[Value]:
+    """A method's value of each class, the mean over conditions; the first that is missing says why."""
     points = []
     for condition in conditions:
-        here = [result for result in cells if result.cell.condition.label == condition]
-        if not here or any(result.status != "done" for result in here):
-            return [missing(cells, condition, notes)] * number
-        points.append(point(scored, here, loaded.records))
-    values = average_by_class(points, draws)
-    return [*values, *[DASH] * (number - len(values))]
+        point = grid.point(method, condition)
+        if point is None:
+            return [notes.missing(grid, method, condition)] * classes
+        points.append(point)
+    values = average_by_class(points)
+    return [*values, *[DASH] * (classes - len(values))]
 
 
-def _remarks(scored: Scored, oracle: bool) -> tuple[str, ...]:
+def _remarks(metric: ShownMetric, oracle: bool) -> tuple[str, ...]:
     remarks = [
         "Clean, and the mean over the conditions of each kind; a class that has no score under one of them has a dash, "
         "and one without any score no line. Behind a class: in how many of the pictures it is, and how much of it.",
-        f"In brackets: 95% intervals by the {scored.bootstrap} bootstrap over pictures ({scored.resamples:,} "
+        f"In brackets: 95% intervals by the {metric.bootstrap} bootstrap over pictures ({metric.resamples:,} "
         "resamples, the same for all methods). Best in bold, second underlined, among the methods.",
     ]
     if oracle:

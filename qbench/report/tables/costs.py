@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qbench.report.leaderboard import Column, Group, Row, Table, Value
+from qbench.report.declared import table
+from qbench.report.grid import DIRECT, Grids
+from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.marks import marked
-from qbench.report.tables.scores import DASH, DIRECT
 from qbench.runs.cost_record import EfficiencyRecord
 
 NAME, TITLE = "efficiency", "Parameters, multiply-accumulates and latency of one picture"
@@ -20,18 +21,24 @@ COLUMNS = (
 )
 
 
-def efficiency(records: Sequence[EfficiencyRecord], methods: Sequence[str]) -> Table:
-    """Rows are methods in the order of the suite's, grouped by model."""
+@table(NAME, order=40)
+def efficiency(grids: Grids) -> list[Table]:
+    """Rows are methods in the suite's order, grouped by model."""
+    records = grids.loaded.efficiency
     if not records:
-        return Table(NAME, TITLE, (), empty="No efficiency was measured in this run.")
+        return [Table(NAME, TITLE, (), empty="No efficiency was measured in this run.")]
+    methods = list(dict.fromkeys(result.cell.method.label for result in grids.info.cells))
     groups = []
     for model in dict.fromkeys(record.model.label for record in records):
         here = sorted((r for r in records if r.model.label == model), key=lambda r: _position(r.method.label, methods))
         direct = next((r.median_ms for r in here if r.method.name == DIRECT), None)
-        rows = [Row(record.method.label, record.method.oracle, _values(record, direct)) for record in here]
+        rows = [
+            Row(record.method.label, record.method.oracle, _values(record, direct), record.method.name != DIRECT)
+            for record in here
+        ]
         size = " × ".join(map(str, here[0].size))
-        groups.append(Group({"model": model, "size": f"{size} px"}, COLUMNS, marked(rows, COLUMNS, (DIRECT,))))
-    return Table(NAME, TITLE, tuple(groups), remarks=_remarks(records))
+        groups.append(Group({"model": model, "size": f"{size} px"}, COLUMNS, marked(rows, COLUMNS)))
+    return [Table(NAME, TITLE, tuple(groups), remarks=_remarks(records))]
 
 
 def _position(method: str, methods: Sequence[str]) -> tuple[int, str]:

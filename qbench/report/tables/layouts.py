@@ -1,22 +1,24 @@
-"""The layouts of tables over conditions: what each shows, and what stands in one column."""
+"""The layouts of tables over conditions: which conditions each shows, and what stands in one column."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from qbench.report.source import Loaded
-from qbench.runs.run_info import CellResult
-from qbench.tasks.score import readable
-
-CLEAN = "clean"
-"""The family of pictures that nothing was done to."""
+from qbench.compute.cell import ConditionItem
+from qbench.report.grid import Grid, is_clean
 
 
-def _condition(result: CellResult) -> str:
-    return result.cell.condition.label
+def _label(condition: ConditionItem) -> str:
+    return condition.label
+
+
+def _family(condition: ConditionItem) -> str:
+    return condition.family
+
+
+def _position(condition: ConditionItem) -> str:
+    return f"{condition.axis[1]:g}" if condition.axis else condition.label
 
 
 @dataclass(frozen=True)
@@ -25,90 +27,59 @@ class Layout:
 
     name: str
     by: str
-    shows: Callable[[CellResult], bool]
-    heading: Callable[[CellResult], str]
-    column: Callable[[CellResult], str] = _condition
+    heading: Callable[[ConditionItem], str] = _label
+    column: Callable[[ConditionItem], str] = _label
     """Conditions of one column are averaged; one condition a column by default."""
+    axis: str = ""
+    """Shows the conditions on this axis; all degraded ones by default."""
+    is_by_rate: bool = False
+    """Shows the conditions that have a measured rate, which is then the axis."""
     descending: bool = False
-    split: bool = True
+    is_split: bool = False
     """Whether every family of conditions gets rows of its own."""
-    sort: bool = True
+    is_sorted: bool = True
     """Whether columns come in the order of their place on the axis, or of the suite."""
-    rates: bool = False
-    """Whether the axis is the measured rate."""
+    drawn: str = ""
+    """What a picture writes below the axis; without it there is none."""
+    besides: tuple[Layout, ...] = ()
+    """Leaves out what these show."""
+    with_clean_alone: bool = False
+    """Shows clean pictures too where nothing is degraded."""
+
+    def shows(self, grid: Grid, condition: ConditionItem) -> bool:
+        if any(other.shows(grid, condition) for other in self.besides):
+            return False
+        if is_clean(condition):
+            return self.with_clean_alone
+        if self.is_by_rate:
+            return grid.rate(condition) is not None
+        return not self.axis or (condition.axis is not None and condition.axis[0] == self.axis)
+
+    def place(self, grid: Grid, condition: ConditionItem) -> float:
+        """Where a condition stands on the axis."""
+        place = grid.rate(condition) if self.is_by_rate else condition.axis and condition.axis[1]
+        return (place or 0.0) * (-1 if self.descending else 1)
 
 
-def _on(axis: str) -> Callable[[CellResult], bool]:
-    def on_axis(result: CellResult) -> bool:
-        at = result.cell.condition.axis
-        return at is not None and at[0] == axis
-
-    return on_axis
-
-
-def _degraded(result: CellResult) -> bool:
-    return result.cell.condition.family != CLEAN
-
-
-def source_and_condition(result: CellResult) -> tuple[int, str]:
-    return result.cell.source, result.cell.condition.label
-
-
-def _number(result: CellResult) -> str:
-    condition = result.cell.condition
-    return f"{condition.axis[1]:g}" if condition.axis else condition.label
-
-
-def _corruption(result: CellResult) -> str:
-    return result.cell.condition.family
-
-
-BY_CONDITION, BY_RATE = "accuracy-by-condition", "accuracy-by-rate"
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout(
-            "accuracy-by-quality", "quality factor", _on("quality"),
-            lambda c: f"Q{_number(c)}", descending=True
-        ),
-        Layout(
-            "accuracy-by-times", "number of compressions", _on("times"), lambda c: f"{_number(c)}×"
-        ),
-        Layout(
-            BY_RATE, "bits per pixel", _degraded, _condition, descending=True, split=False, rates=True
-        ),
-        Layout(
-            "accuracy-by-corruption", "corruption, mean of its severities", _on("severity"), _corruption,
-            column=_corruption, split=False, sort=False,
-        ),
-        Layout(
-            "accuracy-by-severity", "severity, mean of the corruptions", _on("severity"), _number,
-            column=_number, split=False,
-        ),
-        Layout(BY_CONDITION, "condition", _degraded, _condition, split=False, sort=False),
-    )
-}  # fmt: skip
-
-
-def layout(name: str, loaded: Loaded) -> Layout:
-    """The layout of that name; by rate, of those that have one; by condition, of clean where nothing else is."""
-    found = LAYOUTS[name]
-    if name == BY_CONDITION and not any(_degraded(result) for result in loaded.info.cells):
-        return replace(found, shows=lambda _: True)
-    if not found.rates:
-        return found
-    rates = rates_of(loaded)
-    return replace(found, shows=lambda result: _degraded(result) and source_and_condition(result) in rates)
-
-
-def rates_of(loaded: Loaded) -> dict[tuple[int, str], float]:
-    """Mean bits per pixel of a source under a condition, where its samples were files; all cells of it agree."""
-    found: dict[tuple[int, str], float] = {}
-    for result in loaded.info.cells:
-        records = loaded.records.get(result.cell.place)
-        if records is None or source_and_condition(result) in found:
-            continue
-        rates = np.asarray(records["bpp"], dtype=np.float64)[readable(records)]
-        if len(rates) and np.isfinite(rates).all():
-            found[source_and_condition(result)] = float(rates.mean())
-    return found
+BY_CONDITION = Layout("accuracy-by-condition", "condition", is_sorted=False)
+LAYOUTS = (
+    Layout(
+        "accuracy-by-quality", "quality factor", lambda c: f"Q{_position(c)}", axis="quality", descending=True,
+        is_split=True, drawn="quality factor (from light to strong)",
+    ),
+    Layout(
+        "accuracy-by-times", "number of compressions", lambda c: f"{_position(c)}×", axis="times", is_split=True,
+        drawn="number of compressions",
+    ),
+    Layout(
+        "accuracy-by-rate", "bits per pixel", is_by_rate=True, descending=True, drawn="bits per pixel (logarithmic)"
+    ),
+    Layout(
+        "accuracy-by-corruption", "corruption, mean of its severities", _family, _family, axis="severity",
+        is_sorted=False,
+    ),
+    Layout(
+        "accuracy-by-severity", "severity, mean of the corruptions", _position, _position, axis="severity",
+        drawn="severity",
+    ),
+)  # fmt: skip

@@ -1,37 +1,40 @@
-"""A paper's figures beside ours: the same methods, models and conditions, each with two columns."""
+"""A paper's figures beside ours: the same methods, models and conditions, each with two columns.
+
+A paper's file names models, methods and conditions as tables here do: by label."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import chain
 
-from qbench.report.leaderboard import Column, Group, Row, Table, Unit, Value
-from qbench.report.score import Draws, Point, Scored, average, point, single
-from qbench.report.source import Loaded
-from qbench.report.tables.layouts import CLEAN
-from qbench.report.tables.scores import DASH, DIRECT, Notes, group_key, missing
+from qbench.compute.cell import MethodItem
+from qbench.report.declared import table
+from qbench.report.grid import CLEAN, DIRECT, Grid, Grids, is_clean
+from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Unit, Value
+from qbench.report.notes import Notes
+from qbench.report.values import average, single
 from qbench.runs.cost_record import EfficiencyRecord
-from qbench.runs.run_info import CellResult
-from qbench.suite.published import Costs, Figures, Shown
+from qbench.suite.published import Costs, Figures, PublishedTable, Shown
 
 METRIC = "top1"
 
 
-def published(loaded: Loaded) -> list[Table]:
+@table("published", order=30, always=True)
+def published(grids: Grids) -> list[Table]:
     """A table for each that the suite names."""
-    return [_costs(shown, loaded) if shown.table.costs else _scores(shown, loaded) for shown in loaded.info.published]
+    return [
+        _costs(shown, grids.loaded.efficiency) if shown.table.costs else _scores(shown, grids)
+        for shown in grids.info.published
+    ]
 
 
-def _scores(shown: Shown, loaded: Loaded) -> Table:
+def _scores(shown: Shown, grids: Grids) -> Table:
     notes = Notes()
-    scored = [result for result in loaded.info.cells if any(metric.name == METRIC for metric in result.cell.metrics)]
+    ours = {grid.place: grid for task, item in grids.metrics if item.name == METRIC for grid in grids.of(task, item)}
     groups = []
     for model in dict.fromkeys(row.model for row in shown.table.rows):
-        places = dict.fromkeys(group_key(result) for result in scored if result.cell.model.label == model)
-        for place in places or [("classification", "", "", model, 0)]:
-            of = {"task": place[0], "dataset": place[1], "view": place[2], "model": place[3]}
-            sheet = _Sheet(shown, loaded, [result for result in scored if group_key(result) == place], notes)
-            groups.append(sheet.group(of, model))
+        here: list[Grid | None] = [grid for place, grid in ours.items() if place.model == model]
+        groups += [_group(shown.table, model, grid, notes) for grid in here or [None]]
     return Table(shown.name, _title(shown), tuple(groups), tuple(notes.texts), _remarks(shown), "", METRIC)
 
 
@@ -40,70 +43,60 @@ def _title(shown: Shown) -> str:
 
 
 def _remarks(shown: Shown) -> tuple[str, ...]:
-    told = [f"published: {shown.citation}", shown.data, shown.table.notes.strip()]
-    wrong = ", ".join(
-        f"{each.method} on {each.model} {each.printed:g} for {each.mean:g}" for each in shown.table.misprints
+    remarks = [f"published: {shown.citation}", shown.data, shown.table.notes.strip()]
+    misprints = ", ".join(
+        f"{wrong.method} on {wrong.model} {wrong.printed:g} for {wrong.mean:g}" for wrong in shown.table.misprints
     )
-    if wrong:
-        told.append(f"Printed averages that are not the mean of their cells: {wrong}.")
-    told.append("A dash: not in this run, or not in the paper. In brackets: 95% intervals of ours.")
-    return tuple(text for text in told if text)
+    if misprints:
+        remarks.append(f"Printed averages that are not the mean of their cells: {misprints}.")
+    remarks.append("A dash: not in this run, or not in the paper. In brackets: 95% intervals of ours.")
+    return tuple(text for text in remarks if text)
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """Our cells of one model on one dataset, and the table that they stand in."""
-
-    shown: Shown
-    loaded: Loaded
-    cells: Sequence[CellResult]
-    notes: Notes
-
-    def group(self, of: Mapping[str, str], model: str) -> Group:
-        rows = [row for row in self.shown.table.rows if row.model == model]
-        degraded = [row for row in rows if row.condition != CLEAN]
-        names = [row.condition for row in rows] + (["average"] if len(degraded) > 1 else [])
-        heads = [head for name in names for head in _pair(name, "percent", "percent printed")]
-        theirs = list(self.shown.table.methods.values())
-        methods = dict.fromkeys([*theirs, *(result.cell.method.label for result in self.cells)])
-        printed = next((each.values for each in self.shown.table.averages if each.model == model), None)
-        oracle = dict.fromkeys(methods, False)
-        oracle |= {result.cell.method.label: result.cell.method.oracle for result in self.cells}
-        made = []
-        for method in methods:
-            place = theirs.index(method) if method in theirs else None
-            paper = _paper(rows, printed, place)[: len(names)]
-            values = [value for pair in zip(self._ours(method, names), paper, strict=True) for value in pair]
-            made.append(Row(method, oracle[method], tuple(values)))
-        return Group(of, tuple(heads), tuple(made))
-
-    def _ours(self, method: str, names: Sequence[str]) -> list[Value]:
-        points: dict[str, Point] = {}
-        own = [result for result in self.cells if result.cell.method.label == method]
-        for name in names:
-            here = [result for result in own if result.cell.condition.label == name]
-            if here and all(result.status == "done" for result in here):
-                scored = Scored(next(metric for metric in here[0].cell.metrics if metric.name == METRIC))
-                points[name] = point(scored, here, self.loaded.records)
-        draws = Draws(self.loaded.info.seed, own[0].cell.dataset.own_label if own else "")
-        degraded = [name for name in names if name not in {CLEAN, "average"}]
-        found = []
-        for name in names:
-            if name in points:
-                found.append(single(points[name], draws))
-            elif name == "average" and all(each in points for each in degraded):
-                found.append(average([points[each] for each in degraded], draws))
-            else:
-                found.append(DASH if name == "average" else missing(own, name, self.notes))
-        return found
+def _group(paper: PublishedTable, model: str, grid: Grid | None, notes: Notes) -> Group:
+    """The paper's rows of one model beside our grid of it, where the run has one."""
+    rows = [row for row in paper.rows if row.model == model]
+    degraded = [row for row in rows if row.condition != CLEAN]
+    names = [row.condition for row in rows] + (["average"] if len(degraded) > 1 else [])
+    heads = chain.from_iterable(_pair(name, "percent", "percent printed") for name in names)
+    theirs = list(paper.methods.values())
+    ours = {method.label: method for method in grid.methods()} if grid else {}
+    averages = next((printed.values for printed in paper.averages if printed.model == model), None)
+    made = []
+    for label in dict.fromkeys([*theirs, *ours]):
+        method = ours.get(label)
+        own = _ours(grid, method, names, notes) if grid and method else [DASH] * len(names)
+        printed = _printed(rows, averages, theirs.index(label) if label in theirs else None)
+        values = chain.from_iterable(zip(own, printed[: len(names)], strict=True))
+        made.append(Row(label, method is not None and method.oracle, tuple(values)))
+    titled = grid.place.titled() if grid else {"task": "classification", "dataset": "", "view": "", "model": model}
+    return Group(titled, tuple(heads), tuple(made))
 
 
-def _paper(rows: Sequence[Figures], printed: Sequence[float] | None, place: int | None) -> list[Value]:
+def _ours(grid: Grid, method: MethodItem, names: Sequence[str], notes: Notes) -> list[Value]:
+    """Our scores under the paper's conditions; `average` is over those but clean."""
+    by_name = {CLEAN if is_clean(condition) else condition.label: condition for condition in grid.conditions}
+    points = {name: grid.point(method, by_name[name]) for name in names if name in by_name}
+    degraded = [points.get(name) for name in names if name not in {CLEAN, "average"}]
+    known = [point for point in degraded if point is not None]
+    values = []
+    for name in names:
+        point = points.get(name)
+        if point is not None:
+            values.append(single(point))
+        elif name == "average":
+            values.append(average(known) if len(known) == len(degraded) else DASH)
+        else:
+            values.append(notes.missing(grid, method, by_name[name]) if name in by_name else DASH)
+    return values
+
+
+def _printed(rows: Sequence[Figures], averages: Sequence[float] | None, place: int | None) -> list[Value]:
     """The paper's figures of the method at `place`, and their average where it is printed."""
     if place is None:
         return [DASH] * (len(rows) + 1)
-    average = Value(printed[place] / 100) if printed else DASH
-    return [*(Value(row.values[place] / 100) for row in rows), average]
+    mean = Value(averages[place] / 100) if averages else DASH
+    return [*(Value(row.values[place] / 100) for row in rows), mean]
 
 
 def _pair(name: str, unit: Unit, printed: Unit | None = None) -> tuple[Column, Column]:
@@ -111,15 +104,15 @@ def _pair(name: str, unit: Unit, printed: Unit | None = None) -> tuple[Column, C
     return Column(name, f"{name}, ours", unit), Column(f"{name} published", f"{name}, published", printed or unit)
 
 
-def _costs(shown: Shown, loaded: Loaded) -> Table:
+def _costs(shown: Shown, records: Sequence[EfficiencyRecord]) -> Table:
     """Parameters and multiply-accumulates of methods beyond the model, and of models alone; latencies of the paper."""
     heads = (
         *_pair("parameters, M", "parameters"), *_pair("MACs, G", "macs"),
         Column("phone CPU", "phone CPU, ms, published", "ms"), Column("phone GPU", "phone GPU, ms, published", "ms"),
     )  # fmt: skip
     groups = []
-    for model in dict.fromkeys(record.model.label for record in loaded.efficiency) or [""]:
-        own = {record.method.label: record for record in loaded.efficiency if record.model.label == model}
+    for model in dict.fromkeys(record.model.label for record in records) or [""]:
+        own = {record.method.label: record for record in records if record.model.label == model}
         listed = [row for row in shown.table.costs if not model or row.model in {"", model}]
         known = {row.method for row in listed}
         rows = [_cost(row.model or row.method, row, own.get(row.method)) for row in listed]
