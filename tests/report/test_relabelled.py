@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from qbench.report.model import Report
-from qbench.report.tidy import rows
 
 import qbench
 from qbench.report.build import build
+from qbench.report.leaderboard import Report
+from qbench.report.render.tidy import rows
 from tests import toy_plugin
 
 LABELS = {

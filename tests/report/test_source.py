@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 from fake_run import FakeRun
-from qbench.report.score import Draws, Scored, point, single
 from typer.testing import CliRunner
 
 from qbench.cli.report import report as verb
@@ -20,7 +19,10 @@ from qbench.errors import QbenchError, StoreError
 from qbench.report.build import build
 from qbench.report.emit import write
 from qbench.report.export import export
+from qbench.report.metric import ShownMetric
+from qbench.report.point import Resampling, point
 from qbench.report.source import load
+from qbench.report.values import single
 
 FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
 
@@ -245,4 +247,5 @@ def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path
     cell = info.cells[0].cell
     assert np.isnan(old.records[cell.place]["brier"]).all()
     assert (old.records[cell.place]["rank"] == new.records[cell.place]["rank"]).all()
-    assert single(point(Scored(MetricItem(name="brier")), [info.cells[0]], old.records), Draws(0, "d")).value is None
+    brier = ShownMetric(MetricItem(name="brier"))
+    assert single(point(brier, Resampling(0, "d"), [old.records[cell.place]])).value is None
