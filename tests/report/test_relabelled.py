@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import qbench
+from qbench import registry
 from qbench.report.build import build
 from qbench.report.leaderboard import Report
 from qbench.report.render.tidy import rows
-from tests import toy_plugin
+from tests.conftest import PLUGIN
 
 LABELS = {
     "scenes": "die Daten", "toy": "das Netz", "clean": "unberührt", "awgn15": "Rauschen", "awgn25": "jpeg@10",
@@ -60,7 +61,7 @@ def suite(labelled: bool) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[qbench.Results, qbench.Results]:
-    assert toy_plugin
+    registry.load_file(PLUGIN)
     out = tmp_path_factory.mktemp("labels")
     plain, labelled = (qbench.run(suite(given), out=out / str(given), device="cpu") for given in (False, True))
     return plain, labelled
