@@ -24,14 +24,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quality": {"models.files"},
     "stats": set(),
     "cards": {"documents"},
-    "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
+    "train": {"documents", "data", "models", "methods", "quality", "cards"},
     "compute": {"suite", "data", "models"},
     "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"},
-    "api": {"documents", "suite", "runs", "stats", "models", "report", "cli.options"},
+    "api": {"documents", "suite", "runs", "stats", "models", "report"},
     "pictures": {"data"},
-    "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
+    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""

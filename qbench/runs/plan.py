@@ -13,6 +13,7 @@ from typing import Any
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.compute.cell import Cell, Plan, Settings, Shard, Source
+from qbench.documents.construct import in_tables
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
 from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, WeightsError, below, nearest
@@ -30,8 +31,7 @@ from qbench.models.files import sha256
 from qbench.registry.named import Named, plain
 from qbench.runs.parts import check_reach, task_parts
 from qbench.storage.files import digest
-from qbench.suite.construct import in_tables
-from qbench.suite.controls import check_controls, train_seeds
+from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest

@@ -18,11 +18,11 @@ from safetensors.torch import save
 
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
+from qbench.documents.construct import construct
 from qbench.documents.faults import explain
 from qbench.documents.load import Document
 from qbench.errors import below
 from qbench.storage import files
-from qbench.suite.construct import construct
 from qbench.train import log as logs
 from qbench.train.batches import Samples
 from qbench.train.checkpoint import State
