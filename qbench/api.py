@@ -14,6 +14,7 @@ from qbench.errors import QbenchError, nearest
 from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import CellResult, RunInfo
+from qbench.storage.home import run_directory
 from qbench.suite.schema import Suite
 
 if TYPE_CHECKING:
@@ -127,8 +128,6 @@ def run(
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
     process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`.
     Raises SuiteError, DataError, StoreError."""
-    from qbench.cli.options import run_directory
-
     live = _live(models or {}, input)
     loaded, document = _suite(suite, list(live))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))

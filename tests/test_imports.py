@@ -24,15 +24,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quality": {"models.files"},
     "stats": set(),
     "cards": {"documents"},
-    "train": {"documents", "suite", "data", "models", "methods", "quality", "cards"},
+    "train": {"documents", "data", "models", "methods", "quality", "cards"},
     "compute": {"data", "models"},
     "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
     | {"runs.schema_version", "suite.schema"},
-    "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "cli.options", "keys.live"},
+    "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "keys.live"},
     "pictures": {"data"},
-    "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
+    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""

@@ -49,10 +49,10 @@ def degrade(
     from qbench.cli.progress import counted
     from qbench.cli.run import default_workers
     from qbench.data.views import View
+    from qbench.documents import inline
     from qbench.errors import QbenchError
     from qbench.pictures.copies import Copy, write_copy
     from qbench.registry.named import Named
-    from qbench.suite import inline
 
     registry.load_plugins([], plugin or [])
     if resize and not crop:

@@ -7,9 +7,6 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from qbench.errors import StoreError
-from qbench.storage.home import home
-
 SuiteFile: TypeAlias = Annotated[
     Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)
 ]
@@ -28,14 +25,3 @@ Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]
-
-
-def run_directory(out: Path | None, suite: str) -> Path:
-    """Where a run of `suite` is kept: never relative to the current directory unless the user says so.
-
-    Raises StoreError for a file."""
-    if out is not None and out.is_file():
-        raise StoreError(f"--out {out} is a file; name a folder")
-    if out is not None:
-        return out.resolve()
-    return home() / "runs" / suite

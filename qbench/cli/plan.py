@@ -6,8 +6,9 @@ from collections import Counter
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, run_directory
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
 from qbench.errors import QbenchError
+from qbench.storage.home import run_directory
 
 
 def plan(

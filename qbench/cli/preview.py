@@ -46,11 +46,12 @@ def preview(
     from qbench.data.scenes.dataset import Scenes
     from qbench.data.views import View
     from qbench.degrade.chain import condition_from
+    from qbench.documents import inline
     from qbench.draws import Draw
     from qbench.errors import QbenchError
     from qbench.pictures import sheet
     from qbench.storage.files import atomic
-    from qbench.suite import inline
+    from qbench.suite.conditions import conditions_of
 
     registry.load_plugins([], plugin or [])
     if out.suffix.lower() not in Pillow.registered_extensions():
@@ -59,7 +60,7 @@ def preview(
         raise QbenchError('name what to show: --condition "jpeg: {quality: [25, 7]}" or --suite suites/jpeg.yaml')
     rows = [inline.conditions(text) for text in condition or ()]
     if suite is not None:
-        rows += inline.of_suite(suite)
+        rows += conditions_of(suite)
     sample = Scenes(count=scene + 1).load(scene) if image is None else None
     name = sample.id if sample else str(image)
     clean = View(resize, crop).apply(sample.image if sample else decode(Path(name)))

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, run_directory
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.storage.home import run_directory
 
 
 def run(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from qbench.documents.fields import field_at, home_of, keys_at
+from qbench.documents.class_keys import field_at, home_of, keys_at
 from qbench.documents.load import Document
 from qbench.errors import KeyPath, SuiteError, nearest
 from qbench.registry.value_types import KINDS, misfits

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
+from qbench.documents.construct import construct, entry_of, expanded
 from qbench.errors import KeyPath, SuiteError, below
 from qbench.keys.cells import Part, entries_of
 from qbench.registry.modules import file_of
 from qbench.registry.named import Named
-from qbench.suite.construct import construct, entry_of, expanded
 from qbench.suite.schema import TaskSpec
 
 

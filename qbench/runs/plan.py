@@ -43,7 +43,7 @@ from qbench.registry.named import Named, plain
 from qbench.runs.parts import TaskParts, check_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.storage.files import digest
-from qbench.suite.controls import check_controls, train_seeds
+from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest

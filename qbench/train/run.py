@@ -18,10 +18,10 @@ from safetensors.torch import save
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
+from qbench.documents.construct import construct
 from qbench.documents.load import Document
 from qbench.errors import below
 from qbench.storage import files
-from qbench.suite.construct import construct
 from qbench.train.core import log as logs
 from qbench.train.core.batches import Samples
 from qbench.train.core.checkpoint import State

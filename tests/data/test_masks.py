@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from qbench.data.mask_layouts import CITYSCAPES, VOC, Ade20k, Cityscapes, VocSegmentation
 from qbench.data.mask_values import decode_mask
 from qbench.data.masks import Masks
+from qbench.documents.construct import expanded
 from qbench.errors import BadSample, DataError
 from qbench.registry import get
-from qbench.suite.construct import expanded
 
 HEIGHT, WIDTH = 6, 9
 

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 
 from qbench.data.imagenet_c import ImageNetC
 from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, decode, imagenet_classes
+from qbench.documents.construct import construct
 from qbench.errors import BadSample, DataError, QbenchError
 from qbench.registry.named import NamedItem
 from qbench.runs.plan import Options, load_suite, make_plan
-from qbench.suite.construct import construct
 from tests.conftest import PLUGIN
 
 TENCH, GOLDFISH, TOILET_PAPER = "n01440764", "n01443537", "n15075141"

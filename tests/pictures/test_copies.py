@@ -16,13 +16,14 @@ import qbench
 from qbench.data.readers import CsvLabels, decode
 from qbench.data.views import View
 from qbench.degrade.chain import condition_from
+from qbench.documents import inline
 from qbench.draws import Draw
 from qbench.errors import DataError, SuiteError
 from qbench.pictures import copies, sheet
 from qbench.pictures.copies import Copy, write_copy
 from qbench.registry.named import Named
 from qbench.storage.files import write_bytes
-from qbench.suite import inline
+from qbench.suite.conditions import conditions_of
 from tests.conftest import PLUGIN
 
 TWICE = Named(name="rejpeg", params={"times": 2})
@@ -174,7 +175,7 @@ def test_a_tile_tells_its_rate() -> None:
 
 def test_conditions_of_the_command_line_and_of_a_suite(toy: Callable[..., Path]) -> None:
     assert [built.label for _, built in inline.conditions("jpeg: {quality: [25, 7]}")] == ["jpeg@25", "jpeg@7"]
-    rows = inline.of_suite(toy())
+    rows = conditions_of(toy())
     assert [[built.label for _, built in row] for row in rows] == [["jpeg@25", "jpeg@7"], ["rejpeg×2", "rejpeg×3"]]
     for text, said in [
         ("jpeg: {quality: 0}", "1..100, not 0"),

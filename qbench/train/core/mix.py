@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qbench.cards.schema import MixPart
+from qbench.documents.construct import construct
 from qbench.draws import Draw
 from qbench.errors import below
-from qbench.suite.construct import construct
 from qbench.vocabulary import Condition, Image
 
 

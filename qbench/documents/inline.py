@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
-from qbench.documents.faults import validated
-from qbench.documents.load import Loader, load_suite_document
+from qbench.documents.construct import construct, entry_of, expanded
+from qbench.documents.load import Loader
 from qbench.errors import SuiteError
 from qbench.registry.named import Named, NamedItem
-from qbench.suite.construct import construct, entry_of, expanded
-from qbench.suite.schema import Suite
 from qbench.vocabulary import Condition, Dataset
 
 
@@ -25,23 +22,6 @@ def conditions(text: str) -> list[tuple[Named, Condition]]:
     if not items:
         raise SuiteError(f"condition {text!r}: a list is empty; expected at least one value")
     return [(item, cast(Condition, _built("condition", item, text))) for item in items]
-
-
-def of_suite(file: Path) -> list[list[tuple[Named, Condition]]]:
-    """The conditions of a suite file but `clean`, a list for each of its entries; those of two tasks once."""
-    document = load_suite_document(file)
-    suite = validated(Suite, document)
-    registry.load_plugins(suite.plugins, ())
-    rows, seen = [], set()
-    for number, spec in enumerate(suite.tasks):
-        for place, named in enumerate(spec.conditions):
-            with document.at(("tasks", number, "conditions", place)):
-                items = expanded(entry_of("condition", named), named)
-                row = [(item, cast(Condition, construct("condition", item))) for item in items]
-            fresh = [(item, built) for item, built in row if built.label not in seen and item.name != "clean"]
-            seen |= {built.label for _, built in fresh}
-            rows += [fresh] if fresh else []
-    return rows
 
 
 def dataset(text: str) -> tuple[Named, Dataset]:
