@@ -49,11 +49,13 @@ class Sample:
 
     `target` is a class index in classification; a mask, uint8 [H, W] of class indices with 255 to be ignored, in
     segmentation; Boxes in detection; in restoration the clean picture, or None where `image` itself is the clean one.
-    None also where there is no label."""
+    None also where there is no label. `group` names what several samples have in common, such as a video or a
+    patient; None where nothing is known of it."""
 
     id: str
     image: Image
     target: Any = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)

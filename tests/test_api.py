@@ -45,7 +45,7 @@ class Blocks:
         rng = np.random.default_rng(index)
         image = rng.integers(0, 246, (SIZE + 9, SIZE + 4, 3)).astype(np.uint8)
         image[..., index % 3] += 4
-        return Sample(f"b{index}", image, index % 3)
+        return Sample(f"b{index}", image, index % 3, group="even" if index % 2 == 0 else None)
 
 
 @qbench.condition("api-speckle")
@@ -132,9 +132,9 @@ def test_shapes_of_records_cells_and_table(results: qbench.Results) -> None:
     records, cells, table = results.records(), results.cells(), results.table()
     assert (len(records), len(cells), len(table)) == (8 * COUNT, 8, 8)
     facets = {"dataset", "condition", "model", "method", "train_seed"}
-    assert {"id", "target", "prediction", "rank", "top5", "confidence", "nll", "bpp", "facts", "error"} | facets == set(
-        records
-    )
+    scores = {"target", "prediction", "rank", "top5", "confidence", "nll", "brier"}
+    assert set(records) == {"id", "group", *scores, "bpp", "facts", "error"} | facets
+    assert list(records["group"]) == ["" if int(name[1:]) % 2 else "even" for name in records["id"]]
     assert list(table) == ["dataset", "model", "method", "train_seed", "condition", "top1", "low", "high", "n"]
     assert set(cells["model"]) == {"mine"}
     assert set(cells["status"]) == {"done"}

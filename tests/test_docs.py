@@ -21,9 +21,10 @@ from qbench import registry
 from qbench.cards.lookup import card_names, card_path, load_card
 from qbench.cards.schema import RecipeSpec
 from qbench.cli.app import EXIT_CODES
+from qbench.data.views import ViewSpec
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.run import run_plan
-from qbench.suite.schema import EngineSpec, Suite, TaskSpec, ViewSpec
+from qbench.suite.schema import EngineSpec, Suite, TaskSpec
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

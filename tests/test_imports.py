@@ -12,10 +12,10 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage", "keys.sources"}
+BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "documents": set(),
-    "suite": {"documents", "degrade.drawn"},
+    "suite": {"documents", "data.views", "degrade.drawn"},
     "data": set(),
     "degrade": set(),
     "models": {"data", "cards", "keys.live"},
@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"suite", "documents", "degrade", "cards"},
     "runs": {"suite", "documents", "data", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
-    | {"suite.schema"},
+    | {"runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "cli.options"},
     "pictures": {"data", "degrade"},
     "cli": {"pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}

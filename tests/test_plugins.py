@@ -133,14 +133,14 @@ def test_an_installed_entry_point_is_loaded(tmp_path: Path, monkeypatch: pytest.
     module(tmp_path, "plugin_of_a_package", "of-a-package")
     monkeypatch.syspath_prepend(str(tmp_path))
     point = EntryPoint("toys", "plugin_of_a_package", "qbench")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "qbench" else [])
+    monkeypatch.setattr("qbench.registry.entries.entry_points", lambda group: [point] if group == "qbench" else [])
     registry.load_builtin.__wrapped__()
     assert registry.get("method", "of-a-package").module == "plugin_of_a_package"
 
 
 def test_a_broken_entry_point_is_one_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("toys", "no_such_module_of_toys", "qbench")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    monkeypatch.setattr("qbench.registry.entries.entry_points", lambda group: [point])
     with pytest.raises(QbenchError, match=r"'toys'.*no_such_module_of_toys.*install it again"):
         registry.load_builtin.__wrapped__()
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qbench.data.views import ViewSpec
 from qbench.suite.published import Shown
-from qbench.suite.schema import Control, ViewSpec
+from qbench.suite.schema import Control
 
 
 class _Frozen(BaseModel):

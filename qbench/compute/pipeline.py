@@ -240,9 +240,11 @@ def _columns(parts: list[Columns], places: Sequence[int], work: _Work, scoring: 
     order = np.argsort([*(good.positions[i] for i in places), *good.errors])
     columns = {name: _joined([part[name] for part in parts], order) for name in parts[0]}
     told = [*(work.facts[i] for i in places), *({} for _ in good.errors)]
+    groups = [*(good.samples[i].group or "" for i in places), *("" for _ in good.errors)]
     errors = [""] * len(places) + list(good.errors.values())
     return {
         "id": good.ids,
+        "group": [groups[i] for i in order],
         **columns,
         "bpp": np.array([float(fact.get("bpp", np.nan)) for fact in told], np.float32)[order],
         "facts": [json.dumps(told[i], sort_keys=True) for i in order],

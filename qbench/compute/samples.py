@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.compute.cell import Shard
-from qbench.data.views import View
+from qbench.data.views import View, ViewSpec
 from qbench.draws import Draw
 from qbench.errors import BadSample, ConditionError
 from qbench.models.base import LoadedModel
-from qbench.suite.schema import ViewSpec
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Sample
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from qbench.data.mask_values import Meaning, decode_mask
@@ -24,11 +26,12 @@ Value = Annotated[int, Field(ge=0, le=255)]
 
 @plain_dataclass(frozen=True)
 class Row:
-    """A sample: its id, its picture and its mask."""
+    """A sample: its id, its picture and its mask, and what it belongs to."""
 
     id: str
     image: Path
     mask: Path
+    group: str | None = None
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -51,10 +54,12 @@ class MaskedPictures:
         raise NotImplementedError
 
     def manifest(self) -> Manifest:
-        """Ids, and digests of both files' bytes and of what the masks' values stand for."""
+        """Ids, and digests of both files' bytes, of what the masks' values stand for and of groups."""
         meant = self._meaning
         facts = f"{meant.table}{sorted(meant.known)}"
-        return manifest_of(((r.id, r.image, f"{content_of(r.mask)}:{facts}") for r in self._rows), str(self.root))
+        return manifest_of(
+            ((r.id, r.image, f"{content_of(r.mask)}:{facts}{_marked(r)}") for r in self._rows), str(self.root)
+        )
 
     def load(self, index: int) -> Sample:
         """Raises BadSample for a picture or mask that cannot be read, or where the two differ in size."""
@@ -64,7 +69,7 @@ class MaskedPictures:
             sizes = f"{stored.shape[1]}x{stored.shape[0]}, its picture {image.shape[1]}x{image.shape[0]}"
             raise BadSample(f"{row.mask.name} is {sizes}")
         try:
-            return Sample(row.id, image, self._meaning.read(stored))
+            return Sample(row.id, image, self._meaning.read(stored), row.group)
         except ValueError as error:
             raise BadSample(f"{row.mask.name} cannot be read as a mask: {error}") from None
 
@@ -87,6 +92,10 @@ class Masks(MaskedPictures):
     )
     ignore: Value | tuple[Value, ...] = Field(default=(), description="Stored values that are ignored, besides 255.")
     first: Value = Field(default=0, description="The stored value of class 0.")
+    group: re.Pattern[str] | None = Field(
+        default=None,
+        description="A regular expression; what its first group finds in an id names the video or patient it is of.",
+    )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,8 +126,25 @@ class Masks(MaskedPictures):
     def _rows(self) -> list[Row]:
         root = checked_root(self.root)
         if self.pairs is not None:
-            return read_pairs(root, root / self.pairs)
-        return paired_by_stem(_folder(root, self.images), _folder(root, self.masks), self.mask_suffix)
+            rows = read_pairs(root, root / self.pairs)
+        else:
+            rows = paired_by_stem(_folder(root, self.images), _folder(root, self.masks), self.mask_suffix)
+        return [replace(row, group=self._group_of(row.id)) for row in rows]
+
+    def _group_of(self, sample: str) -> str | None:
+        found = self.group.search(sample) if self.group else None
+        return found[1] if found else None
+
+    @field_validator("group")
+    @classmethod
+    def _finds_a_part(cls, group: re.Pattern[str] | None) -> re.Pattern[str] | None:
+        if group is not None and not group.groups:
+            raise ValueError("put the part of the id that names the group in brackets, such as `([^/]+)_`")
+        return group
+
+
+def _marked(row: Row) -> str:
+    return f":group {row.group}" if row.group else ""
 
 
 def _folder(root: Path, name: str) -> Path:

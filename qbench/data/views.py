@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from qbench.vocabulary import Image
+from qbench.vocabulary import Image, InputConvention
 
 _FILTERS = {
     "bilinear": Pillow.Resampling.BILINEAR,
@@ -17,6 +18,7 @@ _FILTERS = {
     "lanczos": Pillow.Resampling.LANCZOS,
 }
 WHOLE = 2**31
+Size: TypeAlias = int | Literal["model"] | None
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,39 @@ class View:
         if array.shape[:2] != (place.height, place.width):
             array = np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way))
         return place.cut(array)
+
+
+class ViewSpec(BaseModel):
+    """The uint8 geometry in which degradation happens: short side to `resize`, then a centre crop of `crop` pixels.
+
+    `model` stands for what the model declares; `resize: null` leaves the size, `crop: null` keeps the whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    resize: Size = "model"
+    crop: Size = "model"
+    interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
+
+    @field_validator("resize", "crop")
+    @classmethod
+    def _positive(cls, value: Size) -> Size:
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"a view has at least 1 pixel, not {value}")
+        return value
+
+    @property
+    def label(self) -> str:
+        """In words, for tables."""
+        sizes = {"model": "the model's resizing", None: "no resizing"}
+        resize = f"short side {self.resize}" if isinstance(self.resize, int) else sizes[self.resize]
+        crops = {"model": "the model's centre crop", None: "whole"}
+        crop = f"centre crop {self.crop}" if isinstance(self.crop, int) else crops[self.crop]
+        return ", ".join([resize, crop, *([] if self.interpolation == "model" else [self.interpolation])])
+
+    def of(self, convention: InputConvention) -> View:
+        """The view with the model's own sizes where the suite leaves them to it."""
+        return View(
+            convention.resize if self.resize == "model" else self.resize,
+            convention.size if self.crop == "model" else self.crop,
+            convention.interpolation if self.interpolation == "model" else self.interpolation,
+        )

@@ -16,6 +16,7 @@ from qbench.errors import QbenchError
 from qbench.keys import sources
 from qbench.keys import versions as fingerprints
 from qbench.keys.live import contents
+from qbench.registry.modules import file_of
 from qbench.registry.named import Named
 from qbench.storage.files import digest, sha256
 from qbench.suite.construct import RESERVED
@@ -41,7 +42,7 @@ class Part:
     @cached_property
     def without_file(self) -> list[str]:
         """What it runs that was declared at a prompt, in a notebook and the like, where no source can be read."""
-        return [contents(entry.target) for entry in entries_of(self) if sources.file_of(entry.module) is None]
+        return [contents(entry.target) for entry in entries_of(self) if file_of(entry.module) is None]
 
 
 def metric_facts(part: Part, document: Document) -> list[Any]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
-import sys
 import sysconfig
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
+from qbench.registry.modules import file_of, imports_of, parsed, top_of, versioned
 from qbench.storage.files import digest
 
-_VERSIONED = {"torch", "torchvision", "timm", "numpy", "PIL", "builtins"}
-_STDLIB = Path(sysconfig.get_path("stdlib"))
-_NOT_NUMERIC = {"qbench", "qbench.registry", "qbench.errors", "qbench.cards.lookup", "qbench.storage.shipped"}
+_NOT_NUMERIC = {
+    *("qbench", "qbench.errors", "qbench.cards.lookup", "qbench.storage.shipped"),
+    *("qbench.registry", "qbench.registry.entries", "qbench.registry.plugins"),
+}
 
 
 def code_digest(modules: Iterable[str]) -> str:
@@ -37,46 +36,8 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
         if name in found or name in _NOT_NUMERIC:
             continue
         found.add(name)
-        waiting.extend(each for each in _imports(name) if _top(each) in {_top(name), "qbench"} and file_of(each))
+        waiting.extend(each for each in imports_of(name) if top_of(each) in {top_of(name), "qbench"} and file_of(each))
     return frozenset(found)
-
-
-def leads_to(modules: Iterable[str], wanted: str) -> bool:
-    """Whether the import of `modules` imports `wanted` too, as far as statements tell; never so for the `__main__` of
-    this process, which is another one elsewhere.
-
-    They are followed through what this process has loaded, which is all that they load, and not into qbench."""
-    seen: set[str] = set()
-    waiting = deque(modules)
-    while waiting:
-        name = waiting.popleft()
-        if name == wanted != "__main__":
-            return True
-        if name in sys.modules and name not in seen and _top(name) != "qbench" and not versioned(name):
-            waiting.extend([*_imports(name), *_packages(name)])
-        seen.add(name)
-    return False
-
-
-def _packages(module: str) -> Iterator[str]:
-    """Those that a module lies in, which are imported before it."""
-    while "." in module:
-        module = module.rpartition(".")[0]
-        yield module
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-@cache
-def versioned(module: str) -> bool:
-    """Whether the versions of Python and of the libraries in every key tell all of a module."""
-    top = _top(module)
-    if top in _VERSIONED:
-        return True
-    file = getattr(sys.modules.get(top), "__file__", None)
-    return top in sys.stdlib_module_names and (file is None or Path(file).is_relative_to(_STDLIB))
 
 
 def origin(module: str) -> str | None:
@@ -84,7 +45,7 @@ def origin(module: str) -> str | None:
     package, else sources; None where there are none."""
     if versioned(module):
         return ""
-    if installed := _installed(_top(module)):
+    if installed := _installed(top_of(module)):
         return digest([source_digest(module), installed])
     return code_digest([module]) if file_of(module) else None
 
@@ -107,65 +68,7 @@ def source_digest(module: str) -> str:
 
 @cache
 def _file_digest(file: Path) -> str:
-    return hashlib.blake2b(ast.dump(_without_docstrings(_parsed(file))).encode(), digest_size=16).hexdigest()
-
-
-def _imports(module: str) -> list[str]:
-    file = file_of(module)
-    if file is None:
-        return []
-    found: list[str] = []
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _statements(_parsed(file)):
-        if isinstance(node, ast.Import):
-            found.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, package)
-            found.append(base)
-            found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return found
-
-
-def _statements(block: ast.AST) -> Iterator[ast.AST]:
-    """Every statement in a block and in the blocks inside it; expressions hold no imports."""
-    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-        inner = getattr(block, name, ())
-        for each in inner if isinstance(inner, list) else ():
-            yield each
-            yield from _statements(each)
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if not node.level:
-        return node.module or ""
-    parents = package.split(".")
-    base = ".".join(parents[: len(parents) - node.level + 1])
-    return f"{base}.{node.module}" if node.module else base
-
-
-@cache
-def file_of(module: str) -> Path | None:
-    """The source file of a module, found without importing it."""
-    there = sys.modules.get(module)
-    loaded = getattr(there, "__file__", None)
-    if loaded is not None:
-        return Path(loaded) if loaded.endswith(".py") else None
-    if there is not None and getattr(there, "__spec__", None) is None:
-        return None  # a notebook, an interpreter's prompt, `python -c`
-    parent, _, name = module.rpartition(".")
-    if not parent:
-        spec = importlib.util.find_spec(name)
-        return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
-    package = file_of(parent)
-    if package is None or package.name != "__init__.py":
-        return None
-    choices = (package.parent / f"{name}.py", package.parent / name / "__init__.py")
-    return next((choice for choice in choices if choice.is_file()), None)
-
-
-@cache
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
+    return hashlib.blake2b(ast.dump(_without_docstrings(parsed(file))).encode(), digest_size=16).hexdigest()
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -1,244 +1,39 @@
-"""One small table of everything that a suite can name, filled by one decorator a kind.
+"""Everything that a suite can name: the decorators that declare it, and how it is looked up by name."""
 
-Built-in entries are declared in modules that load no torch; a user's own come by entry point (group `qbench`),
-by `plugins: [module]` in a suite, or by `--plugin FILE`.
-"""
-
-from __future__ import annotations
-
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import cache
-from importlib.metadata import entry_points
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, TypeVar, get_args
-
-from qbench.errors import QbenchError, closest, nearest
-from qbench.keys.sources import leads_to
-from qbench.registry.importing import importing
-
-Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
-KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
-Site = Literal["none", "image", "feature", "model"]
-SITES: tuple[Site, ...] = get_args(Site)
-BUILTIN = (
-    "qbench.tasks.classification",
-    "qbench.tasks.classification.metrics",
-    "qbench.tasks.segmentation",
-    "qbench.tasks.segmentation.metrics",
-    "qbench.tasks.detection",
-    "qbench.tasks.detection.metrics",
-    "qbench.tasks.restoration",
-    "qbench.tasks.restoration.metrics",
-    "qbench.data.readers",
-    "qbench.data.pairs",
-    "qbench.data.patches",
-    "qbench.data.scenes.dataset",
-    "qbench.data.imagenet_c",
-    "qbench.data.boxes",
-    "qbench.data.boxes_voc",
-    "qbench.data.masks",
-    "qbench.data.mask_layouts",
-    "qbench.degrade.chain",
-    "qbench.degrade.corruptions.conditions",
-    "qbench.degrade.clean",
-    "qbench.degrade.jpeg",
-    "qbench.degrade.codecs.pillow_codecs",
-    "qbench.degrade.codecs.plugin_codecs",
-    "qbench.degrade.codecs.steps",
-    "qbench.degrade.optics.conditions",
-    "qbench.degrade.weather.blurs",
-    "qbench.degrade.weather.conditions",
-    "qbench.degrade.weather.noises",
-    "qbench.models.builtin.declared",
-    "qbench.models.classification.libraries",
-    "qbench.models.classification.imagenet",
-    "qbench.models.restoration.restorers",
-    "qbench.models.segmentation.torchvision",
-    "qbench.models.segmentation.transformers",
-    "qbench.models.segmentation.smp",
-    "qbench.models.detection.torchvision",
-    "qbench.models.detection.encoder",
-    "qbench.models.detection.transformers",
-    "qbench.models.openmmlab.declared",
-    "qbench.methods.direct",
-    "qbench.methods.restorers",
-    "qbench.methods.any_restorer",
-    "qbench.methods.osr",
-    "qbench.methods.afd",
-    "qbench.methods.qdmr",
-    "qbench.methods.finetune",
-    "qbench.methods.quac",
-    "qbench.methods.quarf",
+from qbench.registry.entries import (
+    KINDS,
+    SITES,
+    Entry,
+    Kind,
+    Site,
+    condition,
+    dataset,
+    get,
+    load_builtin,
+    method,
+    metric,
+    model,
+    names,
+    task,
 )
-PLUGIN_FILE = "qbench_plugin_"
-T = TypeVar("T")
+from qbench.registry.plugins import load_file, load_plugins, reaches_workers
 
-
-@dataclass(frozen=True)
-class Entry:
-    """What a name stands for: the class or function, the module that defines it, and facts such as a method's site."""
-
-    kind: Kind
-    name: str
-    target: Any
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def module(self) -> str:
-        return str(self.target.__module__)
-
-    @property
-    def summary(self) -> str:
-        return (self.target.__doc__ or "").strip().split("\n", 1)[0]
-
-
-_entries: dict[tuple[Kind, str], Entry] = {}
-
-
-def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], T]:
-    def decorate(target: T) -> T:
-        new = Entry(kind, name, target, facts)
-        old = _entries.get((kind, name))
-        if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
-            raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
-        _entries[kind, name] = new
-        return target
-
-    return decorate
-
-
-def method(name: str, *, site: Site, trained: bool = False, oracle: bool = False) -> Callable[[T], T]:
-    """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
-    facts of the degradation that a real picture would not bring, and are marked in tables.
-
-    Raises QbenchError for a site that there is not."""
-    if site not in SITES:
-        raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
-    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
-
-
-def model(name: str) -> Callable[[T], T]:
-    """Declare a model. A name that ends in `:*` takes the rest of the suite's name as its first argument."""
-    return _register("model", name, {})
-
-
-def dataset(name: str, *, whole: Sequence[str] = ()) -> Callable[[T], T]:
-    """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`).
-
-    A list given for a parameter fans out into datasets, except for the parameters in `whole`, which take the list."""
-    return _register("dataset", name, {"whole": tuple(whole)})
-
-
-def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = ()) -> Callable[[T], T]:
-    """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`).
-
-    `libraries` and codecs that decide its pixels are part of its cells' keys (names as
-    `qbench.keys.versions.library_version` knows them). A list given for a parameter fans out into cells, except
-    for the parameters in `whole`, which take the list itself."""
-    return _register("condition", name, {"libraries": tuple(libraries), "whole": tuple(whole)})
-
-
-def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
-    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
-    return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
-
-
-def task(name: str) -> Callable[[T], T]:
-    """Declare a task: what is predicted, what a record holds and how it is scored."""
-    return _register("task", name, {})
-
-
-def get(kind: Kind, name: str) -> Entry:
-    """The entry of that name, or of its prefix (`timm:resnet50` finds `timm:*`).
-
-    Raises QbenchError that names the nearest valid name."""
-    load_builtin()
-    found = _entries.get((kind, name))
-    if found is None and ":" in name:
-        found = _entries.get((kind, name.split(":", 1)[0] + ":*"))
-    if found is None:
-        raise QbenchError(f"unknown {kind} {name!r}{_near(kind, name)}; `qbench list {kind}s` shows all")
-    return found
-
-
-def _near(kind: Kind, name: str) -> str:
-    """The nearest name. What stands behind the colon of a library's network is kept, and where there is no colon and
-    nothing close, classifiers of the two libraries are told."""
-    known = [n for k, n in _entries if k == kind]
-    prefix, colon, rest = name.partition(":")
-    if colon and (library := closest(prefix, [n.removesuffix(":*") for n in known if n.endswith(":*")])):
-        return f" (did you mean {f'{library}:{rest}'!r}?)"
-    near = nearest(name, [n.replace(":*", ":NAME") for n in known])
-    if kind != "model" or colon or closest(name, known, 0.8):
-        return near
-    return f"{near}; classifiers of libraries are named such as timm:{name} or torchvision:{name}"
-
-
-def names(kind: Kind, pattern: str = "*") -> list[str]:
-    """All names of a kind that match the shell-style pattern, sorted."""
-    load_builtin()
-    return sorted(n for k, n in _entries if k == kind and fnmatchcase(n, pattern))
-
-
-@cache
-def load_builtin() -> None:
-    """Import the built-in modules and the installed entry points, once a process."""
-    for name in BUILTIN:
-        importlib.import_module(name)
-    for point in entry_points(group="qbench"):
-        with importing(f"the installed plugin {point.name!r} from {point.value}", "install it again or uninstall it"):
-            point.load()
-
-
-def reaches_workers(entry: Entry, modules: Iterable[str]) -> bool:
-    """Whether a process that imports the built-in entries, the installed entry points, plug-in files and `modules` gets
-    to know this entry: it is declared below one of their packages, or in a module that one of them imports."""
-    installed = (point.module for point in entry_points(group="qbench"))
-    roots = [*installed, *modules]
-    tops = {name.partition(".")[0] for name in ("qbench", *roots)}
-    if entry.module.partition(".")[0] in tops or entry.module.startswith(PLUGIN_FILE):
-        return True
-    return leads_to([*roots, *(name for name in sys.modules if name.startswith(PLUGIN_FILE))], entry.module)
-
-
-def load_plugins(modules: Iterable[str], files: Iterable[str | Path]) -> None:
-    """Import the suite's `plugins` and every `--plugin FILE`; safe to call again in each worker.
-
-    Raises QbenchError for one that is not there, or that raises anything while it is imported."""
-    load_builtin()
-    for name in modules:
-        with importing(f"plugin {name!r}", "install it or use --plugin FILE"):
-            importlib.import_module(name)
-    for file in files:
-        load_file(Path(file))
-
-
-def load_file(file: Path) -> ModuleType:
-    """Import one plug-in file under the name `qbench_plugin_STEM`, once a process."""
-    name = f"{PLUGIN_FILE}{file.stem}"
-    if name in sys.modules:
-        return _same_file(sys.modules[name], file)
-    spec = importlib.util.spec_from_file_location(name, file) if file.is_file() else None
-    if spec is None or spec.loader is None:
-        raise QbenchError(f"plugin file {file} does not exist or is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with importing(f"plugin file {file}"):
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _same_file(module: ModuleType, file: Path) -> ModuleType:
-    if module.__file__ is None or Path(module.__file__).resolve() != file.resolve():
-        raise QbenchError(f"two plugin files are named {file.stem!r}: {module.__file__} and {file}; rename one")
-    return module
+__all__ = [
+    "KINDS",
+    "SITES",
+    "Entry",
+    "Kind",
+    "Site",
+    "condition",
+    "dataset",
+    "get",
+    "load_builtin",
+    "load_file",
+    "load_plugins",
+    "method",
+    "metric",
+    "model",
+    "names",
+    "reaches_workers",
+    "task",
+]

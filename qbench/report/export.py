@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from qbench.report.source import EFFICIENCY, Loaded, exported_records
+from qbench.runs import schema_version
 from qbench.storage.files import atomic, write_text
 
-_DICTIONARY = {"cell", "id", "target", "prediction", "rank", "error"}
+_DICTIONARY = {"cell", "id", "group", "target", "prediction", "rank", "facts", "error"}
 
 
 def export(loaded: Loaded, folder: Path) -> None:
@@ -47,7 +48,8 @@ def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
     arrays: dict[str, Any] = {"cell": pa.array(numbers, pa.int32())}
     for name in done[0][1] if done else ("error",):
         arrays[name] = _column([records[name] for _, records in done])
-    return pa.table(arrays)
+    absent = " ".join(loaded.absent.get(task, ()))
+    return pa.table(arrays).replace_schema_metadata(schema_version.metadata(schema_version.EXPORT, absent=absent))
 
 
 def _column(parts: Sequence[NDArray[Any]]) -> Any:

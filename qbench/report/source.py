@@ -6,7 +6,7 @@ An export holds `run.json`, `records.parquet` (all cells; `cell` is the index in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
 from qbench.errors import StoreError
-from qbench.runs import run_info
-from qbench.runs.cost_record import EfficiencyRecord
+from qbench.runs import run_info, schema_version
+from qbench.runs.cost_record import EfficiencyRecord, read_costs
 from qbench.runs.run_info import CellResult, RunInfo
+from qbench.runs.store import check as check_store
 from qbench.runs.store import shard_file
 
 Records = Mapping[str, NDArray[Any]]
 """Columns of one cell, one value a sample of the manifest: [samples], [samples, K] of lists that are equally long, and
 arrays of arrays of those that are not."""
-DROPPED = ("facts", "top5")
-"""What neither tables nor exports need of the records."""
-OPTIONAL = ("bpp",)
-"""Numbers that records of before do not have; NaN there."""
+NOT_EXPORTED = ("top5",)
+"""Columns that an export leaves out."""
+NOT_IN_TABLES = (*NOT_EXPORTED, "facts")
+"""Columns that no table needs."""
 RECORDS, EFFICIENCY = "records.parquet", "efficiency.json"
-_EFFICIENCIES = TypeAdapter(list[EfficiencyRecord])
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Loaded:
     info: RunInfo
     records: Mapping[str, Records]
     efficiency: tuple[EfficiencyRecord, ...]
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task, the columns that an export declares as not recorded."""
 
 
 def load(run: Path, whole: bool = False) -> Loaded:
@@ -48,12 +49,16 @@ def load(run: Path, whole: bool = False) -> Loaded:
 
     Raises StoreError that names the file which is at fault."""
     info = run_info.read(run)
-    found: dict[str, Records] = {}
+    records: dict[str, Records] = {}
+    absent: dict[str, tuple[str, ...]] = {}
     for task in dict.fromkeys(result.cell.task for result in info.cells):
-        exported = run / exported_records(task)
-        read = _exported if exported.is_file() else _stored
-        found |= read(run, info, task, whole)
-    return Loaded(info, found, read_efficiency(run, info))
+        if (run / exported_records(task)).is_file():
+            exported, absent[task] = _exported(run, info, task, whole)
+            records |= exported
+        else:
+            check_store(run)
+            records |= _stored(run, info, task, whole)
+    return Loaded(info, records, read_efficiency(run, info), absent)
 
 
 def exported_records(task: str) -> str:
@@ -76,33 +81,9 @@ def _columns(result: CellResult, whole: bool) -> list[str] | None:
 def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
     """The records of an export's `efficiency.json`, or of the run's own files. Raises StoreError."""
     exported = run / EFFICIENCY
-    if exported.is_file():
-        found = _parse(exported, exported.read_bytes())
-    else:
-        found = [record for name in info.costs for record in _cost(run / "efficiency" / name)]
-    return tuple(sorted(found, key=lambda record: (record.model.label, record.method.label)))
-
-
-def _cost(file: Path) -> list[EfficiencyRecord]:
-    try:
-        return [EfficiencyRecord.model_validate_json(file.read_bytes())]
-    except ValidationError as error:
-        raise StoreError(f"{file} is damaged or of another version: {_first(error)}; run the suite again") from None
-    except OSError as error:
-        raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
-
-
-def _parse(file: Path, text: bytes) -> list[EfficiencyRecord]:
-    try:
-        return _EFFICIENCIES.validate_json(text)
-    except ValidationError as error:
-        raise StoreError(f"{file} is damaged or of another version: {_first(error)}") from None
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(map(str, problem["loc"]))
-    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
+    files = [exported] if exported.is_file() else [run / "efficiency" / name for name in info.costs]
+    records = [record for file in files for record in read_costs(file)]
+    return tuple(sorted(records, key=lambda record: (record.model.label, record.method.label)))
 
 
 def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
@@ -115,16 +96,24 @@ def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Re
 
 def _cell(run: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
     files = [shard_file(run, result.cell.key, shard.name) for shard in info.sources[result.cell.source].shards]
-    table = pa.concat_tables([read_parquet(file, _columns(result, whole)) for file in files])
+    table = pa.concat_tables(
+        [read_parquet(file, _columns(result, whole), schema_version.RECORDS, _left_out(whole)) for file in files]
+    )
     found = {name: _array(table[name]) for name in table.column_names}
     _check_length(files[0].parent, result, found)
     return found
 
 
-def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
+def _left_out(whole: bool) -> Sequence[str]:
+    return NOT_EXPORTED if whole else NOT_IN_TABLES
+
+
+def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:
+    """The records of a task by cell, and the columns that are declared absent."""
     file = run / exported_records(task)
     names = _columns(next(result for result in info.cells if result.cell.task == task), whole)
-    table = read_parquet(file, None if names is None else ["cell", *names])
+    columns = None if names is None else ["cell", *names]
+    table = read_parquet(file, columns, schema_version.EXPORT, _left_out(whole))
     number = _array(table["cell"])
     if len(number) and (np.any(np.diff(number) < 0) or number[-1] >= len(info.cells)):
         raise StoreError(f"{file} does not belong to the run.json beside it; export the run again")
@@ -137,7 +126,7 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, 
                 name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()
             }
             _check_length(file, result, found[result.cell.place])
-    return found
+    return found, absent_in(table)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -171,23 +160,30 @@ def _check_length(file: Path, result: CellResult, records: Records) -> None:
         )
 
 
-def read_parquet(file: Path, names: Sequence[str] | None) -> pa.Table:
-    """These columns of a Parquet file, or all but those that nothing needs. Raises StoreError for a file or a column
-    that is missing or damaged."""
+def read_parquet(file: Path, names: Sequence[str] | None, version: int, left_out: Sequence[str]) -> pa.Table:
+    """These columns of a Parquet file, or all but some. Numbers that the file declares absent are NaN.
+
+    Raises StoreError for a file of another version, and for a file or a column that is missing or damaged."""
     try:
         with pq.ParquetFile(file) as opened:
-            there = opened.schema_arrow.names
-            wanted = [n for n in (there if names is None else names) if n in there and n not in DROPPED]
+            schema = opened.schema_arrow
+            schema_version.check(file, schema_version.in_metadata(schema.metadata), version)
+            wanted = [n for n in (schema.names if names is None else names) if n in schema.names and n not in left_out]
             table = opened.read(wanted, use_threads=False)
     except FileNotFoundError:
         raise StoreError(f"{file} is missing; run the suite again to make it") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{file} cannot be read ({reason}); it was cut short or damaged, write it again") from None
-    for name in OPTIONAL:
-        if name not in there and (names is None or name in names):
+    for name in absent_in(table):
+        if names is not None and name in names:
             table = table.append_column(name, pa.repeat(pa.scalar(float("nan"), pa.float32()), table.num_rows))
     for name in names or ("error", *table.column_names):
         if name not in table.column_names or table[name].null_count:
-            raise StoreError(f"{file} has no whole column {name!r}; it comes from another version, write it again")
+            raise StoreError(f"{file} has no whole column {name!r}; it is damaged, write it again")
     return table
+
+
+def absent_in(table: pa.Table) -> tuple[str, ...]:
+    """The columns of this schema version that were not recorded: they are n/a."""
+    return tuple((schema_version.in_metadata(table.schema.metadata, "absent") or "").split())

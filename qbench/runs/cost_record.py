@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qbench.compute.cell import Item, MethodItem
+from qbench.errors import StoreError
+from qbench.runs.schema_version import COST, KEY, check
 
 
 class EfficiencyRecord(BaseModel):
@@ -12,6 +18,7 @@ class EfficiencyRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    schema_version: int = Field(default=COST, description="Of this record; see docs/results.md.")
     model: Item
     method: MethodItem
     parameters_extra: int = Field(description="Parameters beyond those of the model itself.")
@@ -28,3 +35,23 @@ class EfficiencyRecord(BaseModel):
     threads: int = Field(ge=1, description="Threads within one operation.")
     device: str = Field(description="The device in words, such as the name of the processor.")
     size: tuple[int, int] = Field(description="Height and width of the picture that the view gives the network.")
+
+
+def read_costs(file: Path) -> list[EfficiencyRecord]:
+    """One record, or a list of them. Raises StoreError for a file that is missing, damaged or of another version."""
+    try:
+        content: Any = json.loads(file.read_bytes())
+        entries = content if isinstance(content, list) else [content]
+        for entry in entries:
+            check(file, entry.get(KEY), COST)
+        return [EfficiencyRecord.model_validate(entry) for entry in entries]
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
+    except (ValueError, AttributeError) as error:
+        told = _first(error) if isinstance(error, ValidationError) else "no JSON of records"
+        raise StoreError(f"{file} is damaged ({told}); run the suite again") from None
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return ": ".join([".".join(map(str, problem["loc"])), problem["msg"]])

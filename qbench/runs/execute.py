@@ -68,7 +68,8 @@ def known_verdicts(plan: Plan, run: Path) -> list[Verdict]:
 
 
 def missing_units(plan: Plan, run: Path) -> list[Unit]:
-    """The work that the store lacks, shard by shard, so that early shards are whole first."""
+    """The work that the store lacks, shard by shard, so that early shards are whole first. Raises StoreError."""
+    store.check(run)
     skip = {verdict.cell for verdict in known_verdicts(plan, run)}
     units = []
     for number, source in enumerate(plan.sources):

@@ -10,7 +10,7 @@ from qbench import registry
 from qbench.documents.load import Document, KeyPath
 from qbench.errors import SuiteError
 from qbench.keys.cells import Part, entries_of
-from qbench.keys.sources import file_of
+from qbench.registry.modules import file_of
 from qbench.registry.named import Named
 from qbench.suite.construct import construct, entry_of, expanded
 from qbench.suite.schema import TaskSpec

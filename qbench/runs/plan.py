@@ -25,6 +25,7 @@ from qbench.compute.cell import (
     Shard,
     Source,
 )
+from qbench.data.views import ViewSpec
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, KeyPath, load_suite_document
 from qbench.errors import DataError, QbenchError, SuiteError, WeightsError, nearest
@@ -45,7 +46,7 @@ from qbench.runs.parts import TaskParts, check_reach, task_parts
 from qbench.storage.files import digest
 from qbench.suite.controls import check_controls, train_seeds
 from qbench.suite.published import published_tables
-from qbench.suite.schema import BY_CLASS, Suite, TaskSpec, ViewSpec
+from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest
 
 ONLY_KEYS = ("task", "dataset", "condition", "model", "method")

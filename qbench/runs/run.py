@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from qbench.compute.cell import Cell, Plan
+from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
-from qbench.runs import execute
-from qbench.runs.cost_record import EfficiencyRecord
+from qbench.runs import execute, store
+from qbench.runs.cost_record import read_costs
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import digest, write_text
 
@@ -25,6 +24,7 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
 
     Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
     units = execute.missing_units(plan, run)
+    store.create(run)
     todo = execute.job(plan, run)
     files = execute.unit_files(plan, run, units)
     with (watch or (lambda _: nullcontext()))(files):
@@ -56,10 +56,9 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
 
 def _whole(file: Path) -> bool:
     try:
-        EfficiencyRecord.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+        return bool(read_costs(file))
+    except StoreError:
         return False
-    return True
 
 
 def cost_digest(cell: Cell, plan: Plan, device: str) -> str:

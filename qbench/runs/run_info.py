@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qbench.compute.cell import Cell, Source
 from qbench.errors import StoreError
+from qbench.runs import schema_version
 from qbench.suite.published import Shown
 from qbench.suite.schema import Control
 
@@ -31,6 +32,7 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    schema_version: int = Field(default=schema_version.RUN, description="Of this file; see docs/results.md.")
     suite: str
     title: str
     version: int
@@ -45,12 +47,19 @@ class RunInfo(BaseModel):
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
 
+class _Versioned(BaseModel):
+    schema_version: int | None = None
+
+
 def read(run: Path) -> RunInfo:
-    """The run's `run.json`. Raises StoreError where there is none or it is damaged."""
+    """The run's `run.json`. Raises StoreError where there is none, it is damaged or of another version."""
     file = run / "run.json"
     try:
-        return RunInfo.model_validate_json(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except OSError:
         raise StoreError(f"{run} is no run directory: it holds no run.json") from None
+    try:
+        schema_version.check(file, _Versioned.model_validate_json(text).schema_version, schema_version.RUN)
+        return RunInfo.model_validate_json(text)
     except ValidationError as error:
         raise StoreError(f"{file} is damaged: {error.errors()[0]['msg']}") from None

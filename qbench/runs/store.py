@@ -12,11 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from qbench.compute.cell import Cell
 from qbench.errors import StoreError
+from qbench.runs import schema_version
 from qbench.runs.run_info import RunInfo
 from qbench.storage.files import atomic, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def create(run: Path) -> None:
+    """Mark a run directory without records as a store of this version."""
+    folder = run / "records"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        write_text(folder / "store.json", json.dumps({schema_version.KEY: schema_version.STORE}))
+
+
+def check(run: Path) -> None:
+    """Raise StoreError where a run directory has records that lie as in another version."""
+    folder = run / "records"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        version = json.loads((folder / "store.json").read_text(encoding="utf-8"))[schema_version.KEY]
+    except (OSError, ValueError, KeyError, TypeError):
+        version = None
+    schema_version.check(folder, version, schema_version.STORE)
 
 
 def cell_folder(run: Path, key: str) -> Path:
@@ -32,7 +52,7 @@ def write_records(file: Path, columns: Mapping[str, Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table(dict(columns))
+    table = pa.table(dict(columns)).replace_schema_metadata(schema_version.metadata(schema_version.RECORDS))
     atomic(file, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
@@ -53,7 +73,10 @@ def _table(file: Path, names: list[str] | None) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file).read(names)
+        with pq.ParquetFile(file) as opened:
+            version = schema_version.in_metadata(opened.schema_arrow.metadata)
+            schema_version.check(file, version, schema_version.RECORDS)
+            return opened.read(names)
     except FileNotFoundError:
         raise StoreError(f"records {file} are missing; run the suite again to make them") from None
     except (OSError, pa.ArrowException) as error:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from qbench.data.views import ViewSpec
 from qbench.registry.named import Named, NamedItem
 
 TableName: TypeAlias = Literal[
@@ -20,37 +21,10 @@ TableName: TypeAlias = Literal[
     "efficiency",
 ]
 BY_CLASS: TableName = "accuracy-by-class"
-Size: TypeAlias = int | Literal["model"] | None
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ViewSpec(_Strict):
-    """The uint8 geometry in which degradation happens: short side to `resize`, then a centre crop of `crop` pixels.
-
-    `model` stands for what the model declares; `resize: null` leaves the size, `crop: null` keeps the whole."""
-
-    resize: Size = "model"
-    crop: Size = "model"
-    interpolation: Literal["model", "bilinear", "bicubic", "lanczos"] = "model"
-
-    @field_validator("resize", "crop")
-    @classmethod
-    def _positive(cls, value: Size) -> Size:
-        if isinstance(value, int) and value < 1:
-            raise ValueError(f"a view has at least 1 pixel, not {value}")
-        return value
-
-    @property
-    def label(self) -> str:
-        """In words, for tables."""
-        sizes = {"model": "the model's resizing", None: "no resizing"}
-        resize = f"short side {self.resize}" if isinstance(self.resize, int) else sizes[self.resize]
-        crops = {"model": "the model's centre crop", None: "whole"}
-        crop = f"centre crop {self.crop}" if isinstance(self.crop, int) else crops[self.crop]
-        return ", ".join([resize, crop, *([] if self.interpolation == "model" else [self.interpolation])])
 
 
 class TaskSpec(_Strict):

@@ -310,3 +310,13 @@ def test_voc_reads_palettes_and_its_lists(tmp_path: Path) -> None:
 def test_the_registry_knows_them() -> None:
     names = {"masks": Masks, "cityscapes": Cityscapes, "ade20k": Ade20k, "voc-segmentation": VocSegmentation}
     assert all(get("dataset", name).target is kind for name, kind in names.items())
+
+
+def test_groups_are_what_the_expression_finds_in_ids(tmp_path: Path) -> None:
+    plain, grouped = small(tmp_path), small(tmp_path, group="^([^/]+)/")
+    assert [grouped.load(index).group for index in range(2)] == [None, "deep"]
+    assert [plain.load(index).group for index in range(2)] == [None, None]
+    one, other = plain.manifest().digests, grouped.manifest().digests
+    assert [a == b for a, b in zip(one, other, strict=True)] == [True, False], "records tell groups"
+    with pytest.raises(ValidationError, match="in brackets"):
+        Masks(tmp_path, group="deep")

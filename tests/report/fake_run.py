@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodItem, MetricItem, Shard, Source
+from qbench.data.views import ViewSpec
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo, Status
-from qbench.runs.store import shard_file, write_records
+from qbench.runs.store import create, shard_file, write_records
 from qbench.storage.files import write_text
 from qbench.suite.published import Shown
-from qbench.suite.schema import Control, ViewSpec
+from qbench.suite.schema import Control
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
 
@@ -110,6 +111,7 @@ class FakeRun:
         )  # fmt: skip
 
     def write(self, run: Path) -> Path:
+        create(run)
         half = self.samples // 2
         for key, columns in self.columns.items():
             for shard, part in (("a", slice(0, half)), ("b", slice(half, None))):
@@ -139,5 +141,6 @@ def records(hits: np.ndarray, bad: Sequence[int], unlabelled: Sequence[int], see
         "target": target, "prediction": prediction, "rank": rank,
         "top5": [np.zeros(5, dtype=np.int32)] * count,
         "confidence": confidence, "nll": nll,
+        "group": np.array([""] * count, dtype=object), "brier": nll / 2,
         "facts": np.array(["{}"] * count, dtype=object), "error": error,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from fake_run import FakeRun
 
 from qbench.report.build import build
 from qbench.report.emit import write
+from qbench.report.export import export
 from qbench.report.leaderboard import Group, Report
 from qbench.report.render import picture
 from qbench.report.render.text import text_table
 from qbench.report.render.tidy import rows
+from qbench.report.source import load
 
 CORRUPTIONS = ("fog/1", "fog/3", "snow/1", "snow/3")
 
@@ -101,12 +104,14 @@ def test_the_picture_has_a_curve_for_each_codec_at_its_rates(tmp_path: Path) -> 
     assert "README.md" in {file.name for file in write(report, tmp_path / "out")}
 
 
-def test_records_of_before_have_no_rate(tmp_path: Path) -> None:
+def test_an_export_without_rates_has_no_place_on_their_axis(tmp_path: Path) -> None:
     fake = FakeRun(60, tables=("accuracy-by-rate", "accuracy-by-quality"))
     fake.cell("direct", "jpeg@9", hits(0), bpp=0.3)
-    for columns in fake.columns.values():
-        del columns["bpp"]
-    by_rate, by_quality = build(fake.write(tmp_path)).tables
+    loaded = load(fake.write(tmp_path / "run"), whole=True)
+    (columns,) = loaded.records.values()
+    records = {place: {name: columns[name] for name in columns if name != "bpp"} for place in loaded.records}
+    export(replace(loaded, records=records, absent={"classification": ("bpp",)}), tmp_path / "export")
+    by_rate, by_quality = build(tmp_path / "export").tables
     assert by_rate.empty
     assert by_quality.groups
 

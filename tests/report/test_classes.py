@@ -8,13 +8,13 @@ from fake_run import condition_of, source
 
 import qbench
 from qbench.compute.cell import Cell, DatasetItem, Item, MethodItem, MetricItem
+from qbench.data.views import ViewSpec
 from qbench.report.build import report
 from qbench.report.render import RENDERERS
 from qbench.report.render.text import text_table
 from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.stats.bootstrap import resamples
-from qbench.suite.schema import ViewSpec
 from qbench.tasks.segmentation.metrics import MeanIoU
 
 NAMES = ("road", "sky", "cat", "dog")

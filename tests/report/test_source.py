@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,15 @@ from fake_run import FakeRun
 from typer.testing import CliRunner
 
 from qbench.cli.report import report as verb
+from qbench.compute.cell import MetricItem
 from qbench.errors import QbenchError, StoreError
 from qbench.report.build import build
 from qbench.report.emit import write
 from qbench.report.export import export
+from qbench.report.metric import ShownMetric
+from qbench.report.point import Resampling, point
 from qbench.report.source import load
+from qbench.report.values import single
 
 FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
 
@@ -53,7 +59,7 @@ def test_an_export_gives_the_same_report(run, tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "error", "bpp")
+COLUMNS = ("id", "target", "prediction", "rank", "confidence", "nll", "group", "brier", "facts", "error", "bpp")
 
 
 def test_an_export_keeps_every_record(run, tmp_path):
@@ -175,3 +181,71 @@ def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def versioned(file, change):
+    """Write a file again with another schema version, or none."""
+    if file.suffix == ".json":
+        content = json.loads(file.read_text())
+        for entry in content if isinstance(content, list) else [content]:
+            change(entry, "schema_version")
+        file.write_text(json.dumps(content))
+    else:
+        table = pq.read_table(file)
+        metadata = dict(table.schema.metadata)
+        change(metadata, b"qbench.schema_version")
+        pq.write_table(table.replace_schema_metadata(metadata), file)
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "records/00/*/a.parquet", "records/store.json", "efficiency/0.json", "x/records.parquet",
+             "x/run.json", "x/efficiency.json"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (None, ("no schema version", "run the suite again into another directory")),
+        ("0", ("schema version 0", "run the suite again into another directory")),
+        ("7", ("schema version 7", "use a newer qbench")),
+    ],
+)
+def test_files_of_another_version_are_refused_with_what_to_do(run, name, found, told):
+    export(load(run, whole=True), run / "x")
+    file = sorted(run.glob(name))[0]
+
+    def change(content, key):
+        content[key] = found.encode() if isinstance(key, bytes) and found else found
+
+    versioned(file, (lambda content, key: content.pop(key)) if found is None else change)
+    where = file.parent if file.name == "store.json" else file
+    with pytest.raises(StoreError) as raised:
+        build(run / "x" if name.startswith("x/") else run)
+    assert str(raised.value) == f"{where} has {told[0]}, this qbench reads version 1; {told[1]}"
+
+
+def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path):
+    """An export of records without `brier` says so, as does its own export; the others stay as they are."""
+    loaded = load(run, whole=True)
+    without = {
+        key: {name: values for name, values in columns.items() if name not in {"brier", "facts"}}
+        for key, columns in loaded.records.items()
+    }
+    export(replace(loaded, records=without, absent={"classification": ("brier", "facts")}), tmp_path / "old")
+    export(load(tmp_path / "old", whole=True), tmp_path / "again")
+    assert (tmp_path / "old/records.parquet").read_bytes() == (tmp_path / "again/records.parquet").read_bytes()
+    info = loaded.info
+    asked = [
+        result.model_copy(
+            update={
+                "cell": result.cell.model_copy(update={"metrics": (MetricItem(name="brier"), MetricItem(name="top1"))})
+            }
+        )
+        for result in info.cells
+    ]
+    (tmp_path / "old/run.json").write_text(info.model_copy(update={"cells": tuple(asked)}).model_dump_json())
+    old, new = load(tmp_path / "old"), load(run)
+    cell = info.cells[0].cell
+    assert np.isnan(old.records[cell.place]["brier"]).all()
+    assert (old.records[cell.place]["rank"] == new.records[cell.place]["rank"]).all()
+    records = [old.records[info.cells[0].cell.place]]
+    assert single(point(ShownMetric(MetricItem(name="brier")), Resampling(0, "d"), records)).value is None

@@ -95,4 +95,4 @@ def test_a_cost_cut_short_is_measured_again(tmp_path, left):
     file = priced(tmp_path, net)
     file.write_bytes(left)
     assert priced(tmp_path, net) == file
-    assert json.loads(file.read_text())["model"] == "mine"
+    assert json.loads(file.read_text())["model"]["label"] == "mine"

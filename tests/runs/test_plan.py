@@ -69,7 +69,7 @@ def test_a_manifest_that_does_not_hold_is_refused(toy: Suite, what: str, said: s
     ],
 )  # fmt: skip
 def test_datasets_that_were_fanned_out_are_told_apart(toy: Suite, dataset: str, labels: list[str]) -> None:
-    assert list(dict.fromkeys(cell.dataset for cell in plan(toy((SCENES, dataset))).cells)) == labels
+    assert list(dict.fromkeys(cell.dataset.label for cell in plan(toy((SCENES, dataset))).cells)) == labels
 
 
 def test_conditions_of_one_given_label_are_told_apart_and_others_keep_theirs(toy: Suite) -> None:

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.special import log_softmax, softmax
 
 from qbench import registry
-from qbench.tasks.classification import Classification
+from qbench.tasks.classification import Classification, predict
 from qbench.tasks.classification.metrics import CalibrationError, scored
 
 
@@ -22,6 +23,7 @@ def records_of(logits, target):
                 "id": str(index), "target": t, "prediction": int(row.argmax()), "confidence": float(chance.max()),
                 "rank": sum(v >= row[t] for v in row) - 1 if t >= 0 else -1,
                 "nll": -log_softmax(row)[t] if t >= 0 else math.nan, "error": "",
+                "brier": sum((p - (k == t)) ** 2 for k, p in enumerate(chance)) if t >= 0 else math.nan,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -35,7 +37,7 @@ def case():
     frame = records_of(logits, target)
     bad = [3, 50, 51]
     frame.loc[bad, ["target", "prediction", "rank"]] = -1
-    frame.loc[bad, ["confidence", "nll"]] = math.nan
+    frame.loc[bad, ["confidence", "nll", "brier"]] = math.nan
     frame.loc[bad, "error"] = "cannot be decoded"
     good = np.setdiff1d(np.arange(200), bad)
     return frame, logits[good], target[good], good
@@ -70,6 +72,8 @@ def test_metrics_agree_with_naive_ones(case, resampled):
     )
     assert metric("top5").statistic(frame, weights) == pytest.approx(np.average(top5, weights=times))
     assert metric("nll").statistic(frame, weights) == pytest.approx(np.average(nll, weights=times))
+    brier = ((chance - np.eye(12)[target]) ** 2).sum(1)
+    assert metric("brier").statistic(frame, weights) == pytest.approx(np.average(brier, weights=times))
     assert metric("ece").statistic(frame, weights) == pytest.approx(naive_ece(chance, target, times))
 
 
@@ -82,7 +86,7 @@ def test_rows_of_weights_give_a_value_each(case):
 
 
 def test_registered_with_direction_and_range(case):
-    for name, higher in {"top1": True, "top5": True, "nll": False, "ece": False}.items():
+    for name, higher in {"top1": True, "top5": True, "nll": False, "brier": False, "ece": False}.items():
         entry = registry.get("metric", name)
         low, high = entry.target.range
         assert entry.facts["higher_is_better"] is entry.target.higher_is_better is higher
@@ -114,3 +118,14 @@ def test_bad_and_unlabelled_samples_do_not_count():
     assert scored(frame).tolist() == [True, False, False]
     assert metric("top1").statistic(frame, np.ones(3)) == 1
     assert np.isnan(metric("top1").statistic(frame, np.array([0.0, 1, 1])))
+
+
+def test_records_hold_the_brier_score_of_what_the_model_says():
+    """0 for a certain hit, 2 for a certain miss, (K - 1) / K for no opinion; none without a label."""
+    logits = torch.tensor([[200.0, 0, 0, 0], [0, 200.0, 0, 0], [1.0, 1, 1, 1], [3.0, 1, 0, 2], [0, 0, 0, 0]])
+    columns = predict.score(logits, [0, 0, 2, 3, None])
+    chance = np.exp([3, 1, 0, 2]) / np.exp([3, 1, 0, 2]).sum()
+    expected = [0, 2, 3 / 4, chance @ chance - 2 * chance[3] + 1, math.nan]
+    assert columns["brier"] == pytest.approx(expected, nan_ok=True)
+    assert columns["brier"].dtype == np.float32
+    assert np.isnan(predict.bad(2)["brier"]).all()

@@ -83,6 +83,33 @@ class NegativeLogLikelihood:
         return weighted_mean(NegativeLogLikelihood.per_sample(records), scored(records), weights)
 
 
+@metric("brier", task="classification", higher_is_better=False)
+class Brier:
+    """Mean over samples of the squared distance between the softmax and the target's one-hot vector.
+
+    Brier, Verification of Forecasts Expressed in Terms of Probability (Monthly Weather Review, 1950): the sum over all
+    classes, 0 for a certain hit and 2 for a certain miss."""
+
+    title = "Brier score"
+    unit = "plain"
+    columns = ("target", "brier")
+    higher_is_better = False
+    range = (0.0, 2.0)
+
+    @staticmethod
+    def counts(records: Columns) -> NDArray[np.bool_]:
+        """[samples]: those that count and whose score was recorded, which an export may say it was not."""
+        return scored(records) & np.isfinite(Brier.per_sample(records))
+
+    @staticmethod
+    def per_sample(records: Columns) -> Numbers:
+        return np.asarray(records["brier"], dtype=np.float64)
+
+    @staticmethod
+    def statistic(records: Columns, weights: Numbers) -> Numbers:
+        return weighted_mean(Brier.per_sample(records), Brier.counts(records), weights)
+
+
 @metric("ece", task="classification", higher_is_better=False)
 class CalibrationError:
     """Expected calibration error of the predicted label in 15 equal bins of confidence.

@@ -13,7 +13,7 @@ from qbench.errors import BadTarget, QbenchError
 from qbench.tasks.outputs import tensor_of
 from qbench.vocabulary import Image, Sample
 
-COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll")
+COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll", "brier")
 
 
 def target(sample: Sample, viewed: Image, view: object) -> Any:
@@ -40,6 +40,7 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     at = target.clamp(min=0).unsqueeze(1)
     rank = (values >= values.gather(1, at)).sum(1) - 1
     top = values.topk(min(5, classes), dim=1).indices
+    distance = log_probabilities.exp() - torch.nn.functional.one_hot(at.squeeze(1), classes)
     confidence, prediction = log_probabilities.amax(1).exp(), values.argmax(1)
     nll = -log_probabilities.gather(1, at).squeeze(1)
     return {
@@ -49,6 +50,7 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
         "top5": [row.astype(np.int32) for row in top.numpy()],
         "confidence": confidence.numpy(),
         "nll": torch.where(labelled, nll, torch.nan).numpy(),
+        "brier": torch.where(labelled, distance.square().sum(1), torch.nan).numpy(),
     }
 
 
@@ -59,5 +61,5 @@ def bad(count: int) -> Mapping[str, Any]:
     empty = [np.zeros(0, dtype=np.int32)] * count
     return {
         "target": nothing, "prediction": nothing, "rank": nothing, "top5": empty,
-        "confidence": no_number, "nll": no_number,
+        "confidence": no_number, "nll": no_number, "brier": no_number,
     }  # fmt: skip

@@ -1,0 +1,189 @@
+"""One table of everything that a suite can name, filled by one decorator a kind.
+
+Nothing of this decides a number, so that no cell's key holds it. Built-in entries are declared in modules that load no
+torch; a user's own come by plug-in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, TypeVar, get_args
+
+from qbench.errors import QbenchError, closest, nearest
+from qbench.registry.importing import importing
+
+Kind = Literal["task", "dataset", "condition", "model", "method", "metric"]
+KINDS: tuple[Kind, ...] = ("task", "dataset", "condition", "model", "method", "metric")
+Site = Literal["none", "image", "feature", "model"]
+SITES: tuple[Site, ...] = get_args(Site)
+BUILTIN = (
+    "qbench.tasks.classification",
+    "qbench.tasks.classification.metrics",
+    "qbench.tasks.segmentation",
+    "qbench.tasks.segmentation.metrics",
+    "qbench.tasks.detection",
+    "qbench.tasks.detection.metrics",
+    "qbench.tasks.restoration",
+    "qbench.tasks.restoration.metrics",
+    "qbench.data.readers",
+    "qbench.data.pairs",
+    "qbench.data.patches",
+    "qbench.data.scenes.dataset",
+    "qbench.data.imagenet_c",
+    "qbench.data.boxes",
+    "qbench.data.boxes_voc",
+    "qbench.data.masks",
+    "qbench.data.mask_layouts",
+    "qbench.degrade.chain",
+    "qbench.degrade.corruptions.conditions",
+    "qbench.degrade.clean",
+    "qbench.degrade.jpeg",
+    "qbench.degrade.codecs.pillow_codecs",
+    "qbench.degrade.codecs.plugin_codecs",
+    "qbench.degrade.codecs.steps",
+    "qbench.degrade.optics.conditions",
+    "qbench.degrade.weather.blurs",
+    "qbench.degrade.weather.conditions",
+    "qbench.degrade.weather.noises",
+    "qbench.models.builtin.declared",
+    "qbench.models.classification.libraries",
+    "qbench.models.classification.imagenet",
+    "qbench.models.restoration.restorers",
+    "qbench.models.segmentation.torchvision",
+    "qbench.models.segmentation.transformers",
+    "qbench.models.segmentation.smp",
+    "qbench.models.detection.torchvision",
+    "qbench.models.detection.encoder",
+    "qbench.models.detection.transformers",
+    "qbench.models.openmmlab.declared",
+    "qbench.methods.direct",
+    "qbench.methods.restorers",
+    "qbench.methods.any_restorer",
+    "qbench.methods.osr",
+    "qbench.methods.afd",
+    "qbench.methods.qdmr",
+    "qbench.methods.finetune",
+    "qbench.methods.quac",
+    "qbench.methods.quarf",
+)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a name stands for: the class or function, the module that defines it, and facts such as a method's site."""
+
+    kind: Kind
+    name: str
+    target: Any
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        return str(self.target.__module__)
+
+    @property
+    def summary(self) -> str:
+        return (self.target.__doc__ or "").strip().split("\n", 1)[0]
+
+
+_entries: dict[tuple[Kind, str], Entry] = {}
+
+
+def _register(kind: Kind, name: str, facts: Mapping[str, Any]) -> Callable[[T], T]:
+    def decorate(target: T) -> T:
+        new = Entry(kind, name, target, facts)
+        old = _entries.get((kind, name))
+        if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
+            raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
+        _entries[kind, name] = new
+        return target
+
+    return decorate
+
+
+def method(name: str, *, site: Site, trained: bool = False, oracle: bool = False) -> Callable[[T], T]:
+    """Declare a method under `name` at its `site`. `trained` methods need weights from their card; `oracle` ones read
+    facts of the degradation that a real picture would not bring, and are marked in tables.
+
+    Raises QbenchError for a site that there is not."""
+    if site not in SITES:
+        raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
+    return _register("method", name, {"site": site, "trained": trained, "oracle": oracle})
+
+
+def model(name: str) -> Callable[[T], T]:
+    """Declare a model. A name that ends in `:*` takes the rest of the suite's name as its first argument."""
+    return _register("model", name, {})
+
+
+def dataset(name: str, *, whole: Sequence[str] = ()) -> Callable[[T], T]:
+    """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`).
+
+    A list given for a parameter fans out into datasets, except for the parameters in `whole`, which take the list."""
+    return _register("dataset", name, {"whole": tuple(whole)})
+
+
+def condition(name: str, *, libraries: Sequence[str] = (), whole: Sequence[str] = ()) -> Callable[[T], T]:
+    """Declare a condition: a class with `label`, `axis` and `apply` (see `qbench.vocabulary.Condition`).
+
+    `libraries` and codecs that decide its pixels are part of its cells' keys (names as
+    `qbench.keys.versions.library_version` knows them). A list given for a parameter fans out into cells, except
+    for the parameters in `whole`, which take the list itself."""
+    return _register("condition", name, {"libraries": tuple(libraries), "whole": tuple(whole)})
+
+
+def metric(name: str, *, task: str, higher_is_better: bool = True) -> Callable[[T], T]:
+    """Declare a metric of a task: a class with `statistic(records, weights)`, `higher_is_better` and `range`."""
+    return _register("metric", name, {"task": task, "higher_is_better": higher_is_better})
+
+
+def task(name: str) -> Callable[[T], T]:
+    """Declare a task: what is predicted, what a record holds and how it is scored."""
+    return _register("task", name, {})
+
+
+def get(kind: Kind, name: str) -> Entry:
+    """The entry of that name, or of its prefix (`timm:resnet50` finds `timm:*`).
+
+    Raises QbenchError that names the nearest valid name."""
+    load_builtin()
+    found = _entries.get((kind, name))
+    if found is None and ":" in name:
+        found = _entries.get((kind, name.split(":", 1)[0] + ":*"))
+    if found is None:
+        raise QbenchError(f"unknown {kind} {name!r}{_near(kind, name)}; `qbench list {kind}s` shows all")
+    return found
+
+
+def _near(kind: Kind, name: str) -> str:
+    """The nearest name. What stands behind the colon of a library's network is kept, and where there is no colon and
+    nothing close, classifiers of the two libraries are told."""
+    known = [n for k, n in _entries if k == kind]
+    prefix, colon, rest = name.partition(":")
+    if colon and (library := closest(prefix, [n.removesuffix(":*") for n in known if n.endswith(":*")])):
+        return f" (did you mean {f'{library}:{rest}'!r}?)"
+    near = nearest(name, [n.replace(":*", ":NAME") for n in known])
+    if kind != "model" or colon or closest(name, known, 0.8):
+        return near
+    return f"{near}; classifiers of libraries are named such as timm:{name} or torchvision:{name}"
+
+
+def names(kind: Kind, pattern: str = "*") -> list[str]:
+    """All names of a kind that match the shell-style pattern, sorted."""
+    load_builtin()
+    return sorted(n for k, n in _entries if k == kind and fnmatchcase(n, pattern))
+
+
+@cache
+def load_builtin() -> None:
+    """Import the built-in modules and the installed entry points, once a process."""
+    for name in BUILTIN:
+        importlib.import_module(name)
+    for point in entry_points(group="qbench"):
+        with importing(f"the installed plugin {point.name!r} from {point.value}", "install it again or uninstall it"):
+            point.load()
