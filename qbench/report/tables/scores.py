@@ -92,9 +92,9 @@ class _Rows:
         return columns
 
     def group(self, titled: Mapping[str, str]) -> Group:
-        columns = self.columns()
+        columns, clean = self.columns(), next((condition.label for condition in self.clean), CLEAN)
         heads = (
-            self._column(CLEAN, next((condition.label for condition in self.clean), CLEAN)),
+            self._column(clean, clean),
             *(self._head(name, conditions[0]) for name, conditions in columns.items()),
             *(self._summary_heads() if columns else ()),
             Column("n", "n", "count"),
