@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from pydantic import ValidationError
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+import qbench
 from qbench import registry
 from qbench.data.pairs import NOBODY_KNOWS
+from qbench.data.scenes.dataset import Scenes
 from qbench.data.views import View
+from qbench.degrade.jpeg import jpeg
 from qbench.errors import DataError, QbenchError, WeightsError
 from qbench.quality import iqa
 from qbench.quality.niqe import niqe
@@ -104,6 +108,48 @@ def test_a_users_metric_gets_copies_and_answers_with_one_number_a_picture(monkey
     del Mine.measure
     with pytest.raises(QbenchError, match=r"'mine' has no `measure\(\)`"):
         scoring(asked("mine"))
+
+
+SUITE = """
+suite: errors
+version: 1
+changelog: {1: first version}
+tasks:
+  - task: restoration
+    dataset: {name: scenes, count: 3}
+    models: [identity]
+    conditions: [{jpeg: {quality: 10}}]
+    methods: [direct]
+    metrics: [largest-error: {crop_border: 4, label: inner}]
+"""
+
+
+@qbench.metric("largest-error", task="restoration")
+class LargestError:
+    """The largest difference of any value, in grey levels."""
+
+    higher_is_better, range, needs_clean, title = False, (0.0, 255.0), True, "largest error"
+
+    def __init__(self, crop_border: int = 0) -> None:
+        self.crop_border = crop_border
+
+    def measure(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        return lambda restored, clean: (restored - clean).abs().amax(dim=(1, 2, 3))
+
+
+def test_a_users_metric_stands_in_records_and_scores_under_its_parameters(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    results = qbench.run(tmp_path / "suite.yaml", out=tmp_path / "run", device="cpu")
+    scenes = [Scenes(count=3).load(index) for index in range(3)]
+    pairs = [(scene.image, jpeg(scene.image, 10)[0]) for scene in scenes]
+    expected = [int(np.abs(a.astype(int) - b)[4:-4, 4:-4].max()) for a, b in pairs]
+    assert results.records()["largest-error(crop_border 4)"].tolist() == expected
+    (score,) = results.scores().to_dict("records")
+    assert (score["metric"], score["value"]) == ("inner", pytest.approx(np.mean(expected)))
+    (tmp_path / "suite.yaml").write_text(SUITE.replace("inner", "another"))
+    again = qbench.run(tmp_path / "suite.yaml", out=tmp_path / "again", device="cpu")
+    assert [cell.key for cell in again.info.cells] == [cell.key for cell in results.info.cells]
+    assert again.scores()["metric"].tolist() == ["another"]
 
 
 def test_target_is_the_clean_picture_moved_through_the_view() -> None:
