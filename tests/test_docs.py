@@ -114,8 +114,8 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, *METHODS], ids=lambda page: page.stem)
-def test_every_name_of_the_code_in_a_page_is_there(page: Path) -> None:
-    for name in set(re.findall(r"\bqbench(?:\.[A-Za-z_]\w*)+", page.read_text(encoding="utf-8"))):
+def test_every_module_that_a_page_names_is_there(page: Path) -> None:
+    for name in set(re.findall(r"\bqbench(?:\.[A-Za-z_]\w*){2,}", page.read_text(encoding="utf-8"))):
         pkgutil.resolve_name(name)
 
 
