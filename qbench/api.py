@@ -69,9 +69,9 @@ class Results:
         loaded, rows = load(self.folder), []
         for cell in self.info.cells:
             for metric in cell.metrics if cell.status == "done" else ():
-                found = single(point(Scored(metric), [cell], loaded.records), Draws(self.info.seed, cell.dataset))
+                score = single(point(Scored(metric), [cell], loaded.records), Draws(self.info.seed, cell.dataset))
                 who = [getattr(cell, key) for key in KEYS]
-                rows.append([cell.task, *who, metric.label or metric.name, found.value, found.low, found.high, found.n])
+                rows.append([cell.task, *who, metric.label or metric.name, score.value, score.low, score.high, score.n])
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
 
     def table(self) -> pd.DataFrame:

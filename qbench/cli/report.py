@@ -54,15 +54,15 @@ def report(
 
         write_export(loaded, export)
         typer.echo(f"{export}: records of {len(loaded.records)} cells")
-    made = tables(loaded)
-    chosen = [each.value for each in format or ()]
+    built = tables(loaded)
+    chosen = [choice.value for choice in format or ()]
     if check is not None:
         from qbench.report.check import difference
 
-        diff = difference(made, check)
+        diff = difference(built, check)
         typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
         raise typer.Exit(1 if diff else 0)
     if out is not None or chosen or export is None:
         from qbench.report.emit import emit
 
-        emit(made, chosen, out, name)
+        emit(built, chosen, out, name)

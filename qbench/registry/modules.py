@@ -44,25 +44,25 @@ def imports_of(module: str) -> list[str]:
     file = file_of(module)
     if file is None:
         return []
-    found: list[str] = []
+    names: list[str] = []
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in _statements(parsed(file)):
         if isinstance(node, ast.Import):
-            found.extend(alias.name for alias in node.names)
+            names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, package)
-            found.append(base)
-            found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return found
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names)
+    return names
 
 
 def _statements(block: ast.AST) -> Iterator[ast.AST]:
     """Every statement in a block and in the blocks inside it; expressions hold no imports."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         inner = getattr(block, name, ())
-        for each in inner if isinstance(inner, list) else ():
-            yield each
-            yield from _statements(each)
+        for statement in inner if isinstance(inner, list) else ():
+            yield statement
+            yield from _statements(statement)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
