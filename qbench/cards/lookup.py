@@ -127,8 +127,8 @@ def find_weights(
     name = _serving(card, model_label, dataset_label, recipe) if card else None
     if card is None or name is None:
         return None
-    found = _shipped_weights(path, name, card.recipes[name], train_seed)
-    return found or _own_weights(path, name, card.card, train_seed)
+    weights = _shipped_weights(path, name, card.recipes[name], train_seed)
+    return weights or _own_weights(path, name, card.card, train_seed)
 
 
 def missing(method: str, model_label: Names, dataset_label: Names, train_seed: int, recipe: str | None = None) -> str:
@@ -138,7 +138,7 @@ def missing(method: str, model_label: Names, dataset_label: Names, train_seed: i
         return f"no card for {method!r}: give `weights`, or write a card and train"
     name = _serving(load_card(path), model_label, dataset_label, recipe)
     if name is None:
-        return f"no recipe on {method}'s card serves model {_told(model_label)} on dataset {_told(dataset_label)}"
+        return f"no recipe on {method}'s card serves model {_shown(model_label)} on dataset {_shown(dataset_label)}"
     return f"no weights yet; make them with: qbench train {method} {name} --seed {train_seed}"
 
 
@@ -149,8 +149,8 @@ def check_made(file: Path | None) -> None:
         return
     for name in card_names():
         for recipe in load_card(shipped("baselines") / f"{name}.yaml").recipes:
-            if found := re.fullmatch(re.escape(f"{name}-{recipe}-s") + r"(\d+)", file.stem):
-                command = f"qbench train {name} {recipe} --seed {found[1]}"
+            if match := re.fullmatch(re.escape(f"{name}-{recipe}-s") + r"(\d+)", file.stem):
+                command = f"qbench train {name} {recipe} --seed {match[1]}"
                 raise WeightsError(f"weights {file} are not there yet; make them with: {command}")
 
 
@@ -166,7 +166,7 @@ def _fits(names: Names, pattern: str) -> bool:
     return given is None or any(fnmatchcase(name, pattern) for name in given)
 
 
-def _told(names: Names) -> str:
+def _shown(names: Names) -> str:
     return "*" if names is None else names if isinstance(names, str) else names[-1]
 
 

@@ -27,6 +27,6 @@ def convert(
         raise QbenchError(f"{out} should end in .safetensors")
     from qbench.models.openmmlab.checkpoint import convert as converted
 
-    found = converted(checkpoint, out)
-    classes = f", {len(found.classes)} classes" if found.classes else ""
-    typer.echo(f"{out}: {len(found.state)} tensors{classes}")
+    network = converted(checkpoint, out)
+    classes = f", {len(network.classes)} classes" if network.classes else ""
+    typer.echo(f"{out}: {len(network.state)} tensors{classes}")

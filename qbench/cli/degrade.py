@@ -58,12 +58,12 @@ def degrade(
     if resize and not crop:
         raise QbenchError("--resize needs --crop: pictures of one size come from both")
     named = Named(name="photos", params={"root": source}) if Path(source).is_dir() else inline.dataset(source)[0]
-    found = [pair for text in condition for pair in inline.conditions(text)]
+    copies = [pair for text in condition for pair in inline.conditions(text)]
     view = View(resize, crop) if crop else None
     bad = 0
-    for one, built in found:
+    for one, built in copies:
         label = one.label or built.label
-        folder = destination if len(found) == 1 else destination / re.sub(r"[^\w.@+=-]+", "-", label).strip("-")
+        folder = destination if len(copies) == 1 else destination / re.sub(r"[^\w.@+=-]+", "-", label).strip("-")
         copy = Copy(named, one, folder.resolve(), seed, view, limit, tuple(p.resolve() for p in plugin or ()))
         with counted(label) as watch:
             rows = write_copy(copy, workers or default_workers(1, "cpu"), watch)

@@ -27,14 +27,14 @@ def list_names(
     if one not in registry.KINDS:
         raise QbenchError(f"unknown kind {kind!r}{nearest(kind, PLURALS)}; there are: {', '.join(PLURALS)}")
     registry.load_plugins([], plugin or [])
-    found = registry.names(one, pattern)
-    if not found:
+    matching = registry.names(one, pattern)
+    if not matching:
         known = registry.names(one)
         raise QbenchError(f"no {one} matches {pattern!r}{nearest(pattern, known)}; `qbench list {one}s` shows all")
     table = Table(box=None, pad_edge=False, show_header=one == "method")
     for column in ("name", "site", "what it is") if one == "method" else ("name", "what it is"):
         table.add_column(column, no_wrap=column != "what it is")
-    for name in found:
+    for name in matching:
         entry = registry.get(one, name)
         table.add_row(name, *([str(entry.facts["site"])] if one == "method" else []), entry.summary)
     Console().print(table)

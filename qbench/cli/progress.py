@@ -29,19 +29,19 @@ def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str
         *columns, TextColumn("{task.fields[losses]}"), console=console, disable=not console.is_terminal
     ) as progress:
         task = progress.add_task(title, total=steps, losses="")
-        told = started = time.monotonic()
+        printed = started = time.monotonic()
         first: int | None = None
 
         def report(stage: str, done: int, losses: Mapping[str, float]) -> None:
-            nonlocal told, first
+            nonlocal printed, first
             first = done - 1 if first is None else first
             for name, value in losses.items():
                 means[name] = DECAY * means.get(name, value) + (1 - DECAY) * value
             shown = " ".join(f"{name} {means[name]:.4g}" for name in losses)
             progress.update(task, completed=done, description=f"{title} {stage}", losses=shown)
             now = time.monotonic()
-            if not console.is_terminal and (now - told > LINE_SECONDS or done == steps):
-                told = now
+            if not console.is_terminal and (now - printed > LINE_SECONDS or done == steps):
+                printed = now
                 speed = (done - first) / (now - started)
                 left = (steps - done) / speed
                 console.print(
@@ -58,13 +58,13 @@ def counted(title: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
-        told = time.monotonic()
+        printed = time.monotonic()
 
         def report(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal printed
             progress.update(task, completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - told > LINE_SECONDS:
-                told = time.monotonic()
+            if not console.is_terminal and time.monotonic() - printed > LINE_SECONDS:
+                printed = time.monotonic()
                 console.print(f"{title}: {done} of {total}", soft_wrap=True)
 
         yield report

@@ -59,15 +59,15 @@ def report(
 
         write_export(loaded, export)
         typer.echo(f"{export}: records of {len(loaded.records)} cells")
-    made = tables(loaded)
+    leaderboards = tables(loaded)
     formats = format or []
     if check is not None:
         from qbench.report.check import difference
 
-        diff = difference(made, check)
+        diff = difference(leaderboards, check)
         typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
         raise typer.Exit(1 if diff else 0)
     if out is not None or formats or export is None:
         from qbench.report.emit import emit
 
-        emit(made, formats, out)
+        emit(leaderboards, formats, out)

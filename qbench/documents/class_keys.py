@@ -19,15 +19,15 @@ def field_at(kind: Any, path: Sequence[str | int]) -> FieldInfo | None:
     """The field that a key path leads to, where there is one."""
     if not path:
         return None
-    for each in _classes_at(kind, path[:-1]):
-        if path[-1] in fields_of(each):
-            return fields_of(each)[str(path[-1])]
+    for owner in _classes_at(kind, path[:-1]):
+        if path[-1] in fields_of(owner):
+            return fields_of(owner)[str(path[-1])]
     return None
 
 
 def keys_at(kind: Any, path: Sequence[str | int]) -> list[str]:
     """The keys that may stand below a key path."""
-    return [key for each in _classes_at(kind, path) for key in fields_of(each)]
+    return [key for owner in _classes_at(kind, path) for key in fields_of(owner)]
 
 
 def home_of(kind: Any, key: str) -> str | None:
@@ -43,12 +43,12 @@ def home_of(kind: Any, key: str) -> str | None:
 
 def _classes_at(kind: Any, path: Sequence[str | int]) -> list[Any]:
     """The classes that the data at a key path may become; numbers and the names that pydantic adds are passed over."""
-    found = list(_classes(kind))
+    classes = list(_classes(kind))
     for part in path:
-        fields = [fields_of(each)[str(part)] for each in found if part in fields_of(each)]
+        fields = [fields_of(owner)[str(part)] for owner in classes if part in fields_of(owner)]
         if fields:
-            found = [inner for field in fields for inner in _classes(field.annotation)]
-    return found
+            classes = [inner for field in fields for inner in _classes(field.annotation)]
+    return classes
 
 
 def _classes(annotation: Any) -> Iterator[Any]:

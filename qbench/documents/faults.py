@@ -72,12 +72,12 @@ def message(text: str) -> str:
 def _first(faults: Sequence[tuple[ErrorDetails, KeyPath]]) -> tuple[ErrorDetails, KeyPath]:
     """Unknown keys come first: they tell why another is missing. Text that fits none of several types is measured by
     the words that it might be."""
-    unknown = next((each for each in faults if each[0]["type"] in _UNKNOWN), None)
+    unknown = next((pair for pair in faults if pair[0]["type"] in _UNKNOWN), None)
     if unknown is not None:
         return unknown
     first, shown = faults[0]
-    same = (each for each in faults if each[1] == shown and isinstance(each[0]["input"], str))
-    return next((each for each in same if each[0]["type"] == "literal_error"), (first, shown))
+    same = (pair for pair in faults if pair[1] == shown and isinstance(pair[0]["input"], str))
+    return next((pair for pair in same if pair[0]["type"] == "literal_error"), (first, shown))
 
 
 def _unknown(loc: KeyPath, kind: Any, known: Iterable[str]) -> str:
@@ -98,9 +98,9 @@ def _unfit(fault: ErrorDetails, shown: KeyPath) -> str:
     """The innermost key that is written in the file stands for the value, not what pydantic calls its type."""
     keys = [part for part in shown if isinstance(part, str)]
     name = keys[-1] if keys else str(fault["loc"][-1]) if fault["loc"] else ""
-    said, given = message(fault["msg"]), fault["input"]
-    near = nearest(given, _QUOTED.findall(said)) if isinstance(given, str) else ""
-    return f"{name!r}: {_WORDS.get(fault['type'], said[:1].lower() + said[1:])}, not {_short(given)}{near}"
+    text, given = message(fault["msg"]), fault["input"]
+    near = nearest(given, _QUOTED.findall(text)) if isinstance(given, str) else ""
+    return f"{name!r}: {_WORDS.get(fault['type'], text[:1].lower() + text[1:])}, not {_short(given)}{near}"
 
 
 def _existing(path: KeyPath, data: Any) -> KeyPath:

@@ -18,7 +18,7 @@ from qbench.storage.home import VARIABLE, home
 
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 DEEPEST = 100
-"""Collections inside of each other; suites and cards have a tenth of that."""
+"""How deeply lists and mappings may be nested; suites and cards need a tenth of that."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -76,8 +76,7 @@ else:  # in C where PyYAML was built with it: cards are long, and every plan rea
 class Loader(_Safe):
     """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2.
 
-    Raises yaml.MarkedYAMLError where collections stand too deeply in each other: composing them in C would end the
-    process."""
+    Raises yaml.MarkedYAMLError where collections are nested too deeply: composing them in C would end the process."""
 
     def __init__(self, text: str) -> None:
         depth = 0
@@ -85,8 +84,8 @@ class Loader(_Safe):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 mark: Any = event.start_mark
-                said = f"lists or mappings stand in each other too deeply, more than {DEEPEST}"
-                raise yaml.MarkedYAMLError(problem=said, problem_mark=mark)
+                problem = f"lists or mappings are nested too deeply, more than {DEEPEST}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         super().__init__(text)
 
 
@@ -109,7 +108,7 @@ class _Reader:
         place = self.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
             raise SuiteError(f"not valid YAML for a suite: the tag {node.tag}", place=place)
-        if any(node is each for each in self.around):
+        if any(node is outer for outer in self.around):
             raise SuiteError("an alias stands inside of what it names", place=place)
         if not isinstance(node, yaml.CollectionNode):
             value = self.loader.construct_object(node)

@@ -95,8 +95,8 @@ def _begin(folder: Path, facts: Mapping[str, Any]) -> dict[str, Row]:
             raise DataError(f"{folder} is not empty and holds no {FACTS}; name an empty or new folder")
         write_text(known, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return {}
-    found = json.loads(known.read_text(encoding="utf-8"))
-    differing = [key for key, value in facts.items() if found.get(key) != json.loads(json.dumps(value))]
+    stored = json.loads(known.read_text(encoding="utf-8"))
+    differing = [key for key, value in facts.items() if stored.get(key) != json.loads(json.dumps(value))]
     if differing:
         raise DataError(f"{folder} holds another copy ({', '.join(differing)} differ); name an empty or new folder")
     return _finished(folder)

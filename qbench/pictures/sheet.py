@@ -23,7 +23,7 @@ class Tile:
 
     image: Image
     title: str
-    told: str
+    caption: str
 
 
 def tile(condition: Condition, label: str, image: Image, draw: Draw) -> Tile:
@@ -59,7 +59,7 @@ def sheet(rows: Sequence[Sequence[Tile]], size: int) -> Pillow.Image:
             left, top = GAP + x * step[0], GAP + y * step[1]
             paper.paste(_fitted(one.image, size), (left, top))
             pen.text((left, top + size + 2), _cut(one.title, font, size), INK, font)
-            pen.text((left, top + size + 2 + LINE), _cut(one.told, small, size), FAINT, small)
+            pen.text((left, top + size + 2 + LINE), _cut(one.caption, small, size), FAINT, small)
     return paper
 
 

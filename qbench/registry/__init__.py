@@ -2,10 +2,8 @@
 
 from qbench.registry.entries import (
     KINDS,
-    SITES,
     Entry,
     Kind,
-    Site,
     condition,
     dataset,
     get,
@@ -21,10 +19,8 @@ from qbench.registry.plugins import load_file, load_plugins, reaches_workers
 
 __all__ = [
     "KINDS",
-    "SITES",
     "Entry",
     "Kind",
-    "Site",
     "condition",
     "dataset",
     "get",

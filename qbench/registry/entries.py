@@ -123,11 +123,11 @@ class Entry:
     @property
     def parameters(self) -> list[str]:
         """The keys that a file may give it."""
-        own = list(inspect.signature(self.schema).parameters)[self.takes_rest :]
+        keys = list(inspect.signature(self.schema).parameters)[self.takes_rest :]
         if self.kind == "method":
-            own = [key for key in own if key not in WEIGHTS_KEYS]
-            own += WEIGHTS_KEYS if self.facts.get("trained") else ()
-        return [*own, "label"]
+            keys = [key for key in keys if key not in WEIGHTS_KEYS]
+            keys += WEIGHTS_KEYS if self.facts.get("trained") else ()
+        return [*keys, "label"]
 
     def check(self, name: str, params: Mapping[str, Any]) -> None:
         """Raise SuiteError for nothing behind the colon of `name`, and for a parameter that there is not."""
@@ -244,12 +244,12 @@ def get(kind: Kind, name: str) -> Entry:
 
     Raises QbenchError that names the nearest valid name."""
     load_builtin()
-    found = _entries.get((kind, name))
-    if found is None and ":" in name:
-        found = _entries.get((kind, name.split(":", 1)[0] + ":*"))
-    if found is None:
+    entry = _entries.get((kind, name))
+    if entry is None and ":" in name:
+        entry = _entries.get((kind, name.partition(":")[0] + ":*"))
+    if entry is None:
         raise QbenchError(f"unknown {kind} {name!r}{_near(kind, name)}; `qbench list {kind}s` shows all")
-    return found
+    return entry
 
 
 def _near(kind: Kind, name: str) -> str:

@@ -23,9 +23,9 @@ def importing(what: str, advice: str = "") -> Iterator[None]:
     except QbenchError:
         raise
     except (Exception, SystemExit) as error:
-        said = error.msg if isinstance(error, SyntaxError) else error
+        message = error.msg if isinstance(error, SyntaxError) else error
         end = f"; {advice}" if advice and isinstance(error, ImportError) else ""
-        text = f"{what} cannot be imported: {type(error).__name__}: {said}{end}"
+        text = f"{what} cannot be imported: {type(error).__name__}: {message}{end}"
         raise QbenchError(text, place=_raised_at(error)) from error
 
 
@@ -34,9 +34,13 @@ def _raised_at(error: BaseException) -> Place | None:
     if isinstance(error, SyntaxError) and error.filename:
         return Place(Path(error.filename), error.lineno or 1, error.offset or 1)
     frames = [(Path(frame.filename), frame) for frame in traceback.extract_tb(error.__traceback__)]
-    ran = [each for each in frames if each[0].is_file() and not each[0].is_relative_to(_IMPORTLIB)]
-    ran = [each for each in ran if each[0].parent != Path(__file__).parent]
+    ran = [
+        (file, frame)
+        for file, frame in frames
+        if file.is_file() and not file.is_relative_to(_IMPORTLIB) and file.parent != Path(__file__).parent
+    ]
     if not ran:
         return None
-    file, frame = next(each for each in reversed(ran) if each[0].is_relative_to(ran[0][0].parent))
+    folder = ran[0][0].parent
+    file, frame = next((file, frame) for file, frame in reversed(ran) if file.is_relative_to(folder))
     return Place(file, frame.lineno or 1, (frame.colno or 0) + 1)

@@ -17,13 +17,13 @@ class FromVariable(str):
     __slots__ = ()
 
 
-def misfits(given: Any, made: Any, path: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
-    """Where pydantic, which converts, took a value of `given` for one of another kind in what it `made` of it.
+def misfits(given: Any, result: Any, path: tuple[str | int, ...] = ()) -> Iterator[Misfit]:
+    """Where pydantic, which converts, took a value of `given` for one of another kind in its `result`.
 
     Whole numbers may stand for numbers. What is not of pydantic converts as it likes."""
-    for key, value, taken in _pairs(given, made):
+    for key, value, taken in _pairs(given, result):
         yield from misfits(value, taken, (*path, key))
-    kind, wanted = type(given), type(made)
+    kind, wanted = type(given), type(result)
     if kind in KINDS and wanted in KINDS and kind is not wanted and (kind, wanted) != (int, float):
         name = f"{path[-1]!r}: " if path else ""
         yield path, f"{name}expected {KINDS[wanted]}, not {given!r}"
@@ -39,19 +39,19 @@ def relocated(error: ValidationError, *path: str | int) -> ValidationError:
     """The same faults one level further out."""
     faults = [
         InitErrorDetails(
-            type=PydanticCustomError(each["type"], "{text}", {"text": each["msg"]}),
-            loc=(*path, *each["loc"]),
-            input=each["input"],
+            type=PydanticCustomError(fault["type"], "{text}", {"text": fault["msg"]}),
+            loc=(*path, *fault["loc"]),
+            input=fault["input"],
         )
-        for each in error.errors(include_url=False)
+        for fault in error.errors(include_url=False)
     ]
     return ValidationError.from_exception_data(error.title, faults)
 
 
-def _pairs(given: Any, made: Any) -> Iterator[tuple[str | int, Any, Any]]:
+def _pairs(given: Any, result: Any) -> Iterator[tuple[str | int, Any, Any]]:
     if isinstance(given, Mapping):
-        fields = getattr(type(made), "__pydantic_fields__", {})
-        taken = made if isinstance(made, Mapping) else {key: getattr(made, key, None) for key in fields}
+        fields = getattr(type(result), "__pydantic_fields__", {})
+        taken = result if isinstance(result, Mapping) else {key: getattr(result, key, None) for key in fields}
         yield from ((key, value, taken[key]) for key, value in given.items() if key in taken)
-    elif isinstance(given, list | tuple) and isinstance(made, list | tuple) and len(given) == len(made):
-        yield from zip(range(len(given)), given, made, strict=True)
+    elif isinstance(given, list | tuple) and isinstance(result, list | tuple) and len(given) == len(result):
+        yield from zip(range(len(given)), given, result, strict=True)

@@ -90,8 +90,8 @@ def _told_from(part: Part, alike: Sequence[Part]) -> Part:
     """`part`, with the parameters that differ among those of its label."""
     params = part.named.params
     differing = [key for key in params if any(other.named.params[key] != params[key] for other in alike)]
-    told = ", ".join(f"{key} {params[key]}" for key in differing)
-    return replace(part, label=f"{part.label} ({told})") if told else part
+    difference = ", ".join(f"{key} {params[key]}" for key in differing)
+    return replace(part, label=f"{part.label} ({difference})") if difference else part
 
 
 def _told_apart(kind: registry.Kind, parts: Sequence[Part]) -> list[Part]:

@@ -102,7 +102,7 @@ def read_paper(file: str) -> Paper:
     """A file of figures, by path or by the bare name of one that ships. Raises SuiteError."""
     path = Path(file)
     if path.suffix not in {".yaml", ".yml"}:
-        known = sorted(each.stem for each in shipped(FOLDER).glob("*.yaml"))
+        known = sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
         if file not in known:
             raise SuiteError(f"no published figures {file!r}{nearest(file, known)}; there are: {' '.join(known)}")
         path = shipped(f"{FOLDER}/{file}.yaml")
@@ -115,9 +115,9 @@ def shown(file: str, table: str) -> Shown:
     if table not in paper.tables:
         known = " ".join(paper.tables)
         raise SuiteError(f"no table {table!r} in {file}{nearest(table, paper.tables)}; there are: {known}")
-    found = paper.tables[table]
+    published = paper.tables[table]
     return Shown(name=f"published-{paper.paper}-{table}", citation=paper.citation.strip(),
-                 data=(found.data or paper.data).strip(), table=found)  # fmt: skip
+                 data=(published.data or paper.data).strip(), table=published)  # fmt: skip
 
 
 def published_tables(suite: Suite) -> tuple[Shown, ...]:
