@@ -101,7 +101,8 @@ def test_only_and_limit_narrow_a_run(finished: tuple[Path, Path, str], tmp_path:
     )
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "run.json").read_text())["cells"]
-    assert {(c["condition"], c["method"], c["samples"]) for c in cells} == {
+    cells = [result["cell"] for result in cells]
+    assert {(c["condition"]["label"], c["method"]["label"], c["samples"]) for c in cells} == {
         ("jpeg@7", "direct", 4),
         ("jpeg@7", "damp", 4),
     }

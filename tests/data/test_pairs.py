@@ -133,10 +133,10 @@ def test_tables_call_them_by_their_folder(tree: Path) -> None:
     )
     suite, document = load_suite(tree / "suite.yaml")
     cells = make_plan(suite, document, Options(device="cpu")).cells
-    assert [(cell.condition.label, cell.condition.axis) for cell in cells] == [
-        ("degraded", None), ("degraded → jpeg@10", ("quality", 10))
+    assert [(cell.condition.label, cell.condition.family, cell.condition.axis) for cell in cells] == [
+        ("degraded", "pairs", None), ("degraded → jpeg@10", "pairs → jpeg", ("quality", 10))
     ]  # fmt: skip
-    assert Unpaired(tree / "degraded").degraded == ("degraded", None)
+    assert Unpaired(tree / "degraded").degraded == ("degraded", "unpaired", None)
 
 
 def test_the_real_haze_pairs(shared: Path) -> None:

@@ -186,7 +186,8 @@ def test_imagenet_c_fans_out_into_cells_of_corruption_and_severity(tmp_path: Pat
         ("fog/1", ("severity", 1.0)), ("fog/5", ("severity", 5.0)),
         ("snow/1", ("severity", 1.0)), ("snow/5", ("severity", 5.0)),
     ]  # fmt: skip
-    assert {cell.dataset for cell in plan.cells} == {"imagenet-c"}
+    assert {(cell.dataset.name, cell.dataset.label) for cell in plan.cells} == {("imagenet-c", "imagenet-c")}
+    assert [cell.condition.family for cell in plan.cells] == ["fog", "fog", "snow", "snow"]
     assert len({cell.key for cell in plan.cells}) == 4
     assert [source.samples for source in plan.sources] == [1, 1, 1, 1]
     suite.write_text(suite.read_text().replace("[fog, snow]", "fogg"))
