@@ -54,13 +54,13 @@ def mean_of(scores_of: Mapping[str, Numbers], conditions: Sequence[str]) -> Numb
     return mean
 
 
-def told(by_seed: BySeed, conditions: Sequence[str]) -> str:
+def mean_and_spread(by_seed: BySeed, conditions: Sequence[str]) -> str:
     """The mean over samples, conditions and trainings, and its standard deviation over trainings."""
     found = np.array([mean_of(one, conditions).mean() for one in by_seed.values()])
     return f"{found.mean():.2f}" + (f" ± {found.std(ddof=1):.2f}" if len(found) > 1 else "")
 
 
-def compared(own: BySeed, other: BySeed, conditions: Sequence[str], seed: int, dataset: str) -> str:
+def difference(own: BySeed, other: BySeed, conditions: Sequence[str], seed: int, dataset: str) -> str:
     """The mean difference over pairs of trainings, with its 95% interval over trainings and samples."""
     chosen = pairs(list(own), list(other))
     gaps = np.stack([mean_of(own[one], conditions) - mean_of(other[two], conditions) for one, two in chosen])
@@ -94,9 +94,9 @@ def table(loaded: Loaded, column: str = "psnr") -> str:
             if not all(groups):
                 continue
             methods = [DIRECT, *(name for name in found if name.endswith(f"({regime})"))]
-            shown = {what(name): [told(found[name], group) for group in groups] for name in methods}
+            shown = {what(name): [mean_and_spread(found[name], group) for group in groups] for name in methods}
             for one, other in compared_pairs(loaded, regime):
-                gaps = [compared(found[one], found[other], group, loaded.info.seed, dataset) for group in groups]
+                gaps = [difference(found[one], found[other], group, loaded.info.seed, dataset) for group in groups]
                 shown[f"{what(one)} - {what(other)}"] = gaps
             lines += [[dataset, regime, name, *values] for name, values in shown.items()]
     return markdown(lines)
@@ -117,7 +117,7 @@ def matrix(loaded: Loaded, column: str = "psnr") -> str:
     for regime in regimes(loaded.info.cells):
         for method, control in compared_pairs(loaded, regime):
             for one, other in ((control, DIRECT), (method, control)):
-                gaps = {c: compared(found[one], found[other], [c], loaded.info.seed, dataset) for c in degraded}
+                gaps = {c: difference(found[one], found[other], [c], loaded.info.seed, dataset) for c in degraded}
                 cells = [f"**{gap}**" if c in regime.split(" + ") else gap for c, gap in gaps.items()]
                 lines.append([regime, f"{what(one)} - {what(other)}", *cells])
     return markdown(lines)
