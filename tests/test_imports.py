@@ -38,10 +38,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 """For each room the others that it may import, besides the base and itself: data flows one way."""
 
 
-def imports(file: Path) -> set[str]:
-    """The qbench modules that a file imports anywhere, as `room.module`."""
+def imports(file: Path, in_functions: bool = True) -> set[str]:
+    """The qbench modules that a file imports, as `room.module`."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    if not in_functions:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -80,6 +83,27 @@ def test_every_permission_is_used(room: str) -> None:
 def is_room(file: Path) -> bool:
     """Whether an entry of the package is a module or a package, and not the package's own file."""
     return (file.suffix == ".py" and file.stem != "__init__") or (file / "__init__.py").is_file()
+
+
+def test_the_core_of_training_knows_no_recipe() -> None:
+    for file in sorted((PACKAGE / "train" / "core").rglob("*.py")):
+        for name in imports(file):
+            assert not known_as(name) & {"train.recipes", "train.run"}, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_no_modules_of_training_import_each_other_in_a_circle() -> None:
+    modules = {
+        ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in (PACKAGE / "train").rglob("*.py")
+    }
+    waiting = {
+        name: {part for used in imports(file, in_functions=False) for part in known_as(used)} - {name}
+        for name, file in modules.items()
+    }
+    while ready := [name for name, needs in waiting.items() if not needs & waiting.keys()]:
+        for name in ready:
+            del waiting[name]
+    assert waiting == {}
 
 
 def test_every_room_is_in_the_table() -> None:
