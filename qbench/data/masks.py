@@ -123,8 +123,8 @@ class Masks(MaskedPictures):
 
 def _folder(root: Path, name: str) -> Path:
     if not (root / name).is_dir():
-        found = [each.name for each in root.iterdir() if each.is_dir()]
-        raise DataError(f"{root} holds no folder {name!r}{nearest(name, found)}; name it, or give a list as `pairs`")
+        folders = [path.name for path in root.iterdir() if path.is_dir()]
+        raise DataError(f"{root} holds no folder {name!r}{nearest(name, folders)}; name it, or give a list as `pairs`")
     return root / name
 
 

@@ -132,22 +132,23 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     Raises pydantic's ValidationError at the parameter that is wrong; all values that may be drawn are tried."""
     ranges = {key: _values(key, value) for key, value in params.items() if _looks_drawn(entry, params, key)}
     fixed = {key: value for key, value in params.items() if key not in ranges}
-    own = {key for key, values in ranges.items() if _takes(entry, {**fixed, **_nth(ranges, 0), key: params[key]})}
-    fixed |= {key: params[key] for key in own}
-    drawn = {key: values for key, values in ranges.items() if key not in own}
+    first = {**fixed, **_nth(ranges, 0)}
+    left = {key for key in ranges if _takes(entry, {**first, key: params[key]})}
+    fixed |= {key: params[key] for key in left}
+    drawn = {key: values for key, values in ranges.items() if key not in left}
     if not drawn:
-        return _made(entry, fixed)
+        return _constructed(entry, fixed)
     for n in range(_count(drawn)):
-        _made(entry, {**fixed, **_nth(drawn, n)})
+        _constructed(entry, {**fixed, **_nth(drawn, n)})
     return Drawn(entry, fixed, drawn)
 
 
-def _made(entry: Entry, params: Mapping[str, Any]) -> Condition:
+def _constructed(entry: Entry, params: Mapping[str, Any]) -> Condition:
     """Raises ValidationError also for a value of another kind, such as `true` for a number."""
-    made = entry.target(**params)
-    for place, text in misfits(params, made):
+    condition = entry.target(**params)
+    for place, text in misfits(params, condition):
         raise located(text, *place)
-    return cast(Condition, made)
+    return cast(Condition, condition)
 
 
 def _count(drawn: Mapping[str, Values]) -> int:
@@ -168,7 +169,7 @@ def _looks_drawn(entry: Entry, params: Mapping[str, Any], key: str) -> bool:
 def _takes(entry: Entry, params: Mapping[str, Any]) -> bool:
     """Whether the condition takes these as they are, as `rejpeg` draws from `{any: [..]}` itself for every round."""
     try:
-        _made(entry, params)
+        _constructed(entry, params)
     except (ValueError, TypeError):
         return False
     return True
@@ -205,10 +206,10 @@ def relocated(error: ValidationError, *loc: str | int) -> ValidationError:
     """The same faults one level further out."""
     faults = [
         InitErrorDetails(
-            type=PydanticCustomError(each["type"], "{text}", {"text": each["msg"]}),
-            loc=tuple(itertools.chain(loc, each["loc"])),
-            input=each["input"],
+            type=PydanticCustomError(fault["type"], "{text}", {"text": fault["msg"]}),
+            loc=tuple(itertools.chain(loc, fault["loc"])),
+            input=fault["input"],
         )
-        for each in error.errors(include_url=False)
+        for fault in error.errors(include_url=False)
     ]
     return ValidationError.from_exception_data("condition", faults)
