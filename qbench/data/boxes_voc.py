@@ -106,8 +106,8 @@ def _parsed(file: Path) -> ElementTree.Element:
 
 
 def _text(element: ElementTree.Element, path: str) -> str | None:
-    found = element.find(path)
-    return None if found is None else found.text
+    child = element.find(path)
+    return None if child is None else child.text
 
 
 def _side(tree: ElementTree.Element, side: str) -> float | None:

@@ -31,8 +31,8 @@ ADE20K_CLASSES = 150
 def split_of(folder: Path, split: str) -> Path:
     """The folder of a split. Raises DataError with the nearest split that there is."""
     if not (folder / split).is_dir():
-        found = [each.name for each in checked_root(folder).iterdir() if each.is_dir()]
-        raise DataError(f"{folder} holds no split {split!r}{nearest(split, found)}")
+        splits = [path.name for path in checked_root(folder).iterdir() if path.is_dir()]
+        raise DataError(f"{folder} holds no split {split!r}{nearest(split, splits)}")
     return folder / split
 
 
@@ -115,8 +115,8 @@ class VocSegmentation(MaskedPictures):
         folder = root / "ImageSets" / "Segmentation"
         file = folder / f"{self.split}.txt"
         if not file.is_file():
-            found = [each.stem for each in checked_root(folder).glob("*.txt")]
-            raise DataError(f"{folder} holds no split {self.split!r}{nearest(self.split, found)}")
+            splits = [path.stem for path in checked_root(folder).glob("*.txt")]
+            raise DataError(f"{folder} holds no split {self.split!r}{nearest(self.split, splits)}")
         stems = text_of(file).split()
         images, masks = root / "JPEGImages", root / self.masks
         return _with_masks([Row(stem, images / f"{stem}.jpg", masks / f"{stem}.png") for stem in stems])

@@ -149,8 +149,8 @@ def _marked(row: Row) -> str:
 
 def _folder(root: Path, name: str) -> Path:
     if not (root / name).is_dir():
-        found = [each.name for each in root.iterdir() if each.is_dir()]
-        raise DataError(f"{root} holds no folder {name!r}{nearest(name, found)}; name it, or give a list as `pairs`")
+        folders = [path.name for path in root.iterdir() if path.is_dir()]
+        raise DataError(f"{root} holds no folder {name!r}{nearest(name, folders)}; name it, or give a list as `pairs`")
     return root / name
 
 

@@ -84,8 +84,8 @@ class Unpaired(Photos):
         return _marked(super().manifest(), "unpaired")
 
     def load(self, index: int) -> Sample:
-        found = super().load(index)
-        return Sample(found.id, found.image, NOBODY_KNOWS)
+        sample = super().load(index)
+        return Sample(sample.id, sample.image, NOBODY_KNOWS)
 
 
 @dataset("photos-y")
@@ -100,8 +100,8 @@ class PhotosLuma(Photos):
         return _marked(super().manifest(), "luma")
 
     def load(self, index: int) -> Sample:
-        found = super().load(index)
-        return Sample(found.id, as_luma(found.image))
+        sample = super().load(index)
+        return Sample(sample.id, as_luma(sample.image))
 
 
 def _marked(manifest: Manifest, how: str) -> Manifest:
@@ -127,10 +127,10 @@ def by_stem(degraded: Path, clean: Path) -> list[tuple[str, Path, Path | None]]:
     rows: list[tuple[str, Path, Path | None]] = []
     for file in pictures(degraded, deep=True):
         place = file.relative_to(degraded)
-        found = partners.get(place.with_suffix(""), [])
-        if len(found) > 1:
-            raise DataError(f"{file} has two clean pictures, {found[0]} and {found[1]}; keep one")
-        rows.append((place.as_posix(), file, found[0] if found else None))
+        matches = partners.get(place.with_suffix(""), [])
+        if len(matches) > 1:
+            raise DataError(f"{file} has two clean pictures, {matches[0]} and {matches[1]}; keep one")
+        rows.append((place.as_posix(), file, matches[0] if matches else None))
     if rows and not any(partner for _, _, partner in rows):
         raise DataError(f"no picture in {degraded} has a clean one of its stem in {clean}; use a `table` of paths")
     return rows
@@ -138,7 +138,7 @@ def by_stem(degraded: Path, clean: Path) -> list[tuple[str, Path, Path | None]]:
 
 def _folder(root: Path, name: str) -> Path:
     if not (root / name).is_dir():
-        known = [each.name for each in root.iterdir() if each.is_dir()]
+        known = [folder.name for folder in root.iterdir() if folder.is_dir()]
         raise DataError(f"{root} holds no folder {name!r}{nearest(name, known)}; name it, or give a `table` of paths")
     return root / name
 

@@ -34,10 +34,10 @@ class Patches:
 
     @cached_property
     def _files(self) -> list[Path]:
-        found = pictures(checked_root(self.root), deep=True)
-        if not found:
+        files = pictures(checked_root(self.root), deep=True)
+        if not files:
             raise DataError(f"{self.root} holds no pictures")
-        return found
+        return files
 
     @cached_property
     def _drawn(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -111,10 +111,10 @@ class ImageFolder(_OnDisk):
     @cached_property
     def classes(self) -> tuple[str, ...]:
         root = checked_root(self.root)
-        found = sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not hidden(folder, root))
-        if not found:
+        names = sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not hidden(folder, root))
+        if not names:
             raise DataError(f"{self.root} holds no class folders; expected {self.root}/CLASS/PICTURE")
-        return tuple(found)
+        return tuple(names)
 
     @cached_property
     def _rows(self) -> list[tuple[str, Path, int | None]]:

@@ -57,17 +57,17 @@ class Chain:
 
     @property
     def runs_through(self) -> tuple[Entry, ...]:
-        own = [registry.get("condition", named.name) for named in self.steps]
-        return (*own, *(entry for each in self.conditions for entry in inner(each)))
+        entries = [registry.get("condition", named.name) for named in self.steps]
+        return (*entries, *(entry for each in self.conditions for entry in inner(each)))
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """The last picture; the facts of every step, and the bits per pixel of the last one that was a file."""
-        image, told = checked(image, self.label), list[Facts]()
+        image, steps = checked(image, self.label), list[Facts]()
         for number, step in enumerate(self.conditions):
             image, facts = step.apply(image, draw.within(str(number)))
-            told.append(facts)
-        rates = [facts["bpp"] for facts in told if "bpp" in facts]
-        return image, {"steps": told, **({"bpp": rates[-1]} if rates else {})}
+            steps.append(facts)
+        rates = [facts["bpp"] for facts in steps if "bpp" in facts]
+        return image, {"steps": steps, **({"bpp": rates[-1]} if rates else {})}
 
 
 def _built(named: Named, number: int) -> Condition:

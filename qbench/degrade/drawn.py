@@ -132,9 +132,10 @@ def prepared(entry: Entry, params: Mapping[str, Any]) -> Condition:
     Raises pydantic's ValidationError at the parameter that is wrong; all values that may be drawn are tried."""
     ranges = {key: _values(key, value) for key, value in params.items() if _looks_drawn(entry, params, key)}
     fixed = {key: value for key, value in params.items() if key not in ranges}
-    own = {key for key, values in ranges.items() if _takes(entry, {**fixed, **_nth(ranges, 0), key: params[key]})}
-    fixed |= {key: params[key] for key in own}
-    drawn = {key: values for key, values in ranges.items() if key not in own}
+    first = {**fixed, **_nth(ranges, 0)}
+    left = {key for key in ranges if _takes(entry, {**first, key: params[key]})}
+    fixed |= {key: params[key] for key in left}
+    drawn = {key: values for key, values in ranges.items() if key not in left}
     if not drawn:
         return cast(Condition, call(entry, fixed))
     for n in range(_count(drawn)):

@@ -22,8 +22,8 @@ def brisque_features(images: Tensor) -> Tensor:
     with torch.no_grad():
         picture = grey(levels(images))
         first, second = _statistics(picture), _statistics(halved(picture))
-        found = torch.nan_to_num(torch.cat([first, second], dim=1), nan=0.0, posinf=0.0, neginf=0.0)
-    return found.float().to(images.device)
+        features = torch.nan_to_num(torch.cat([first, second], dim=1), nan=0.0, posinf=0.0, neginf=0.0)
+    return features.float().to(images.device)
 
 
 def _statistics(picture: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def contrique_scales(trunk: nn.Module, images: Tensor) -> Tensor:
     """[B, 3, H, W] in [0, 1] to [B, 4096]: features of unit length of the picture and of its half-size twin, as the
     authors' demonstration gives them and QuARF takes them."""
     half = F.interpolate(images, scale_factor=0.5, mode="bicubic", antialias=True).clamp(0, 1)
-    return torch.cat([F.normalize(contrique(trunk, each), dim=1) for each in (images, half)], dim=1)
+    return torch.cat([F.normalize(contrique(trunk, scale), dim=1) for scale in (images, half)], dim=1)
 
 
 @cache
@@ -59,23 +59,23 @@ def _loaded(file: Path, digest: str, device: str) -> nn.Module:
         for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             trunk.add_module(name, whole.get_submodule(name))
         given = _named(read_state(file))
-        own = trunk.state_dict()
-        lacking = sorted(own.keys() - given.keys())
+        expected = trunk.state_dict()
+        lacking = sorted(expected.keys() - given.keys())
         if lacking:
             raise WeightsError(f"{file} is no checkpoint of CONTRIQUE: it lacks {len(lacking)} tensors of ResNet-50, "
                                f"first {lacking[0]!r}")  # fmt: skip
-        wrong = [name for name, value in own.items() if given[name].shape != value.shape]
+        wrong = [name for name, value in expected.items() if given[name].shape != value.shape]
         if wrong:
             raise WeightsError(f"{file} is no checkpoint of CONTRIQUE: {wrong[0]!r} is {tuple(given[wrong[0]].shape)}")
-        trunk.load_state_dict({name: given[name] for name in own})
+        trunk.load_state_dict({name: given[name] for name in expected})
         return trunk.eval().requires_grad_(False).to(device)
 
 
 def _named(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The trunk's tensors by torchvision's names."""
-    found = {}
+    named = {}
     for name, value in state.items():
         inner = name.removeprefix("module.").removeprefix("encoder.")
         place, _, rest = inner.partition(".")
-        found[f"{STAGES[place]}.{rest}" if place in STAGES else inner] = value
-    return found
+        named[f"{STAGES[place]}.{rest}" if place in STAGES else inner] = value
+    return named

@@ -60,11 +60,11 @@ def _table() -> Mapping[str, Mapping[str, Any]]:
     if spec is None or not spec.submodule_search_locations:
         raise QbenchError("metrics of pyiqa need the extra iqa: pip install 'qbench[iqa]' (not for commercial use)")
     file = Path(spec.submodule_search_locations[0]) / "default_model_configs.py"
-    own = importlib.util.spec_from_file_location("_qbench_pyiqa_settings", file) if file.is_file() else None
-    if own is None or own.loader is None:
+    spec_of_table = importlib.util.spec_from_file_location("_qbench_pyiqa_settings", file) if file.is_file() else None
+    if spec_of_table is None or spec_of_table.loader is None:
         raise QbenchError(f"pyiqa {pyiqa_version()} has no table of metrics at {file}; install pyiqa 0.1.16")
-    module = importlib.util.module_from_spec(own)
-    own.loader.exec_module(module)
+    module = importlib.util.module_from_spec(spec_of_table)
+    spec_of_table.loader.exec_module(module)
     found: Mapping[str, Mapping[str, Any]] = module.DEFAULT_CONFIGS
     return found
 
@@ -82,7 +82,7 @@ def load_metric(name: str, device: str) -> Callable[[Tensor, Tensor | None], Ten
     except (OSError, RuntimeError) as error:
         raise QbenchError(f"pyiqa's {name} cannot be made: {error}; its weights may need the network once") from error
 
-    def each(pictures: Tensor, clean: Tensor | None) -> Tensor:
+    def scores_of(pictures: Tensor, clean: Tensor | None) -> Tensor:
         """One picture at a time: some of its metrics give one number a batch."""
         scores = []
         for i in range(len(pictures)):
@@ -90,4 +90,4 @@ def load_metric(name: str, device: str) -> Callable[[Tensor, Tensor | None], Ten
             scores.append(metric(pictures[i : i + 1], *beside).detach().reshape(-1).mean())
         return torch.stack(scores).double().cpu()
 
-    return each
+    return scores_of

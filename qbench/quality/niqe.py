@@ -40,8 +40,8 @@ def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
     if len(whole) < 1:
         return features.new_tensor(torch.nan)
     apart = features.nanmean(dim=0) - mean
-    own = whole.T.cov(correction=min(len(whole) - 1, 1))
-    inverse: Tensor = torch.linalg.pinv((covariance + own) / 2)
+    picture_covariance = whole.T.cov(correction=min(len(whole) - 1, 1))
+    inverse: Tensor = torch.linalg.pinv((covariance + picture_covariance) / 2)
     return (apart @ inverse @ apart).clamp(min=0).sqrt()
 
 
@@ -76,11 +76,11 @@ def _blocks(picture: Tensor, side: int) -> Tensor:
 def _features(blocks: Tensor) -> Tensor:
     """[N, H, W] to the 18 features of one scale, [N, 18]."""
     shape, left, right = _spreads(blocks)
-    found = [shape, (left + right) / 2]
+    features = [shape, (left + right) / 2]
     for down, beside in SHIFTS:
         shape, left, right = _spreads(neighbours(blocks, down, beside))
-        found += [shape, (right - left) * gamma_ratio(shape, (2,), (1,)), left, right]
-    return torch.stack(found, dim=1)
+        features += [shape, (right - left) * gamma_ratio(shape, (2,), (1,)), left, right]
+    return torch.stack(features, dim=1)
 
 
 def _spreads(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -75,8 +75,8 @@ def load_pristine(file: Path) -> Pristine:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{file} cannot be read as a pristine model: {error}") from None
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES) or block < 16 or block % 2:
-        found = f"mean {mean.shape}, covariance {covariance.shape}, block {block}"
-        raise WeightsError(f"{file} holds no model of {FEATURES} features of even blocks from 16 pixels on: {found}")
+        content = f"mean {mean.shape}, covariance {covariance.shape}, block {block}"
+        raise WeightsError(f"{file} holds no model of {FEATURES} features of even blocks from 16 pixels on: {content}")
     return Pristine(mean, covariance, block)
 
 

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.degrade import condition
 from qbench.degrade.codecs.files import FileCodec, codec
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.degrade.picture import STRICT
 from qbench.draws import Draw
@@ -23,7 +23,7 @@ from qbench.vocabulary import Facts, Image
 PICTURE = np.arange(40 * 48 * 3, dtype=np.uint64).reshape(40, 48, 3).astype(np.uint8)
 
 
-@corruption("test-lowered", imagenet=each(1, 2, 3, 4, 5), cifar=each(10, 20, 30, 40, 50))
+@corruption("test-lowered", imagenet=scalars(1, 2, 3, 4, 5), cifar=scalars(10, 20, 30, 40, 50))
 class Lowered(Corruption):
     """Fewer grey levels everywhere."""
 

@@ -1,4 +1,4 @@
-"""What all codecs share: a picture becomes a file's bytes, the bytes become a picture, and both are told of."""
+"""What all codecs share: a picture becomes a file's bytes, and the bytes become a picture."""
 
 from __future__ import annotations
 

@@ -37,5 +37,5 @@ def tables(quality: int, grey: bool) -> list[list[int]]:
 def _tables(quality: int, grey: bool) -> tuple[tuple[int, ...], ...]:
     data = encoded(np.zeros((8, 8) if grey else (8, 8, 3), np.uint8), quality)
     with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as stored:
-        found = stored.quantization  # type: ignore[attr-defined]
-        return tuple(tuple(found[index]) for index in sorted(found))
+        stored_tables = stored.quantization  # type: ignore[attr-defined]
+        return tuple(tuple(stored_tables[index]) for index in sorted(stored_tables))

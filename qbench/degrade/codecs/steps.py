@@ -72,8 +72,8 @@ class Resize(Degradation):
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         image = checked(image, self.label)
         height, width = (max(int(side * self.scale + 0.5), 1) for side in image.shape[:2])
-        found = scaled(scaled(image, (height, width), self.filter), image.shape[:2], self.filter)
-        return found, {"scale": self.scale, "between": [height, width], "filter": self.filter}
+        rescaled = scaled(scaled(image, (height, width), self.filter), image.shape[:2], self.filter)
+        return rescaled, {"scale": self.scale, "between": [height, width], "filter": self.filter}
 
 
 @condition("crop", libraries=("pillow",))
@@ -100,8 +100,8 @@ class Crop(Degradation):
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         image = checked(image, self.label, smallest=2 * self.border + 1)
         inner = slice(self.border, -self.border)
-        found = scaled(image[inner, inner], image.shape[:2], self.filter)
-        return found, {"border": self.border, "filter": self.filter}
+        rescaled = scaled(image[inner, inner], image.shape[:2], self.filter)
+        return rescaled, {"border": self.border, "filter": self.filter}
 
 
 def scaled(image: Image, size: tuple[int, ...], kind: Filter) -> Image:

@@ -20,8 +20,8 @@ def codec_version(library: str) -> str:
 
 def pillow_version(*names: str) -> str | None:
     """The version of a library inside Pillow, by the first of these feature names that tells one."""
-    told = (features.version(name) for name in names if features.check(name))
-    return next((number for number in told if number), None)
+    versions = (features.version(name) for name in names if features.check(name))
+    return next((number for number in versions if number), None)
 
 
 def package_version(name: str) -> str | None:

@@ -99,7 +99,7 @@ def corruption(name: str, *, imagenet: tuple[Parameters, ...], cifar: tuple[Para
     return declare
 
 
-def each(*values: float) -> tuple[Parameters, ...]:
+def scalars(*values: float) -> tuple[Parameters, ...]:
     """Strengths of one number each."""
     return tuple((value,) for value in values)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qbench.degrade.corruptions import shapes
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.degrade.corruptions.fast import filters as quick
 from qbench.degrade.corruptions.parity import filters as exact
@@ -19,8 +19,8 @@ from qbench.vocabulary import Image
 @corruption(
     "gaussian_blur",
     # sigma, pixels
-    imagenet=each(1, 2, 3, 4, 6),
-    cifar=each(0.4, 0.6, 0.7, 0.8, 1),
+    imagenet=scalars(1, 2, 3, 4, 6),
+    cifar=scalars(0.4, 0.6, 0.7, 0.8, 1),
 )  # fmt: skip
 class GaussianBlur(Corruption):
     """A Gaussian blur; `severity` 1..5 of ImageNet-C."""
@@ -60,10 +60,10 @@ class DefocusBlur(Corruption):
         for real, imaginary in zip(planes[::2], planes[1::2], strict=True):
             waves = np.asarray(cv2.dft(cv2.merge([real, imaginary])), np.float32)
             blurred += cv2.split(cv2.dft(np.multiply(waves, transfer, out=waves), flags=cv2.DFT_INVERSE))
-        found = np.asarray(cv2.merge(blurred[:3]) if image.ndim == 3 else blurred[0], np.float32)
-        np.minimum(found, np.float32(255), out=found)
+        planes_blurred = np.asarray(cv2.merge(blurred[:3]) if image.ndim == 3 else blurred[0], np.float32)
+        np.minimum(planes_blurred, np.float32(255), out=planes_blurred)
         sign = 1 if kernel.sum(dtype=np.float64) >= 1 else -1
-        return quick.whole(found[reach : reach + height, reach : reach + width], sign * quick.HAIR)
+        return quick.whole(planes_blurred[reach : reach + height, reach : reach + width], sign * quick.HAIR)
 
     @staticmethod
     def parity(image: Image, call: Legacy) -> NDArray[Any]:
@@ -144,7 +144,7 @@ class ZoomBlur(Corruption):
     def parity(image: Image, call: Legacy) -> NDArray[Any]:
         values = (image / 255).astype(np.float32)
         zooms = shapes.zooms(*call.c)
-        found = np.zeros_like(values)
+        enlarged = np.zeros_like(values)
         for zoom in zooms:
-            found += exact.zoomed(values, zoom, "first")
-        return exact.levels((values + found) / (len(zooms) + 1))
+            enlarged += exact.zoomed(values, zoom, "first")
+        return exact.levels((values + enlarged) / (len(zooms) + 1))

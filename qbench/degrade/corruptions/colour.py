@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.degrade.corruptions.parity import filters as exact
 from qbench.vocabulary import Image
@@ -19,8 +19,8 @@ _HAIR = 2e-3
 @corruption(
     "brightness",
     # added to the value of HSV
-    imagenet=each(0.1, 0.2, 0.3, 0.4, 0.5),
-    cifar=each(0.05, 0.1, 0.15, 0.2, 0.3),
+    imagenet=scalars(0.1, 0.2, 0.3, 0.4, 0.5),
+    cifar=scalars(0.05, 0.1, 0.15, 0.2, 0.3),
 )  # fmt: skip
 class Brightness(Corruption):
     """A raised value in HSV; `severity` 1..5 of ImageNet-C."""
@@ -35,10 +35,10 @@ class Brightness(Corruption):
         red, green, blue = cv2.split(image)
         value = cv2.max(cv2.max(red, green), blue)
         factor = _lift(call.c[0])[value]
-        found = np.asarray(cv2.merge([factor * red, factor * green, factor * blue])).astype(np.uint8)
+        brighter = np.asarray(cv2.merge([factor * red, factor * green, factor * blue])).astype(np.uint8)
         if not value.all():
-            found[value == 0] = _lifted(call.c[0])[0]
-        return found
+            brighter[value == 0] = _lifted(call.c[0])[0]
+        return brighter
 
     @staticmethod
     def parity(image: Image, call: Legacy) -> NDArray[Any]:
@@ -65,8 +65,8 @@ def _lift(added: float) -> NDArray[np.float32]:
 @corruption(
     "contrast",
     # factor of the distance to the mean
-    imagenet=each(0.4, 0.3, 0.2, 0.1, 0.05),
-    cifar=each(0.75, 0.5, 0.4, 0.3, 0.15),
+    imagenet=scalars(0.4, 0.3, 0.2, 0.1, 0.05),
+    cifar=scalars(0.75, 0.5, 0.4, 0.3, 0.15),
 )  # fmt: skip
 class Contrast(Corruption):
     """Values drawn towards their mean; `severity` 1..5 of ImageNet-C."""
@@ -130,9 +130,9 @@ def _stretch(scale: float, offset: float) -> NDArray[np.float32]:
     A hair decides whole numbers as the reference's rounding does for the darkest channel."""
     value, delta = np.arange(256.0)[:, None], np.arange(256.0)
     saturation = (value / 255 - (value - delta) / 255) / np.maximum(value / 255, 1e-9)
-    made = np.clip(np.where(delta > 0, saturation, 0) * scale + offset, 0, 1)
-    fall, steps = made * value, np.maximum(delta, 1)  # of the darkest channel; grey falls as if it had a delta of 1
-    cut = np.floor(value / 255 * (1 - made) * 255)
+    changed = np.clip(np.where(delta > 0, saturation, 0) * scale + offset, 0, 1)
+    fall, steps = changed * value, np.maximum(delta, 1)  # of the darkest channel; grey falls as if it had a delta of 1
+    cut = np.floor(value / 255 * (1 - changed) * 255)
     fall += np.where(np.floor(value - fall + _HAIR) > cut, _HAIR, -_HAIR)
     return np.asarray(fall / steps, np.float32).ravel()
 

@@ -35,9 +35,9 @@ class Fog(Corruption):
         dimmed = brightest / (brightest + amount)
         cloud = quick_plasma(shapes.next_power_of_2(max(height, width)), decay, call.rng)[:height, :width]
         cloud = cloud * np.float32(255 * amount * dimmed)
-        found = image * np.float32(dimmed)
-        found += quick.each_channel(cloud, image)
-        return quick.whole(np.minimum(found, 255, out=found))
+        foggy = image * np.float32(dimmed)
+        foggy += quick.each_channel(cloud, image)
+        return quick.whole(np.minimum(foggy, 255, out=foggy))
 
     @staticmethod
     def parity(image: Image, call: Legacy) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image as Pillow
 
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.degrade.jpeg import jpeg
 from qbench.vocabulary import Image
@@ -14,8 +14,8 @@ from qbench.vocabulary import Image
 @corruption(
     "jpeg_compression",
     # quality
-    imagenet=each(25, 18, 15, 10, 7),
-    cifar=each(80, 65, 58, 50, 40),
+    imagenet=scalars(25, 18, 15, 10, 7),
+    cifar=scalars(80, 65, 58, 50, 40),
 )  # fmt: skip
 class JpegCompression(Corruption):
     """JPEG of quality 25, 18, 15, 10, 7 at `severity` 1..5 of ImageNet-C."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.degrade.corruptions.fast import draws
 from qbench.degrade.corruptions.parity import filters as exact
@@ -17,8 +17,8 @@ from qbench.vocabulary import Image
 @corruption(
     "gaussian_noise",
     # standard deviation, of a range of 1
-    imagenet=each(0.08, 0.12, 0.18, 0.26, 0.38),
-    cifar=each(0.04, 0.06, 0.08, 0.09, 0.10),
+    imagenet=scalars(0.08, 0.12, 0.18, 0.26, 0.38),
+    cifar=scalars(0.04, 0.06, 0.08, 0.09, 0.10),
 )  # fmt: skip
 class GaussianNoise(Corruption):
     """Additive Gaussian noise, as in low light; `severity` 1..5 of ImageNet-C."""
@@ -38,8 +38,8 @@ class GaussianNoise(Corruption):
 @corruption(
     "shot_noise",
     # photons of a white pixel
-    imagenet=each(60, 25, 12, 5, 3),
-    cifar=each(500, 250, 100, 75, 50),
+    imagenet=scalars(60, 25, 12, 5, 3),
+    cifar=scalars(500, 250, 100, 75, 50),
 )  # fmt: skip
 class ShotNoise(Corruption):
     """Poisson noise of few photons; `severity` 1..5 of ImageNet-C."""
@@ -57,8 +57,8 @@ class ShotNoise(Corruption):
 @corruption(
     "impulse_noise",
     # share of values that are replaced
-    imagenet=each(0.03, 0.06, 0.09, 0.17, 0.27),
-    cifar=each(0.01, 0.02, 0.03, 0.05, 0.07),
+    imagenet=scalars(0.03, 0.06, 0.09, 0.17, 0.27),
+    cifar=scalars(0.01, 0.02, 0.03, 0.05, 0.07),
 )  # fmt: skip
 class ImpulseNoise(Corruption):
     """Salt and pepper, as of dead pixels; `severity` 1..5 of ImageNet-C."""
@@ -74,9 +74,9 @@ class ImpulseNoise(Corruption):
     def parity(image: Image, call: Legacy) -> NDArray[Any]:
         """Salt and pepper in equal parts; the reference's draws cannot be shared, as scikit-image seeds its own."""
         changed = call.rng.random_sample(image.shape) <= call.c[0]
-        found = image.copy()
-        found[changed] = np.where(call.rng.random_sample(int(changed.sum())) <= 0.5, 255, 0)
-        return found
+        noisy = image.copy()
+        noisy[changed] = np.where(call.rng.random_sample(int(changed.sum())) <= 0.5, 255, 0)
+        return noisy
 
 
 def _mask(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -88,8 +88,8 @@ def _mask(chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
 @corruption(
     "speckle_noise",
     # standard deviation, relative to the value
-    imagenet=each(0.15, 0.2, 0.35, 0.45, 0.6),
-    cifar=each(0.06, 0.1, 0.12, 0.16, 0.2),
+    imagenet=scalars(0.15, 0.2, 0.35, 0.45, 0.6),
+    cifar=scalars(0.06, 0.1, 0.12, 0.16, 0.2),
 )  # fmt: skip
 class SpeckleNoise(Corruption):
     """Gaussian noise in proportion to the value; `severity` 1..5 of ImageNet-C."""

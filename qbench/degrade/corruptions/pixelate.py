@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from qbench.degrade.corruptions.base import Corruption, corruption, each
+from qbench.degrade.corruptions.base import Corruption, corruption, scalars
 from qbench.degrade.corruptions.call import Keyed, Legacy
 from qbench.vocabulary import Image
 
@@ -17,8 +17,8 @@ from qbench.vocabulary import Image
 @corruption(
     "pixelate",
     # share of the resolution
-    imagenet=each(0.6, 0.5, 0.4, 0.3, 0.25),
-    cifar=each(0.95, 0.9, 0.85, 0.75, 0.65),
+    imagenet=scalars(0.6, 0.5, 0.4, 0.3, 0.25),
+    cifar=scalars(0.95, 0.9, 0.85, 0.75, 0.65),
 )  # fmt: skip
 class Pixelate(Corruption):
     """Drawn larger from a lower resolution; `severity` 1..5 of ImageNet-C."""

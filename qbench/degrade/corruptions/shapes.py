@@ -60,10 +60,10 @@ def zoom_axis(length: int, zoom: float, cut: Cut) -> tuple[NDArray[np.intp], Flo
     lies inside the picture (rounding puts some last places outside, where scipy's zoom gives 0)."""
     kept = math.ceil(length / zoom)
     start = (length - kept) // 2
-    made = round(kept * zoom)
-    first = (made - length) // 2 if cut == "middle" else 0
-    scale = (kept - 1) / (made - 1) if made > 1 else 0.0
-    places = np.arange(first, made if cut == "none" else first + length) * scale
+    enlarged = round(kept * zoom)
+    first = (enlarged - length) // 2 if cut == "middle" else 0
+    scale = (kept - 1) / (enlarged - 1) if enlarged > 1 else 0.0
+    places = np.arange(first, enlarged if cut == "none" else first + length) * scale
     lower = np.minimum(places.astype(np.intp), max(kept - 2, 0))
     return start + lower, places - lower, places <= kept - 1
 

@@ -44,11 +44,11 @@ class Snow(Corruption):
         fallen = (fallen[: image.shape[0], : image.shape[1]] + 64) >> 7
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         white = quick.each_channel(grey * np.float32(1.5) + np.float32(127.5), image)
-        found = np.maximum(image, white)
-        found *= np.float32(1 - share)
-        found += image * np.float32(share)
-        found += quick.each_channel((fallen + fallen[::-1, ::-1]).astype(np.float32), image)
-        return quick.whole(np.minimum(found, 255, out=found))
+        snowy = np.maximum(image, white)
+        snowy *= np.float32(1 - share)
+        snowy += image * np.float32(share)
+        snowy += quick.each_channel((fallen + fallen[::-1, ::-1]).astype(np.float32), image)
+        return quick.whole(np.minimum(snowy, 255, out=snowy))
 
     @staticmethod
     def parity(image: Image, call: Legacy) -> NDArray[Any]:
@@ -70,11 +70,11 @@ def _flakes(shape: tuple[int, ...], mean: float, spread: float, zoom: float, cal
     import cv2
 
     kept = [math.ceil(side / zoom) for side in shape]
-    made = [round(side * zoom) for side in kept]
+    enlarged = [round(side * zoom) for side in kept]
     drawn = draws.normal(call.rng, 255 * mean, 255 * spread, *kept)
-    scale = [(small - 1) / (large - 1) for small, large in zip(kept, made, strict=True)]
-    first = [(large - side) // 2 if call.size == "cifar" else 0 for large, side in zip(made, shape, strict=True)]
-    size = shape if call.size == "cifar" else made
+    scale = [(small - 1) / (large - 1) for small, large in zip(kept, enlarged, strict=True)]
+    first = [(large - side) // 2 if call.size == "cifar" else 0 for large, side in zip(enlarged, shape, strict=True)]
+    size = shape if call.size == "cifar" else enlarged
     places = np.array([[scale[1], 0, first[1] * scale[1]], [0, scale[0], first[0] * scale[0]]])
     return np.asarray(cv2.warpAffine(drawn, places, (size[1], size[0]), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                                      borderMode=cv2.BORDER_REPLICATE))  # fmt: skip

@@ -52,10 +52,10 @@ def _installed() -> Path:
 
 @cache
 def _digest(folder: Path) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for name in FILES:
-        found.update((folder / name).read_bytes())
-    return found.hexdigest()
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 @cache

@@ -83,8 +83,8 @@ class PoissonGaussianNoise(ByParameters):
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         light = to_linear(checked(image, self.label, SMALLEST))
-        found = to_srgb(noisy(light, self.peak, self.sigma / 255, draw("poisson-gauss")))
-        return found, {"peak": self.peak, "sigma": self.sigma}
+        noisy_image = to_srgb(noisy(light, self.peak, self.sigma / 255, draw("poisson-gauss")))
+        return noisy_image, {"peak": self.peak, "sigma": self.sigma}
 
 
 @condition("lowlight", libraries=LIBRARIES)
@@ -106,5 +106,5 @@ class LowLight(ByParameters):
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         levels = (np.arange(256) / 255) ** self.gamma
         dark = (self.gain * decoded(levels)).astype(np.float32)[checked(image, self.label, SMALLEST)]
-        found = to_srgb(noisy(dark, self.photons, self.read, draw("lowlight")))
-        return found, {"gain": self.gain, "gamma": self.gamma, "photons": self.photons, "read": self.read}
+        noisy_image = to_srgb(noisy(dark, self.photons, self.read, draw("lowlight")))
+        return noisy_image, {"gain": self.gain, "gamma": self.gamma, "photons": self.photons, "read": self.read}

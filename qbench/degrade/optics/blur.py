@@ -104,10 +104,10 @@ def kernel_spectra(kernels: Kernel, height: int, width: int) -> Light:
     """The transforms of [nodes, nodes, 3, size, size] kernels for pictures of one size: [nodes, nodes, 3, F, G]. They
     take about fifteen times the memory of such a picture in float32."""
     down, across = _sides(kernels, height, width)
-    found = np.empty((*kernels.shape[:3], down, across), np.float32)
+    spectra = np.empty((*kernels.shape[:3], down, across), np.float32)
     for index in np.ndindex(kernels.shape[:3]):
-        found[index] = _spectrum(kernels[index], down, across)
-    return found
+        spectra[index] = _spectrum(kernels[index], down, across)
+    return spectra
 
 
 def _spectrum(kernel: Kernel, down: int, across: int) -> Light:

@@ -101,11 +101,11 @@ def psf_field(lens: Lens, strength: float, aspect: tuple[int, int], nodes: int) 
     diagonal = hypot(*aspect)
     across = [position * aspect[1] / diagonal for position in np.linspace(-1, 1, nodes)]
     down = [position * aspect[0] / diagonal for position in np.linspace(-1, 1, nodes)]
-    found = [
+    spread = [
         [[pixel_psf(wavefront, colour, (x, y), lens.fnumber, lens.pitch) for colour in range(3)] for x in across]
         for y in down
     ]
-    return trimmed(np.array(found))
+    return trimmed(np.array(spread))
 
 
 def aspect_of(height: int, width: int) -> tuple[int, int]:

@@ -73,15 +73,15 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     Raises QbenchError for detections that are not Boxes with scores, or not finite."""
     if not isinstance(output, Sequence) or not all(_are_detections(each) for each in output):
         raise misfit(output, "detection", "a list of Boxes with scores, one for each picture")
-    for found in output:
-        _check(found)
+    for detections in output:
+        _check(detections)
     true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if each is None else each for each in targets]
     if len(true) != len(output):
         raise QbenchError(f"the model gave detections for {len(output)} pictures of {len(true)}")
     return {
-        "det_corners": [found.corners.astype(np.float32).ravel() for found in output],
-        "det_scores": [np.asarray(found.scores, dtype=np.float32) for found in output],
-        "det_labels": [found.labels.astype(np.int32) for found in output],
+        "det_corners": [detections.corners.astype(np.float32).ravel() for detections in output],
+        "det_scores": [np.asarray(detections.scores, dtype=np.float32) for detections in output],
+        "det_labels": [detections.labels.astype(np.int32) for detections in output],
         "gt_corners": [each.corners.astype(np.float32).ravel() for each in true],
         "gt_labels": [each.labels.astype(np.int32) for each in true],
         "gt_crowd": [_crowd(each).astype(np.uint8) for each in true],
@@ -90,16 +90,16 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     }
 
 
-def _are_detections(found: Any) -> bool:
-    return isinstance(found, Boxes) and found.scores is not None
+def _are_detections(detections: Any) -> bool:
+    return isinstance(detections, Boxes) and detections.scores is not None
 
 
-def _check(found: Boxes) -> None:
-    scores = np.asarray(found.scores)
-    if found.corners.shape != (len(scores), 4) or len(found.labels) != len(scores):
-        sizes = f"{found.corners.shape} corners, {len(found.labels)} labels and {len(scores)} scores"
+def _check(detections: Boxes) -> None:
+    scores = np.asarray(detections.scores)
+    if detections.corners.shape != (len(scores), 4) or len(detections.labels) != len(scores):
+        sizes = f"{detections.corners.shape} corners, {len(detections.labels)} labels and {len(scores)} scores"
         raise QbenchError(f"the detections of one picture do not fit together: {sizes}")
-    if not (np.isfinite(found.corners).all() and np.isfinite(scores).all()):
+    if not (np.isfinite(detections.corners).all() and np.isfinite(scores).all()):
         raise QbenchError("the model's outputs are not finite")
 
 

@@ -52,7 +52,7 @@ class Measure:
 
     def _numbers(self, *pictures: Tensor) -> Numbers:
         """[B]. The measure gets copies, for it may be a user's own."""
-        numbers = torch.as_tensor(self.compute(*(each.clone() for each in pictures)))
+        numbers = torch.as_tensor(self.compute(*(batch.clone() for batch in pictures)))
         if numbers.shape != (len(pictures[0]),):
             raise QbenchError(
                 f"the metric {self.column!r} gave values of shape {list(numbers.shape)} for {len(pictures[0])} "

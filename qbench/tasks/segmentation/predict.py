@@ -55,7 +55,7 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
     confusion = torch.bincount(cells[truth != IGNORED], minlength=batch * classes**2).view(batch, classes, classes)
     hit = confusion.diagonal(dim1=1, dim2=2)
     counts = {"tp": hit, "fp": confusion.sum(1) - hit, "fn": confusion.sum(2) - hit}
-    return {name: list(each.to(torch.int32).cpu().numpy()) for name, each in counts.items()}
+    return {name: list(count.to(torch.int32).cpu().numpy()) for name, count in counts.items()}
 
 
 def _stacked(targets: Sequence[Mask | None], size: tuple[int, ...], classes: int) -> Tensor:

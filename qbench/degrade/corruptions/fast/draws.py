@@ -23,8 +23,8 @@ def normal_quantiles() -> NDArray[np.float64]:
     """The standard normal distribution at the middles of 65536 equal shares, scaled to a variance of 1."""
     from scipy.special import ndtri
 
-    found = ndtri((np.arange(LEVELS) + 0.5) / LEVELS)
-    return np.asarray(found / found.std())
+    quantiles = ndtri((np.arange(LEVELS) + 0.5) / LEVELS)
+    return np.asarray(quantiles / quantiles.std())
 
 
 @cache

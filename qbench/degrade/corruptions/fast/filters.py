@@ -58,8 +58,8 @@ def moved(image: Image, radius: float, sigma: float, angle: float) -> NDArray[np
     for start in range(0, len(taps), _SEGMENT):
         kernel, top, left = _kernel(taps[start : start + _SEGMENT])
         part = wide[gap + top :, gap + left :][: height + len(kernel) - 1, : width + kernel.shape[1] - 1]
-        found = np.asarray(cv2.filter2D(part, cv2.CV_16S, kernel, anchor=(0, 0)), np.int16)
-        total += found[:height, :width]
+        filtered = np.asarray(cv2.filter2D(part, cv2.CV_16S, kernel, anchor=(0, 0)), np.int16)
+        total += filtered[:height, :width]
     return total
 
 

@@ -32,11 +32,11 @@ def plasma(size: int, decay: float, rng: np.random.Generator) -> NDArray[np.floa
 
 def _with_next(plane: NDArray[np.float32], back: bool = False) -> NDArray[np.float32]:
     """Each row and the next, or the one before, added; the first follows the last."""
-    found = np.empty_like(plane)
-    upper, last = (found[1:], found[0]) if back else (found[:-1], found[-1])
+    sums = np.empty_like(plane)
+    upper, last = (sums[1:], sums[0]) if back else (sums[:-1], sums[-1])
     np.add(plane[:-1], plane[1:], out=upper)
     np.add(plane[-1], plane[0], out=last)
-    return found
+    return sums
 
 
 def _quarter(total: NDArray[np.float32], jitter: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,11 +27,11 @@ def moved(values: NDArray[Any], radius: float, sigma: float, angle: float) -> ND
     taps = shapes.line(radius, sigma, angle, values.shape)
     gap = max(max(abs(down), abs(right)) for down, right, _ in taps)
     wide = np.pad(values, [(gap, gap), (gap, gap), (0, 0)][: values.ndim], mode="edge")
-    found = np.zeros(values.shape, np.float32)
+    total = np.zeros(values.shape, np.float32)
     for down, right, weight in taps:
         top, left = gap - down, gap - right
-        found = (found + weight * wide[top : top + height, left : left + width]).astype(np.float32)
-    return found
+        total = (total + weight * wide[top : top + height, left : left + width]).astype(np.float32)
+    return total
 
 
 def zoomed(values: NDArray[Any], zoom: float, cut: shapes.Cut) -> NDArray[np.float32]:
