@@ -94,14 +94,14 @@ class LoadedModel:
 
     def path(self, site: str) -> str:
         """The module path of a site: a declared name, or a path of the network. Raises NotApplicable."""
-        found = self.sites.get(site, site)
+        target = self.sites.get(site, site)
         paths = {name for name, _ in self.net.named_modules() if name}
-        if found not in paths:
+        if target not in paths:
             declared = [name for name, path in self.sites.items() if path in paths]
-            told = ", ".join(declared) or "none"
+            known = ", ".join(declared) or "none"
             near = nearest(site, [*declared, *paths])
-            raise NotApplicable(f"the model has no site {site!r}{near}; declared sites: {told}")
-        return found
+            raise NotApplicable(f"the model has no site {site!r}{near}; declared sites: {known}")
+        return target
 
     def cut(self, site: str) -> Cut:
         """The network in two halves at a site; `back(front(x), x)` has the bits of `logits(x)`."""
@@ -156,9 +156,9 @@ def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> Non
     check_tensors(net.state_dict(), state, source, type(net).__name__)
 
 
-def check_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str, owner: str) -> None:
+def check_tensors(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str, owner: str) -> None:
     """Raise WeightsError unless `state` has exactly the names and shapes of `own`, the tensors of `owner`."""
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or extra:
         text = "; ".join(
             f"{len(names)} {what}, first {names[0]!r}"
@@ -166,7 +166,7 @@ def check_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source
             if names
         )
         raise WeightsError(f"weights {source} do not fit {owner}: {text}")
-    for name, value in own.items():
+    for name, value in expected.items():
         if value.shape != state[name].shape:
             raise WeightsError(
                 f"weights {source} do not fit {owner}: {name!r} is {tuple(state[name].shape)}, "

@@ -39,9 +39,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
         advice = "give safetensors or a state dictionary of plain tensors"
         raise WeightsError(f"weights {file} cannot be read: {unread(error)}; {advice}") from error
-    found = state if isinstance(state, dict) else {}
-    inner = (found[name] for name in WRAPPERS if isinstance(found.get(name), dict))
-    return {str(name): value for name, value in next(inner, found).items() if isinstance(value, torch.Tensor)}
+    content = state if isinstance(state, dict) else {}
+    inner = (content[name] for name in WRAPPERS if isinstance(content.get(name), dict))
+    return {str(name): value for name, value in next(inner, content).items() if isinstance(value, torch.Tensor)}
 
 
 def unread(error: Exception) -> str:

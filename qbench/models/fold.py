@@ -60,7 +60,7 @@ def _pairs(net: nn.Module) -> list[tuple[str, str]]:
     except Exception:  # fx raises whatever the network's own code raises on a proxy
         return []
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
-    found = []
+    pairs = []
     for node in graph.nodes:
         source = node.args[0] if node.op == "call_module" and node.args else None
         if (
@@ -71,5 +71,5 @@ def _pairs(net: nn.Module) -> list[tuple[str, str]]:
             and type(net.get_submodule(str(source.target))) is nn.Conv2d
             and calls[node.target] == calls[source.target] == 1
         ):
-            found.append((str(source.target), str(node.target)))
-    return found
+            pairs.append((str(source.target), str(node.target)))
+    return pairs

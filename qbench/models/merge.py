@@ -30,5 +30,5 @@ def merged(net: nn.Module) -> nn.Module:
     from timm.utils import reparameterize_model  # type: ignore[attr-defined]
 
     # timm detaches whatever else a merged block holds, such as its attention.
-    made: nn.Module = reparameterize_model(net.eval())
-    return made.eval().requires_grad_(True)
+    deployed: nn.Module = reparameterize_model(net.eval())
+    return deployed.eval().requires_grad_(True)

@@ -160,8 +160,8 @@ NORMS: Mapping[Norm, Callable[[int], nn.Module]] = {
 
 
 def _squeeze(width: int, reduction: int, norm: Norm) -> nn.Sequential:
-    inner, made = max(SMALLEST, width // reduction), NORMS[norm]
-    return nn.Sequential(nn.Linear(width, inner), made(inner), nn.Linear(inner, width), made(width))
+    inner, norm_of = max(SMALLEST, width // reduction), NORMS[norm]
+    return nn.Sequential(nn.Linear(width, inner), norm_of(inner), nn.Linear(inner, width), norm_of(width))
 
 
 @torch.no_grad()

@@ -84,23 +84,25 @@ class Quarf(QualityAdaptive):
         quality = self.quality_for(x)
         seen = F.layer_norm(quality, (self.dimension,)) if self.dimension > 1 else quality
         seen = seen.to(self.logits.weight.dtype)
-        found = cast(Tensor, self.logits(seen)).float()
+        logits = cast(Tensor, self.logits(seen)).float()
         if self.training and self.spread is not None:
-            own = quality if self.reads_quality else x.float().mean((2, 3))
-            found = found + self._noise(own, found.shape[1]) * F.softplus(cast(Tensor, self.spread(seen)).float())
-        return found.reshape(len(x), self.groups, len(self.experts))
+            features = quality if self.reads_quality else x.float().mean((2, 3))
+            logits = logits + self._noise(features, logits.shape[1]) * F.softplus(
+                cast(Tensor, self.spread(seen)).float()
+            )
+        return logits.reshape(len(x), self.groups, len(self.experts))
 
-    def _noise(self, own: Tensor, count: int) -> Tensor:
+    def _noise(self, features: Tensor, count: int) -> Tensor:
         """[B, count] from N(0, 1), drawn by the pictures' own features [B, N]: a training that goes on draws the same,
         and no picture's noise depends on the others of its batch. All pictures of a control have one quality; the means
         of their maps tell them apart."""
         # The step need not be a key: crops and degradations, and with them the features, change from step to step. Only
         # a picture that is met again just as it was, in a set without either, is met with the noise that it had.
-        rows = own.detach().float().cpu().contiguous().numpy()
+        rows = features.detach().float().cpu().contiguous().numpy()
         names = (hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows)
         draws = (keyed(self.seed, "quarf/noise", self.index, name) for name in names)
-        drawn = [each.standard_normal(count, dtype="float32") for each in draws]
-        return torch.stack([torch.from_numpy(row) for row in drawn]).to(own.device)
+        drawn = [draw.standard_normal(count, dtype="float32") for draw in draws]
+        return torch.stack([torch.from_numpy(row) for row in drawn]).to(features.device)
 
     def _hard(self, x: Tensor, logits: Tensor) -> Tensor:
         """One expert a picture and group; the others do not run. The gate is one in value; with `straight_through` its

@@ -19,7 +19,7 @@ def boxes_of(maps: Tensor, images: Tensor) -> list[Boxes]:
     scores = finite(maps, "the model's outputs")[:, :-4].float().sigmoid()
     peaks = scores * (F.max_pool2d(scores, 3, 1, 1) == scores)
     height, width = images.shape[-2:]
-    found = []
+    boxes = []
     for heat, sides in zip(peaks, maps[:, -4:].float(), strict=True):
         values, places = heat.flatten().topk(min(KEPT, heat.numel()))
         kept = values > THRESHOLD
@@ -30,14 +30,14 @@ def boxes_of(maps: Tensor, images: Tensor) -> list[Boxes]:
         away = sides[:, y, x].T * STRIDE * torch.tensor([-1.0, -1.0, 1.0, 1.0], device=maps.device)
         corners = (middle + away).clamp_min(0)
         corners = torch.minimum(corners, torch.tensor([width, height, width, height], device=maps.device))
-        found.append(
+        boxes.append(
             Boxes(
                 corners.cpu().numpy().astype(np.float32),
                 labels.cpu().numpy().astype(np.int32),
                 values.cpu().numpy().astype(np.float32),
             )
         )
-    return found
+    return boxes
 
 
 def targets_of(masks: Tensor, instances: Tensor, classes: int) -> tuple[Tensor, Tensor, Tensor]:

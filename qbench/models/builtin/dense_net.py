@@ -43,15 +43,15 @@ class _Trunk(nn.Module):
         height, width = x.shape[-2:]
         if height % 16 or width % 16:
             x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
-        found = [cast(Tensor, self.relu(self.bn1(self.conv1(x))))]
+        maps = [cast(Tensor, self.relu(self.bn1(self.conv1(x))))]
         for stage in self.stages:
-            found.append(stage(found[-1]))
-        return found
+            maps.append(stage(maps[-1]))
+        return maps
 
     def start_from(self, classifier: Mapping[str, Tensor]) -> None:
         """Take the trunk of the built-in classifier, and keep its stem for good."""
-        own = self.state_dict()
-        self.load_state_dict({**own, **{name: value for name, value in classifier.items() if name in own}})
+        state = self.state_dict()
+        self.load_state_dict({**state, **{name: value for name, value in classifier.items() if name in state}})
         for part in (self.conv1, self.bn1):
             part.requires_grad_(False)
 

@@ -115,7 +115,7 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     expanded = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"}
     expanded |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
     plain = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-    found = {}
+    mapped = {}
     for name, value in state.items():
         if match := re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name):
             layers = expanded if f"_blocks.{match[1]}._expand_conv.weight" in state else plain
@@ -125,8 +125,8 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             layer = outer.get(first)
         if layer is None:
             raise WeightsError(f"{name!r} has no place in tf_efficientnet_lite0; reinstall {PACKAGE}")
-        found[f"{prefix}{layer}.{leaf}"] = value
-    return found
+        mapped[f"{prefix}{layer}.{leaf}"] = value
+    return mapped
 
 
 def _package_file() -> Path:

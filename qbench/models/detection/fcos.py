@@ -69,13 +69,13 @@ class FcosHeads:
         return {site: BODY + path for site, path in {**declared, **dict(zip(blocks, blocks, strict=True))}.items()}
 
     def identity(self) -> Mapping[str, Any]:
-        told = {
+        identity = {
             "architecture": self.label, "encoder": self.encoder, "classes": self.classes,
             "libraries": [installed(name, "") for name in ("torchvision", "timm")],
             "weights": self._start(), "strides": list(self.strides), "width": self.width, "convs": self.convs,
             "scale": self.scale, "score": self.score, "overlap": self.overlap,
         }  # fmt: skip
-        return {**told, "form": "merged"} if branched(self.encoder) else told
+        return {**identity, "form": "merged"} if branched(self.encoder) else identity
 
     def _start(self) -> str:
         if self.weights is not None:

@@ -53,7 +53,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
     WeightsError that names what else it asks for."""
     try:
         with torch.serialization.safe_globals([(Ignored, name) for name in HARMLESS]):
-            found = torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
         if wanted := asked_for(error):
             raise WeightsError(
@@ -61,31 +61,33 @@ def read_checkpoint(file: Path) -> Checkpoint:
                 "of it was run. Save its `state_dict` alone where you trust it"
             ) from None
         raise WeightsError(f"checkpoint {file} cannot be read: {unread(error)}") from None
-    return _checkpoint(found, file)
+    return _checkpoint(content, file)
 
 
 def convert(file: Path, out: Path) -> Checkpoint:
     """Write a checkpoint's tensors as safetensors, the class names in its header. Raises WeightsError, StoreError."""
     from safetensors.torch import save
 
-    found = read_checkpoint(file)
-    files.write_bytes(out, save(found.state, {"classes": json.dumps(found.classes)} if found.classes else None))
-    return found
+    checkpoint = read_checkpoint(file)
+    files.write_bytes(
+        out, save(checkpoint.state, {"classes": json.dumps(checkpoint.classes)} if checkpoint.classes else None)
+    )
+    return checkpoint
 
 
-def _checkpoint(found: Any, file: Path) -> Checkpoint:
-    state = found.get("state_dict", found) if isinstance(found, dict) else None
+def _checkpoint(content: Any, file: Path) -> Checkpoint:
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"checkpoint {file} holds no `state_dict` of tensors")
     bare = {str(name).removeprefix(DISTRIBUTED): value.contiguous().clone() for name, value in state.items()}
-    return Checkpoint(bare, _classes(found.get("meta")))
+    return Checkpoint(bare, _classes(content.get("meta")))
 
 
 def _classes(meta: Any) -> tuple[str, ...]:
     """From version 3 of mmdet and 1 of mmseg they stand in `dataset_meta`, before in `CLASSES`."""
-    told = meta.get("dataset_meta", meta) if isinstance(meta, dict) else None
-    if not isinstance(told, dict):
+    dataset = meta.get("dataset_meta", meta) if isinstance(meta, dict) else None
+    if not isinstance(dataset, dict):
         return ()
-    given = next((value for key, value in told.items() if str(key).lower() == "classes"), None)
+    given = next((value for key, value in dataset.items() if str(key).lower() == "classes"), None)
     named = isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
     return tuple(given) if given and named else ()

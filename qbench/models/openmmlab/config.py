@@ -38,14 +38,14 @@ def sources(file: Path) -> tuple[Path, ...]:
 
     Bases inside an installed package (`mmdet::...`) are left out: its version tells. Raises QbenchError for a file
     that cannot be read."""
-    found: list[Path] = []
+    files: list[Path] = []
     waiting = [file]
     while waiting:
         current = waiting.pop(0)
-        if current not in found:
-            found.append(current)
+        if current not in files:
+            files.append(current)
             waiting.extend(current.parent / base for base in _bases(current) if "::" not in base)
-    return tuple(found)
+    return tuple(files)
 
 
 def backbone(file: Path) -> str:

@@ -115,21 +115,21 @@ def _take_pictures(net: Any, framework: str, feed: Feed) -> None:
     """Make `net`'s forward take pictures of one size, [B, 3, H, W] in [0, 1], and give the framework's data samples.
 
     Module paths and the names of the state stay. Gradients flow to the pictures as through a bilinear resize."""
-    own: Any = type(net)
+    kind: Any = type(net)
 
     def forward(self: Any, images: Tensor) -> Any:
         data = feed(self, images)
         with _scope(framework):
-            return own.forward(self, data["inputs"], data["data_samples"], mode="predict")
+            return kind.forward(self, data["inputs"], data["data_samples"], mode="predict")
 
-    net.__class__ = type(own.__name__, (own,), {"forward": forward})
+    net.__class__ = type(kind.__name__, (kind,), {"forward": forward})
 
 
 def _fed(pipeline: Callable[[Any], Any], net: Any, images: Tensor) -> dict[str, Any]:
     fed = [pipeline({"img": array_of(image), "img_id": 0}) for image in images.unbind()]
-    inputs, samples = [each["inputs"] for each in fed], [each["data_samples"] for each in fed]
+    inputs, samples = [one["inputs"] for one in fed], [one["data_samples"] for one in fed]
     if images.requires_grad:
-        inputs = [_attached(*each) for each in zip(inputs, images.unbind(), samples, strict=True)]
+        inputs = [_attached(*one) for one in zip(inputs, images.unbind(), samples, strict=True)]
     data: dict[str, Any] = net.data_preprocessor({"inputs": inputs, "data_samples": samples}, False)
     return {**data, "inputs": data["inputs"].to(next(net.parameters()).dtype)}
 
@@ -155,12 +155,12 @@ def _attached(value: Tensor, image: Tensor, sample: Any) -> Tensor:
 
 def boxes_of(output: Sequence[Any], images: Tensor) -> list[Boxes]:
     """mmdet's corners are those of `Boxes`: x1 and y1 on the far edge, in pixels of the picture as it came."""
-    found = []
+    boxes = []
     for sample in output:
-        each = sample.pred_instances
-        corners, scores = (part.detach().float().cpu().numpy() for part in (each.bboxes, each.scores))
-        found.append(Boxes(corners.reshape(-1, 4), each.labels.cpu().numpy().astype(np.int32), scores))
-    return found
+        objects = sample.pred_instances
+        corners, scores = (part.detach().float().cpu().numpy() for part in (objects.bboxes, objects.scores))
+        boxes.append(Boxes(corners.reshape(-1, 4), objects.labels.cpu().numpy().astype(np.int32), scores))
+    return boxes
 
 
 def logits_of(threshold: float, output: Sequence[Any], images: Tensor) -> Tensor:

@@ -136,16 +136,16 @@ def from_spandrel(file: Path) -> nn.Module:
     spandrel = importlib.import_module("spandrel")
     state = read_state(file)
     try:
-        found = spandrel.ModelLoader().load_from_state_dict(state)
+        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError:
         raise WeightsError(f"{file} holds no architecture that spandrel knows") from None
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise WeightsError(f"{file} cannot be loaded by spandrel: {error}") from error
-    if not isinstance(found, spandrel.ImageModelDescriptor) or found.scale != 1:
-        raise WeightsError(f"{file} ({found.architecture.name}) is no restorer of pictures at their own size")
-    channels = (found.input_channels, found.output_channels)
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or descriptor.scale != 1:
+        raise WeightsError(f"{file} ({descriptor.architecture.name}) is no restorer of pictures at their own size")
+    channels = (descriptor.input_channels, descriptor.output_channels)
     if channels not in {(1, 1), (3, 3)}:
-        raise WeightsError(f"{file} ({found.architecture.name}) maps {channels[0]} channels to {channels[1]}")
-    found.model.requires_grad_(False)
-    net = _OfSpandrel(found)
+        raise WeightsError(f"{file} ({descriptor.architecture.name}) maps {channels[0]} channels to {channels[1]}")
+    descriptor.model.requires_grad_(False)
+    net = _OfSpandrel(descriptor)
     return OnLuma(net) if channels[0] == 1 else net

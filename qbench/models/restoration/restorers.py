@@ -98,10 +98,10 @@ class Restorer(_Tiling):
         if self.weights is not None:
             return self.weights
         recipe = self.recipe or shipped_recipe(self.name)
-        found = find_weights(self.name, None, None, self.train_seed, recipe)
-        if found is None:
+        weights = find_weights(self.name, None, None, self.train_seed, recipe)
+        if weights is None:
             raise WeightsError(f"{self.label}: {missing(self.name, None, None, self.train_seed, recipe)}")
-        return found.path
+        return weights.path
 
     def identity(self) -> Mapping[str, Any]:
         return {"model": self.name, "weights": sha256(self.file), "tile": self.tile, "overlap": self.overlap}

@@ -66,9 +66,9 @@ class Smp(Segmenter):
         return {site: f"encoder.{path}" for site, path in _encoder_sites(self.encoder).items()}
 
     def identity(self) -> Mapping[str, Any]:
-        told = {**super().identity(), "encoder": self.encoder, "options": self.options}
+        identity = {**super().identity(), "encoder": self.encoder, "options": self.options}
         timms = self.encoder.startswith(UNIVERSAL)
-        return {**told, "form": "merged"} if timms and branched(self.encoder) else told
+        return {**identity, "form": "merged"} if timms and branched(self.encoder) else identity
 
     def _architecture(self) -> str:
         return f"smp:{self.name.lower()}"
@@ -129,14 +129,14 @@ def take_any_size(net: nn.Module, stride: int) -> None:
     The edge pixels are repeated. The network keeps its module paths and the names of its state."""
     from torch.nn.functional import pad
 
-    own: Any = type(net)
+    kind: Any = type(net)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
         height, width = x.shape[-2:]
         padded = pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
-        return own.forward(self, padded)[..., :height, :width]
+        return kind.forward(self, padded)[..., :height, :width]
 
-    net.__class__ = type(own.__name__, (own,), {"forward": forward, "requires_divisible_input_shape": False})
+    net.__class__ = type(kind.__name__, (kind,), {"forward": forward, "requires_divisible_input_shape": False})
 
 
 def _encoder_sites(encoder: str) -> Mapping[str, str]:
