@@ -87,9 +87,8 @@ class Quarf(QualityAdaptive):
         logits = cast(Tensor, self.logits(seen)).float()
         if self.training and self.spread is not None:
             features = quality if self.reads_quality else x.float().mean((2, 3))
-            logits = logits + self._noise(features, logits.shape[1]) * F.softplus(
-                cast(Tensor, self.spread(seen)).float()
-            )
+            spread = F.softplus(cast(Tensor, self.spread(seen)).float())
+            logits = logits + self._noise(features, logits.shape[1]) * spread
         return logits.reshape(len(x), self.groups, len(self.experts))
 
     def _noise(self, features: Tensor, count: int) -> Tensor:
