@@ -6,49 +6,25 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from qbench import registry
-from qbench.cards import lookup as cards
-from qbench.compute.cell import (
-    Cell,
-    ConditionItem,
-    DatasetItem,
-    Item,
-    MethodItem,
-    MetricItem,
-    Settings,
-    Shard,
-    Source,
-)
-from qbench.data.views import ViewSpec
-from qbench.degrade.labels import family_of
+from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, WeightsError, below, nearest
-from qbench.keys.cells import (
-    Part,
-    cell_code,
-    code_of,
-    condition_facts,
-    identity_of,
-    libraries_of,
-    method_facts,
-    metric_facts,
-)
-from qbench.models.files import sha256
-from qbench.registry.named import Named, plain
-from qbench.runs.parts import TaskParts, check_reach, task_parts
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below
+from qbench.keys.cells import Part
+from qbench.registry.named import Named
+from qbench.runs.cells import dataset_item, make_cell
+from qbench.runs.parts import check_reach, task_parts
 from qbench.runs.planned import Plan
+from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
 from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest
-
-ONLY_KEYS = ("task", "dataset", "condition", "model", "method")
 
 
 @dataclass(frozen=True)
@@ -79,7 +55,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     registry.load_plugins((), options.plugin_files)
     if options.limit is not None and options.limit < 1:
         raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
-    only = _only(options.only)
+    only = patterns_of(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
     placed: list[tuple[Cell, KeyPath]] = []
@@ -91,8 +67,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         _check_unique(placed)
         check_controls(suite, (cell.method.label for cell, _ in placed))
         tables_of_papers = published_tables(suite)
-    cells = [cell for cell, _ in placed]
-    cells = _chosen(cells, only, suite.suite)
+    cells = selected([cell for cell, _ in placed], only, suite.suite)
     return Plan(
         suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
         options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
@@ -107,36 +82,6 @@ def resolve_device(device: str) -> str:
     if device.split(":")[0] not in {"cpu", "cuda", "mps"}:
         raise QbenchError(f"--device takes auto, cpu, cuda or mps, not {device!r}")
     return device
-
-
-def _only(texts: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = []
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or key not in ONLY_KEYS:
-            raise QbenchError(f"--only takes KEY=PATTERN with a key of {', '.join(ONLY_KEYS)}, not {text!r}"
-                              f"{nearest(key, ONLY_KEYS)}")  # fmt: skip
-        pairs.append((key, value))
-    return pairs
-
-
-def _chosen(cells: Sequence[Cell], only: Sequence[tuple[str, str]], suite: str) -> list[Cell]:
-    """The cells that match. Raises QbenchError where none does, with the names that there are."""
-    for key, pattern in only:
-        there = dict.fromkeys(_facet(cell, key) for cell in cells)
-        if not any(fnmatchcase(name, pattern) for name in there):
-            names = f"{nearest(pattern, there)}; there are: {', '.join(there)}"
-            raise QbenchError(f"--only {key}={pattern}: suite {suite!r} has no such {key}{names}")
-    found = [cell for cell in cells if all(fnmatchcase(_facet(cell, key), value) for key, value in only)]
-    if not found:
-        told = " ".join(f"{key}={pattern}" for key, pattern in only)
-        raise QbenchError(f"--only {told} leaves no cell of suite {suite!r}: each fits some, together none")
-    return found
-
-
-def _facet(cell: Cell, key: str) -> str:
-    item = getattr(cell, key)
-    return item.label if isinstance(item, Item) else item
 
 
 def _task_cells(
@@ -154,7 +99,7 @@ def _task_cells(
                 seeds = train_seeds(spec, method.named)
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
-                cell = _cell(parts, dataset, condition, model, method, train_seed, spec.view, settings, sources)
+                cell = make_cell(parts, dataset, condition, model, method, train_seed, spec.view, settings, sources)
                 yield cell, method.path
 
 
@@ -169,8 +114,7 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
         Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
         for i in range(0, count, size)
     )
-    item = DatasetItem(**_item(dataset).model_dump(), own_label=dataset.target.label)
-    return Source(dataset=item, samples=count, shards=shards, classes=tuple(classes))
+    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes))
 
 
 def _manifest(dataset: Part) -> Manifest:
@@ -185,110 +129,6 @@ def _manifest(dataset: Part) -> Manifest:
         double, times = Counter(found.ids).most_common(1)[0]
         raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
     return found
-
-
-def _cell(
-    parts: TaskParts, dataset: Part, condition: Part, model: Part, method: Part, train_seed: int, view: ViewSpec,
-    settings: Settings, sources: Sequence[Source],
-) -> Cell:  # fmt: skip
-    weights, sha256, missing = _weights(method, model, dataset, train_seed)
-    acting = [*method_facts(method), sha256]
-    identity = [model.named.name, plain(identity_of(model))]
-    metrics = [metric_facts(part) for part in parts.metrics]
-    key = digest(
-        {
-            **({"metrics": metrics} if parts.task.target.records_what_is_asked else {}),
-            "view": view.model_dump(),
-            "condition": condition_facts(condition),
-            "model": identity,
-            "method": acting,
-            "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
-            "settings": settings.in_key,
-            "libraries": libraries_of(condition),
-            "code": cell_code(parts.task, dataset, condition, model, method),
-        }
-    )
-    return Cell(
-        key=key,
-        task=parts.task.name,
-        source=len(sources) - 1,
-        dataset=sources[-1].dataset,
-        view=view,
-        condition=_condition_item(dataset, condition),
-        model=_item(model),
-        method=_method_item(method),
-        train_seed=train_seed,
-        samples=sources[-1].samples,
-        weights=weights,
-        weights_sha256=sha256,
-        metrics=tuple(_metric_item(part) for part in parts.metrics),
-        cost=digest([identity, acting, code_of(model, method)]),
-        not_applicable=missing,
-    )
-
-
-def _item(part: Part) -> Item:
-    return Item(name=part.named.name, params=part.named.params, label=part.label)
-
-
-def _method_item(method: Part) -> MethodItem:
-    facts = method.entry.facts
-    return MethodItem(**_item(method).model_dump(), site=facts["site"], oracle=facts["oracle"])
-
-
-def _metric_item(metric: Part) -> MetricItem:
-    return MetricItem(name=metric.named.name, params=metric.named.params, label=metric.named.label or "")
-
-
-def _condition_item(dataset: Part, condition: Part) -> ConditionItem:
-    """The condition as tables show it; of pictures that are degraded already, with what was done to them before."""
-    item, target = _item(condition), condition.target
-    label, family, axis = item.label, family_of(item.name, target), target.axis
-    before = getattr(dataset.target, "degraded", None)
-    if before is not None:
-        if family == "clean":
-            label, family, axis = before
-        else:
-            label, family = f"{before[0]} → {label}", f"{before[1]} → {family}"
-    return ConditionItem(name=item.name, params=item.params, label=label, family=family, axis=axis)
-
-
-def _weights(method: Part, model: Part, dataset: Part, train_seed: int) -> tuple[Path | None, str, str]:
-    """The method's weights for this model and dataset: path, sha256, and why there are none."""
-    if not method.entry.facts["trained"]:
-        return None, "", ""
-    name = method.named.name
-    model_names = None if method.entry.facts["site"] == "image" else _names(model)
-    with below(*method.path):
-        given, recipe = (_text(method.named, key) for key in ("weights", "recipe"))
-        if given is not None:
-            return Path(given), _digest(Path(given)), ""
-        found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
-    if found is None:
-        return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
-    return found.path, found.sha256, ""
-
-
-def _text(method: Named, key: str) -> str | None:
-    """What the suite says of a trained method under `key`. Raises SuiteError for anything but text."""
-    value = method.params.get(key)
-    if value is None or isinstance(value, str | Path):
-        return None if value is None else str(value)
-    raise SuiteError(f"{key!r}: expected text, not {value!r}", path=method.path(key))
-
-
-def _digest(weights: Path) -> str:
-    cards.check_made(weights)
-    if not weights.exists():
-        raise WeightsError(f"weights {weights} do not exist")
-    return sha256(weights)
-
-
-def _names(part: Part) -> tuple[str, ...]:
-    """What a card may call it: its registered name, and that with its own label behind a colon (`masks:camvid`)."""
-    name, label = part.named.name, str(getattr(part.target, "label", ""))
-    special = label if label.startswith(name) else f"{name}:{label}"
-    return (name, special) if label else (name,)
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

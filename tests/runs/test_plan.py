@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 import qbench
+from qbench.compute.cell import MethodItem
 from qbench.errors import DataError, QbenchError, SuiteError
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
@@ -102,3 +104,9 @@ def test_what_only_leaves_out_is_told(toy: Suite, only: list[str], said: str) ->
     with pytest.raises(QbenchError) as caught:
         plan(toy(), *only)
     assert said in str(caught.value)
+
+
+def test_parameters_stay_as_they_were_given_and_are_plain_in_json() -> None:
+    item = MethodItem(name="mine", params={"file": Path("a"), "by": (1, 2)}, label="mine", site="image")
+    assert item.params == {"file": Path("a"), "by": (1, 2)}
+    assert json.loads(item.model_dump_json())["params"] == {"file": "a", "by": [1, 2]}
