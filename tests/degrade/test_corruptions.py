@@ -196,34 +196,10 @@ def test_every_name_is_registered_with_its_libraries() -> None:
         assert all(len(entry.target.strengths[size]) == 5 for size in ("imagenet", "cifar"))
 
 
-@pytest.mark.parametrize("severity", [0, 6, 2.5, "x"])
-def test_severities_lie_in_1_to_5(severity: Any) -> None:
-    with pytest.raises(ValidationError, match="severity"):
-        make("fog", severity)
-
-
 @pytest.mark.parametrize(("key", "value"), [("mode", "slow"), ("size", "mnist"), ("resave", "perhaps"), ("level", 2)])
 def test_other_parameters_are_refused(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
         built({"snow": {"severity": 1, key: value}})
-
-
-@pytest.mark.parametrize(
-    ("image", "told"),
-    [
-        (picture().astype(np.float32), "fog/2 takes uint8 pictures, not float32 values"),
-        (np.full((40, 40, 3), np.nan), "fog/2 takes uint8 pictures, not float64 values with NaN"),
-        (picture().astype(np.int64), "fog/2 takes uint8"), (picture()[..., :2], "fog/2 takes pictures of"),
-        (np.dstack([picture(), picture()]), "fog/2 takes pictures of"), (picture()[:31], "at least 32x32"),
-        (picture()[:, :8], "at least 32x32"), ("x.png", "fog/2 takes uint8 pictures, not str"),
-    ],
-)  # fmt: skip
-def test_wrong_pictures_are_refused_by_name(image: Any, told: str) -> None:
-    for mode in ("fast", "parity"):
-        with pytest.raises(ConditionError, match=told):
-            make("fog", 2).apply(image, Draw(0, ""))
-        with pytest.raises(ConditionError, match=told.replace("fog/2", r"fog/2( \(parity\))?")):
-            corrupt(image, "fog", 2, mode=mode)
 
 
 def test_frost_without_its_photographs_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

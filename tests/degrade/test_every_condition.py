@@ -111,7 +111,9 @@ WRONG: list[tuple[Any, str]] = [
     (scene(64, 64).astype(np.uint16), "not uint16"),
     (np.dstack([scene(64, 64), scene(64, 64, grey=True)]), r"not \[64, 64, 4\]"),
     (scene(64, 64)[None], r"not \[1, 64, 64, 3\]"),
+    (scene(64, 64)[..., :2], r"not \[64, 64, 2\]"),
     ([[1, 2], [3, 4]], "not list"),
+    ("x.png", "not str"),
 ]
 
 
@@ -147,8 +149,8 @@ def test_a_tiny_picture_is_degraded_or_one_error(written: Written) -> None:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-@pytest.mark.parametrize("severity", [0, 6, -1, 2.5])
-def test_a_severity_that_is_none_of_the_five(name: str, severity: float) -> None:
+@pytest.mark.parametrize("severity", [0, 6, -1, 2.5, "x"])
+def test_a_severity_that_is_none_of_the_five(name: str, severity: Any) -> None:
     with pytest.raises(ValueError, match="severity"):
         built({name: {"severity": severity}})
 
