@@ -20,6 +20,8 @@ from qbench.runs.costs import _context
 from qbench.runs.measure import count_parameters
 from qbench.vocabulary import InputConvention
 
+from .nets import tiny
+
 
 class Tinted(QualityAdaptive):
     """Adds the first quality feature to everything; not a leaf, so that a tracer would look inside."""
@@ -132,9 +134,9 @@ def test_features_are_standardised_and_the_control_sees_the_mean(model: LoadedMo
     sample = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([5.0, 0.1, 0.0]) + 7
     standardise(module, sample)
     with given(module, sample):
-        found = module.quality_for(torch.zeros(50, 1))
-    assert found.mean(0).abs().max() < 1e-4
-    torch.testing.assert_close(found.std(0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-3, rtol=1e-3)
+        standardised = module.quality_for(torch.zeros(50, 1))
+    assert standardised.mean(0).abs().max() < 1e-4
+    torch.testing.assert_close(standardised.std(0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-3, rtol=1e-3)
     module.zeroed = True
     with given(module, sample):
         assert not module.quality_for(torch.zeros(50, 1)).any()
@@ -166,9 +168,7 @@ def test_controls_that_do_not_read_the_quality_do_not_ask_for_it(
         return torch.zeros(len(images), 36)
 
     planted = Feature("brisque", 36, "planted", compute, (nn.Linear(2, 3),))
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
-    model, _ = adapted(LoadedModel(net.eval(), InputConvention(size=16, resize=None), {"D2": "1"}), planted)
+    model, _ = adapted(tiny(), planted)
     images = pictures()
     with torch.no_grad():
         plain = model.predict(images)
@@ -176,10 +176,10 @@ def test_controls_that_do_not_read_the_quality_do_not_ask_for_it(
         cut = model.cut("D2")
         assert torch.equal(cut.back(cut.front(images), images), plain)
         with given(model.net, torch.full((3, 36), 9.0)):
-            told = model.net(model.normalise(images))
+            with_quality = model.net(model.normalise(images))
     assert bool(runs) == asks
     assert (count_parameters(model.networks) - count_parameters([model.net])) == (9 if asks else 0)
-    assert asks or torch.equal(told, plain)
+    assert asks or torch.equal(with_quality, plain)
 
 
 def test_a_model_adapts_once(model: LoadedModel) -> None:
