@@ -127,11 +127,3 @@ def test_a_wide_table_is_turned_and_keeps_every_number(tmp_path: Path) -> None:
     assert [title for title, _ in turned.lines] == [column.heading for column in shown.columns]
     for index, (_, values) in enumerate(turned.lines):
         assert values == tuple((row.values[index], shown.columns[index]) for row in shown.rows)
-
-
-def test_a_run_of_clean_pictures_alone_has_its_table_whatever_the_suite_asks_for(tmp_path: Path) -> None:
-    fake = FakeRun(60, tables=("accuracy-by-quality", "accuracy-by-times"))
-    fake.cell("direct", "clean", hits(1))
-    report = build(fake.write(tmp_path))
-    assert [table.name for table in report.tables] == ["accuracy-by-condition"]
-    assert group(report, "accuracy-by-condition").rows[0].values[0].value == pytest.approx(np.mean(hits(1)))
