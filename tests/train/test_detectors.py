@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from qbench.cards.schema import CropView, RecipeSpec
 from qbench.draws import keyed
@@ -18,14 +16,13 @@ from qbench.models.base import LoadedModel
 from qbench.models.detection.fcos import FcosHeads
 from qbench.train.core.batches import Batches, Samples
 from qbench.train.core.loop import _step
-from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.dense.training import build as dense
 from qbench.train.recipes.finetune.training import finetune
 from qbench.vocabulary import Boxes, Manifest, Sample
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix, moved, steps
 
 STEM = "backbone.body.conv_stem.*"
 NORM = "backbone.body.bn1"
@@ -75,25 +72,11 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, Any], network: dict[str, An
     return Parts("toy", spec, 0, "cpu", {"source": samples, "validation": samples}, jpeg_mix(tmp_path), Declared())
 
 
-def steps(recipe: Recipe, count: int) -> list[float]:
-    stage = recipe.stages[0]
-    stage.prepare()
-    return [sum(_step(stage, {"source": stage.roles["source"](i)}, i).values()) for i in range(count)]
-
-
-def copied(net: nn.Module) -> dict[str, torch.Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
-
-
-def moved(net: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
-    return {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
-
-
 def test_a_detector_learns_but_for_what_is_frozen_norms_included(tmp_path: Path) -> None:
     recipe = dense(parts(tmp_path, "detector", {"own": 1.0}, {"freeze": [STEM, f"{NORM}.*"]}))
     net = recipe.modules["net"]
     before = copied(net)
-    sums = steps(recipe, 8)
+    sums = [sum(losses.values()) for losses in steps(recipe, 8)]
     assert sums[-1] < sums[0]
     changed = moved(net, before)
     still = {name for name in before if name.startswith((STEM[:-1], f"{NORM}."))}

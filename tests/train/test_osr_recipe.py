@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import RecipeSpec
@@ -23,7 +23,7 @@ from qbench.train.recipes.common import Parts, layers
 from qbench.train.recipes.osr import OsrTraining
 from qbench.train.recipes.osr.training import build as recipe
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix
 from .test_recipes import Built
 
 PERCEPTUAL = {"weight": 0.04, "sites": ["relu", "stages.0"]}
@@ -50,10 +50,6 @@ def run(made: Recipe, stage: int, count: int = 4) -> set[str]:
     for i in range(count):
         _step(made.stages[stage], {"source": made.stages[stage].roles["source"](i)}, i)
     return {key for key, value in net.named_parameters() if not torch.equal(value, before[key])}
-
-
-def copied(net: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
 
 
 def names(net: nn.Module) -> tuple[set[str], set[str]]:

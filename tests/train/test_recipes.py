@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import RecipeSpec
@@ -18,14 +17,12 @@ from qbench.models.builtin.declared import INPUT, SITES
 from qbench.models.initial import initialise
 from qbench.train.core import losses as terms
 from qbench.train.core.batches import Batches, Samples
-from qbench.train.core.loop import _step
-from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.afd.training import clean_std
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune.training import classifier, finetune
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix, moved, steps
 
 
 class Built:
@@ -53,23 +50,6 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, object], network: dict[str,
     return Parts("toy", spec, 0, "cpu", {"source": data, "validation": data}, jpeg_mix(tmp_path), Built())
 
 
-def steps(recipe: Recipe, count: int = 2) -> dict[str, float]:
-    stage = recipe.stages[0]
-    stage.prepare()
-    found: dict[str, float] = {}
-    for i in range(count):
-        found = _step(stage, {"source": stage.roles["source"](i)}, i)
-    return found
-
-
-def copied(net: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
-
-
-def moved(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
-    return {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
-
-
 AFD_LOSS: dict[str, object] = {
     "feature": 1.0,
     "kl": {"weight": 0.5, "temperature": 2.0},
@@ -85,7 +65,7 @@ def test_afd_trains_every_parameter_of_the_module_and_none_of_the_model(tmp_path
     recipe = afd(made)
     net = recipe.modules["net"]
     before, frozen = copied(net), copied(model)
-    found = steps(recipe, 3)
+    found = steps(recipe, 3)[-1]
     assert set(found) == set(AFD_LOSS)
     assert {name for name, _ in net.named_parameters()} <= moved(net, before)
     assert "scale" not in moved(net, before)
@@ -171,8 +151,8 @@ def test_finetune_trains_the_model_against_its_clean_self(tmp_path: Path) -> Non
 def test_the_classifier_learns_and_its_dense_head_does_not_ship(tmp_path: Path) -> None:
     recipe = classifier(parts(tmp_path, "classifier", {"ce": 1.0, "mask": {"sites": ["stages.1"]}}))
     before = copied(recipe.modules["head"])
-    first = steps(recipe, 1)
-    last = steps(recipe, 12)
+    first = steps(recipe, 1)[-1]
+    last = steps(recipe, 12)[-1]
     assert last["ce"] < first["ce"]
     assert moved(recipe.modules["head"], before) == {"weight", "bias"}
     ScenesNet(24).load_state_dict(dict(recipe.ship()), strict=True)

@@ -20,7 +20,8 @@ from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune.training import finetune
 
-from .test_recipes import copied, moved, parts, steps
+from .pictures import copied, moved, steps
+from .test_recipes import parts
 
 SITES = {"D1": "net.layers.0", "D2": "net.layers.1"}
 
