@@ -112,7 +112,7 @@ def test_soft_routing_is_its_definition(kind: str, own: bool) -> None:
 def by_hand(module: Quarf, place: int, part: Tensor, group: int) -> Tensor:
     """An expert on one group [1, 2, H, W], tap by tap."""
     for conv in module.experts[place].steps:  # type: ignore[union-attr]
-        rows = slice(2 * group, 2 * group + 2) if module.own else slice(None)
+        rows = slice(2 * group, 2 * group + 2) if module.own_experts else slice(None)
         weight, bias, step = conv.weight[rows], conv.bias[rows], conv.dilation[0]
         kernel = weight.shape[-1]
         padded = F.pad(part, [step * (kernel // 2)] * 4)
