@@ -131,17 +131,17 @@ def test_units_are_refused_where_beta_cannot_follow(tmp_path: Path) -> None:
 
 
 def test_features_are_standardised_on_what_it_trains_on(tmp_path: Path) -> None:
-    of_card = parts(tmp_path, "quac", {"kl": 1.0}, {"quality": "brisque"})
-    recipe = quac(of_card)
-    make = of_card.batches("source", "quality", 32)
+    card_parts = parts(tmp_path, "quac", {"kl": 1.0}, {"quality": "brisque"})
+    recipe = quac(card_parts)
+    make = card_parts.batches("source", "quality", 32)
     quality = torch.cat([features("brisque", make(i).degraded) for i in range(12)])
     for module in adaptive_modules(recipe.modules["net"]):
         torch.testing.assert_close(module.quality_mean, quality.mean(0), atol=1e-4, rtol=1e-4)
 
 
 def test_the_teacher_of_maps_is_the_model_before_on_clean_pictures(tmp_path: Path) -> None:
-    of_card = parts(tmp_path, "quac", {"deeper": {"sites": ["stages.1"]}, "kl": 1.0}, {"placement": "post-backbone"})
-    recipe = quac(of_card)
+    card_parts = parts(tmp_path, "quac", {"deeper": {"sites": ["stages.1"]}, "kl": 1.0}, {"placement": "post-backbone"})
+    recipe = quac(card_parts)
     batch = recipe.stages[0].roles["source"](0)
     recipe.stages[0].prepare()
     plain = Built().build()
@@ -178,8 +178,8 @@ def test_a_training_that_does_not_read_the_quality_never_computes_it(
         return images.flatten(1)[:, :36]
 
     monkeypatch.setattr(adaptive, "feature", lambda _name, _weights: Feature("brisque", 36, "planted", compute))
-    of_card = parts(tmp_path, kind, {"ce": 1.0, "kl": 1.0}, network)
-    steps(RECIPES[kind](of_card), 2)
+    card_parts = parts(tmp_path, kind, {"ce": 1.0, "kl": 1.0}, network)
+    steps(RECIPES[kind](card_parts), 2)
     assert bool(runs) == asks
 
 
@@ -204,9 +204,9 @@ def test_first_weights_are_keyed_by_the_seed(tmp_path: Path) -> None:
     states = []
     for other in (1, 2):
         torch.manual_seed(other)
-        of_card = parts(tmp_path, "quac", {"kl": 1.0}, network)
-        of_card.model.build().net.load_state_dict(Built().build().net.state_dict())
-        states.append(quac(of_card).modules["net"].state_dict())
+        card_parts = parts(tmp_path, "quac", {"kl": 1.0}, network)
+        card_parts.model.build().net.load_state_dict(Built().build().net.state_dict())
+        states.append(quac(card_parts).modules["net"].state_dict())
     first, second = states
     drawn = [name for name in first if name.endswith((".p1", ".p2", ".narrow.weight", "squeeze.0.weight"))]
     assert len(drawn) == 16

@@ -99,8 +99,8 @@ def test_measuring_a_detector_moves_nothing(tmp_path: Path) -> None:
 
 
 def test_fine_tuning_a_detector_leaves_the_statistics_of_its_norms(tmp_path: Path) -> None:
-    made = parts(tmp_path, "finetune", {"own": 1.0}, {})
-    recipe = finetune(made)
+    card_parts = parts(tmp_path, "finetune", {"own": 1.0}, {})
+    recipe = finetune(card_parts)
     net = recipe.modules["net"]
     before = copied(net)
     steps(recipe, 3)
@@ -122,17 +122,17 @@ def test_a_detector_s_logits_are_none_and_pictures_need_boxes(tmp_path: Path) ->
 
 def test_features_inside_a_detector_are_mended_without_boxes(tmp_path: Path) -> None:
     deeper = {"weight": 0.1, "sites": ["backbone.fpn.layer_blocks.0.0", "backbone.fpn.layer_blocks.1.0"]}
-    made = parts(
+    card_parts = parts(
         tmp_path, "afd", {"feature": 1.0, "deeper": deeper}, {"site": "blocks.1", "gate": False}, Noise(7, 72, 72)
     )
-    recipe = afd(made)
-    model = made.model.built_[0].net
+    recipe = afd(card_parts)
+    model = card_parts.model.built_[0].net
     before, frozen = copied(recipe.modules["net"]), copied(model)
     stage = recipe.stages[0]
     stage.prepare()
-    found = _step(stage, {"source": stage.roles["source"](0)}, 0)
-    assert set(found) == {"feature", "deeper"}
-    assert all(value > 0 for value in found.values())
+    losses = _step(stage, {"source": stage.roles["source"](0)}, 0)
+    assert set(losses) == {"feature", "deeper"}
+    assert all(value > 0 for value in losses.values())
     assert moved(recipe.modules["net"], before)
     assert not moved(model, frozen)
 

@@ -107,13 +107,13 @@ def test_ignored_pixels_weigh_nothing(tmp_path: Path) -> None:
         logits = LoadedModel(recipe.modules["net"], InputConvention(None, None), {}, logits_at_images).logits(
             batch.degraded
         )
-        given = stage.step({"source": batch}, 0)["ce"]
-    each = -logits.log_softmax(1)
-    told = [
-        float(each[b, int(batch.masks[b, y, x]), y, x])
+        loss = stage.step({"source": batch}, 0)["ce"]
+    surprise = -logits.log_softmax(1)
+    labelled = [
+        float(surprise[b, int(batch.masks[b, y, x]), y, x])
         for b, y, x in (batch.masks != IGNORED).nonzero().tolist()
     ]  # fmt: skip
-    assert float(given) == pytest.approx(np.mean(told), rel=1e-4)
+    assert float(loss) == pytest.approx(np.mean(labelled), rel=1e-4)
 
 
 def test_masks_name_the_brightest_channel_after_any_crop(tmp_path: Path) -> None:
@@ -125,11 +125,11 @@ def test_masks_name_the_brightest_channel_after_any_crop(tmp_path: Path) -> None
 
 
 def test_fine_tuning_takes_masks_and_the_clean_answer_at_every_pixel(tmp_path: Path) -> None:
-    made = parts(tmp_path, "finetune", {"ce": 1.0, "kl": {"temperature": 2.0}}, {})
-    recipe = finetune(made)
+    card_parts = parts(tmp_path, "finetune", {"ce": 1.0, "kl": {"temperature": 2.0}}, {})
+    recipe = finetune(card_parts)
     batch: Batch = recipe.stages[0].roles["source"](0)
     recipe.stages[0].prepare()
-    model = made.model.build()
+    model = card_parts.model.build()
     with torch.no_grad():
         student, teacher = (F.log_softmax(model.logits(x) / 2, 1) for x in (batch.degraded, batch.clean))
         expected = 4 * (teacher.exp() * (teacher - student)).sum(1).mean()
@@ -141,10 +141,10 @@ def test_fine_tuning_takes_masks_and_the_clean_answer_at_every_pixel(tmp_path: P
 
 
 def test_afd_learns_the_clean_maps_without_masks(tmp_path: Path) -> None:
-    made = parts(tmp_path, "afd", {"feature": 1.0, "kl": 1.0}, {"gate": False, "form": "deployed"}, data=Noise())
-    recipe = afd(made)
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0, "kl": 1.0}, {"gate": False, "form": "deployed"}, data=Noise())
+    recipe = afd(card_parts)
     batch: Batch = recipe.stages[0].roles["source"](0)
-    model = made.model.build()
+    model = card_parts.model.build()
     with torch.no_grad():
         student, teacher = (F.log_softmax(model.logits(x), 1) for x in (batch.degraded, batch.clean))
         given = recipe.stages[0].step({"source": batch}, 0)
