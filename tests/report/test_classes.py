@@ -133,7 +133,7 @@ def test_a_line_for_each_class_and_the_best_of_each(street):
 def test_what_is_missing_says_why(street):
     cells, records = street
     cells[5] = cell("afd", "jpeg@7", "22", status="n/a", reason="no weights")
-    classes = by_class(cells, {key: each for key, each in records.items() if key != "22"})
+    classes = by_class(cells, {key: columns for key, columns in records.items() if key != "22"})
     _, jpeg = classes.groups
     assert [value.missing for value in row(jpeg, "afd").values()] == ["n/a"] * 3
     assert classes.notes == ("afd on net: no weights",)

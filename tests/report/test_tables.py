@@ -175,9 +175,9 @@ def test_efficiency_is_relative_to_direct(tmp_path):
     run.cost("direct", 20.0)
     (group,) = table(run.write(tmp_path), "efficiency").groups
     assert [r.method for r in group.rows] == ["direct", "slow"]
-    found = row(group, "slow")
-    assert (found["overhead"].value, found["parameters_extra"].value) == (1.5, 1000)
-    assert (found["latency"].value, found["latency"].low, found["latency"].high) == (30, 27, 36)
+    slow = row(group, "slow")
+    assert (slow["overhead"].value, slow["parameters_extra"].value) == (1.5, 1000)
+    assert (slow["latency"].value, slow["latency"].low, slow["latency"].high) == (30, 27, 36)
 
 
 @pytest.mark.parametrize("tables", [("accuracy-by-condition",), ("accuracy-by-quality", "accuracy-by-times")])
