@@ -16,14 +16,12 @@ from torch.utils.checkpoint import checkpoint
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.inserted import state_of
-from qbench.methods.quac import Kind, Placement, QuacMethod, QuacOptions
+from qbench.methods.quac import QuacMethod, QuacOptions
 from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
-from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
-from qbench.runs.costs import _context
-from qbench.vocabulary import InputConvention, Setup
+from qbench.vocabulary import Setup
 from tests.conftest import ROOT
 
 from .nets import count, drawn, normal, tiny, untrained
@@ -169,27 +167,6 @@ def test_the_released_norm_needs_batches_and_makes_pictures_depend_on_each_other
         together = module(x)[:2]
     with given(module, q[:2]):
         assert (module(x[:2]) - together).abs().max() > 1e-2
-
-
-@pytest.mark.parametrize("afterwards", [False, True])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("kind", ["quac", "meta-acon", "acon-c"])
-def test_networks_of_other_types_keep_their_type(kind: Kind, dtype: torch.dtype, afterwards: bool) -> None:
-    """Whether the network has its type before it gets the modules or after."""
-    torch.manual_seed(0)
-    net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 1, 1)), normal(2, 3, 16, 16)
-    with torch.no_grad():
-        before = net(x)
-    choice = QuacOptions(placement="all", activation=kind, quality="brisque", quality_width=4)
-    net = net if afterwards else net.to(dtype)
-    replace_activations(net, lambda: net(x.to(net[0].weight.dtype)), choice)
-    net.to(dtype) if afterwards else None
-    with given(net, normal(2, 36)):
-        after = net(x.to(dtype))
-        after.sum().backward()
-    assert after.dtype == dtype
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-    assert kind != "quac" or (after - before).abs().max() < 0.1
 
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
@@ -375,34 +352,6 @@ def test_places_that_are_none_are_explained() -> None:
         replace_activations(windows, lambda: windows(normal(2, 3, 8, 8)), QuacOptions(sites=("act",)))
 
 
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize(("how", "narrow"), [("replace", None), ("add", None), ("replace", 4)])
-def test_a_method_is_what_was_trained(whole: bool, how: str, narrow: int | None, tmp_path: Path) -> None:
-    quality = feature("brisque")
-    choice = QuacOptions(sites=("1",), how=how, quality="brisque", quality_width=narrow)  # type: ignore[arg-type]
-    trained, paths = adapt(tiny(), choice, quality)
-    changed = [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]
-    for module in changed:
-        drawn(module)
-    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    standardise(trained.net, quality.of(images))
-    file = tmp_path / "quac.safetensors"
-    state = trained.net.state_dict() if whole else state_of(trained.net, paths)
-    save_file(dict(state), file, choice.metadata(quality.key))
-    method = QuacMethod(weights=file)
-    method.setup(Setup(tiny(), None, "cpu"))
-    loaded = method.adapt(tiny())
-    with torch.inference_mode():
-        expected = trained.predict(images)
-        assert torch.equal(loaded.predict(images), expected)
-        assert torch.equal(loaded.predict(images, _context(images)), expected)
-        torch.testing.assert_close(loaded.predict(images[:1]), expected[:1])
-        cut = loaded.cut("D2" if how == "replace" else "1")
-        assert torch.equal(cut.back(cut.front(images), images), expected)
-        swapped = _context(images.flip(0))
-        assert not torch.equal(loaded.predict(images, swapped), expected)
-
-
 def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> None:
     file, quality = tmp_path / "quac.safetensors", feature("brisque")
     choice = QuacOptions(sites=("1",), quality="brisque")
@@ -413,9 +362,6 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
     for option in ({"zeroed": True}, {"norm": "none"}, {"quality": "encoder"}):
         with pytest.raises(WeightsError, match=f"`{next(iter(option))}: .*`: the weights were trained with"):
             QuacMethod(QuacOptions(**option), file).setup(Setup(tiny(), None, "cpu"))
-    save_file(state_of(trained.net, paths), file, {"quac": '{"placment": "all"}'})
-    with pytest.raises(WeightsError, match="does not describe a network of quac"):
-        QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
     save_file({"a": torch.zeros(1)}, file, choice.metadata(quality.key))
     method = QuacMethod(weights=file)
     method.setup(Setup(tiny(), None, "cpu"))
@@ -423,13 +369,6 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
         method.adapt(tiny())
     with pytest.raises(NotApplicable, match="qbench train quac"):
         QuacMethod().setup(Setup(tiny(), None, "cpu"))
-
-
-@pytest.mark.parametrize("placement", ["post-backbone", "stage-end", "all"])
-def test_a_network_without_parameters_is_not_applicable(placement: Placement) -> None:
-    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
-    with pytest.raises(NotApplicable):
-        adapt(same, QuacOptions(placement=placement, quality="brisque"), feature("brisque"))
 
 
 def test_the_built_in_classifier_takes_every_placement() -> None:

@@ -22,11 +22,10 @@ from qbench.methods.adaptive import given, standardise
 from qbench.methods.inserted import state_of
 from qbench.methods.quarf import QuarfMethod, QuarfOptions
 from qbench.methods.quarf.adapt import adapt, insert_fields
-from qbench.methods.quarf.block import Plain, Quarf, Routing
-from qbench.models.base import LoadedModel
+from qbench.methods.quarf.block import Plain, Quarf
 from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
-from qbench.vocabulary import InputConvention, Setup
+from qbench.vocabulary import Setup
 
 from .nets import count, drawn, normal, tiny, untrained
 
@@ -175,27 +174,6 @@ def test_a_quality_of_one_number_decides_too() -> None:
         output = module(x)
     assert (module.last_gates[0] - module.last_gates[1]).abs().max() > 0.1
     assert (output[0] - output[1]).abs().max() > 1e-2
-
-
-@pytest.mark.parametrize("afterwards", [False, True])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("routing", ["soft", "hard"])
-def test_networks_of_other_types_keep_their_type(routing: Routing, dtype: torch.dtype, afterwards: bool) -> None:
-    """Whether the network has its type before it gets the blocks or after."""
-    torch.manual_seed(0)
-    net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU()), normal(2, 3, 16, 16)
-    with torch.no_grad():
-        before = net(x)
-    net = net if afterwards else net.to(dtype)
-    run = lambda: net(x.to(next(net.parameters()).dtype))  # noqa: E731
-    insert_fields(net, run, QuarfOptions(sites=("1",), quality="brisque", routing=routing))
-    net.to(dtype) if afterwards else None
-    with given(net.train(), normal(2, 36)):
-        after = net(x.to(dtype))
-        after.sum().backward()
-    assert after.dtype == dtype
-    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
-    assert (after - before).abs().max() < 0.1
 
 
 def test_routes_follow_the_quality_alone_and_swap_with_it() -> None:
@@ -381,30 +359,6 @@ def test_it_starts_near_the_identity_in_a_pretrained_network(experts: str) -> No
         assert torch.equal(cut.back(cut.front(images), images), after)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("experts", [*KINDS, "plain"])
-def test_a_method_is_what_was_trained(whole: bool, experts: str, tmp_path: Path) -> None:
-    quality = feature("brisque")
-    choice = QuarfOptions(experts=experts, quality="brisque", top=2)  # type: ignore[arg-type]
-    trained, paths = adapt(tiny(), choice, quality)
-    for module in [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]:
-        drawn(module)
-    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    standardise(trained.net, quality.of(images))
-    file = tmp_path / "quarf.safetensors"
-    state = trained.net.state_dict() if whole else state_of(trained.net, paths)
-    save_file(dict(state), file, choice.metadata(quality.key))
-    method = QuarfMethod(weights=file)
-    method.setup(Setup(tiny(), None, "cpu"))
-    loaded = method.adapt(tiny())
-    with torch.inference_mode():
-        assert torch.equal(loaded.predict(images), trained.predict(images))
-        torch.testing.assert_close(loaded.predict(images[:1]), trained.predict(images)[:1])
-    save_file(dict(state), file, {"quarf": '{"grups": 2}'})
-    with pytest.raises(WeightsError, match="does not describe a network of quarf"):
-        QuarfMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
-
-
 def test_routing_may_change_after_training(tmp_path: Path) -> None:
     quality, file = feature("brisque"), tmp_path / "quarf.safetensors"
     trained, paths = adapt(tiny(), QuarfOptions(quality="brisque"), quality)
@@ -435,12 +389,6 @@ def test_what_ships_serves_every_network_of_scenes_since_their_stem_is_one(name:
         after = model.net(model.normalise(images))
     with torch.no_grad():
         assert not torch.allclose(after, Builtin(name).build().net(model.normalise(images)))  # type: ignore[arg-type]
-
-
-def test_a_network_without_parameters_is_not_applicable() -> None:
-    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
-    with pytest.raises(NotApplicable, match="no module of the network fits 'D2'"):
-        adapt(same, QuarfOptions(quality="brisque"), feature("brisque"))
 
 
 def test_places_without_maps_are_refused() -> None:

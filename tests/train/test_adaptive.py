@@ -184,7 +184,10 @@ def test_a_training_that_does_not_read_the_quality_never_computes_it(
 
 
 @pytest.mark.parametrize(("kind", "more"), [("quac", {"quality_width": 8}), ("quarf", {})])
-def test_features_with_weights_of_the_user_s_train_and_run(tmp_path: Path, kind: str, more: dict[str, object]) -> None:
+def test_features_with_weights_of_the_user_s_train_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, more: dict[str, object]
+) -> None:
+    monkeypatch.setattr(adaptive, "QUALITY_BATCHES", 2)
     checkpoint = tmp_path / "contrique.tar"
     torch.manual_seed(0)
     torch.save(resnet50(weights=None).state_dict(), checkpoint)
