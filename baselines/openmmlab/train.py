@@ -48,11 +48,7 @@ class ScenePictures(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         sample = self.scenes.load(index)
-        entry: dict[str, Any] = {
-            "img": np.ascontiguousarray(sample.image[..., ::-1]),
-            "img_id": index,
-            "img_path": "",
-        }
+        entry: dict[str, Any] = {"img": np.ascontiguousarray(sample.image[..., ::-1]), "img_id": index, "img_path": ""}
         if self.boxes:
             pairs = zip(sample.target.corners.tolist(), sample.target.labels.tolist(), strict=True)
             entry["instances"] = [{"bbox": box, "bbox_label": label, "ignore_flag": 0} for box, label in pairs]
