@@ -223,19 +223,19 @@ def recipe(
     name: str,
     *,
     terms: Sequence[str],
-    options: type,
+    build: str | Callable[[Any], Any],
     model: bool | None = True,
     roles: Sequence[str] = (),
     planes: Mapping[str, Sequence[str]] | None = None,
     check: Callable[[Any], None] | None = None,
 ) -> Callable[[T], T]:
-    """Declare a kind of training: a function from `qbench.train.recipes.common.Parts` to a recipe of the loop.
+    """Declare a kind of training: the class of pydantic that a card's `network` becomes an object of.
 
-    A card's `loss` has some of `terms`, and its `network` becomes an object of `options`, a class of pydantic. `model`:
-    whether the card names one (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what
-    of a scene a term needs beside the picture. `check` is given the card's recipe and raises ValueError. The module
-    loads no torch: what trains is imported by the function."""
-    facts = {"terms": tuple(terms), "options": options, "model": model, "roles": tuple(roles)}
+    A card's `loss` has some of `terms`. `build`: a function from `qbench.train.recipes.common.Parts` to a recipe of the
+    loop, or where it is (`module:function`), so that reading cards loads no torch. `model`: whether the card names one
+    (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what of a scene a term needs
+    beside the picture. `check` is given the card's recipe and raises ValueError."""
+    facts = {"terms": tuple(terms), "build": build, "model": model, "roles": tuple(roles)}
     return _register("recipe", name, None, {**facts, "planes": planes or {}, "check": check})
 
 
