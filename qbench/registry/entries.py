@@ -165,7 +165,7 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
     def decorate(target: T) -> T:
-        new = Entry(kind, name, target, {"version": version, **facts})
+        new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
             raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")

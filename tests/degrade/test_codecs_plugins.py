@@ -199,7 +199,7 @@ def test_what_is_not_there_has_the_version_none(versions_anew: None, monkeypatch
     monkeypatch.setattr(features, "check", lambda name: False)
     monkeypatch.setattr(features, "version", lambda name: None)
     libraries = {"libjpeg_turbo", "libwebp", "openjpeg", "libavif", "pillow-jxl-plugin", "pillow-heif"}
-    assert set(versions.VERSIONS) == libraries
+    assert libraries <= set(versions.VERSIONS)
     assert {codec_version(name) for name in libraries} == {"none"}
 
 

@@ -93,6 +93,6 @@ def test_a_document_makes_a_place_of_the_path_and_keeps_the_class() -> None:
 
 
 def test_keys_hold_what_creates_objects_and_neither_decorators_nor_look_up() -> None:
-    modules = sources.closure(frozenset({"qbench.compute.bench"}))
+    modules = sources.closure("qbench.compute.bench")
     assert "qbench.registry.create" in modules
     assert not modules & {"qbench.registry", "qbench.registry.entries", "qbench.registry.plugins", "qbench.errors"}

@@ -23,6 +23,7 @@ from qbench.quality import iqa
 from qbench.quality.niqe import niqe
 from qbench.quality.pictures import levels
 from qbench.quality.pristine import load_pristine, local_file
+from qbench.registry import entries
 from qbench.registry.named import Named
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import MeanOfColumn, Niqe, NiqeLocal, Psnr, Pyiqa, Ssim, column
@@ -96,8 +97,7 @@ def test_a_users_metric_gets_copies_and_answers_with_one_number_a_picture(monkey
             return self.answer
 
     entry = registry.Entry("metric", "mine", Mine, {"task": "restoration"})
-    known = registry.get
-    monkeypatch.setattr(registry, "get", lambda kind, name: entry if name == "mine" else known(kind, name))
+    monkeypatch.setitem(entries._entries, ("metric", "mine"), entry)
     pictures = [waves(), noise(1, 96, 128)]
     found = score(tensor(*pictures), pictures, asked("mine", "psnr"))
     assert found["mine"].tolist() == [124, 124]
@@ -120,11 +120,11 @@ tasks:
     models: [identity]
     conditions: [{jpeg: {quality: 10}}]
     methods: [direct]
-    metrics: [largest-error: {crop_border: 4, label: inner}]
+    metrics: [test-largest-error: {crop_border: 4, label: inner}]
 """
 
 
-@qbench.metric("largest-error", task="restoration")
+@qbench.metric("test-largest-error", task="restoration")
 class LargestError:
     """The largest difference of any value, in grey levels."""
 
@@ -143,12 +143,12 @@ def test_a_users_metric_stands_in_records_and_scores_under_its_parameters(tmp_pa
     scenes = [Scenes(count=3).load(index) for index in range(3)]
     pairs = [(scene.image, jpeg(scene.image, 10)[0]) for scene in scenes]
     expected = [int(np.abs(a.astype(int) - b)[4:-4, 4:-4].max()) for a, b in pairs]
-    assert results.records()["largest-error(crop_border 4)"].tolist() == expected
+    assert results.records()["test-largest-error(crop_border 4)"].tolist() == expected
     (score,) = results.scores().to_dict("records")
     assert (score["metric"], score["value"]) == ("inner", pytest.approx(np.mean(expected)))
     (tmp_path / "suite.yaml").write_text(SUITE.replace("inner", "another"))
     again = qbench.run(tmp_path / "suite.yaml", out=tmp_path / "again", device="cpu")
-    assert [cell.key for cell in again.info.cells] == [cell.key for cell in results.info.cells]
+    assert [one.cell.key for one in again.info.cells] == [one.cell.key for one in results.info.cells]
     assert again.scores()["metric"].tolist() == ["another"]
 
 
