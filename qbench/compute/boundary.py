@@ -49,7 +49,10 @@ def visit(*key: object) -> Iterator[None]:
 
 def _seed(key: tuple[object, ...]) -> None:
     words = hashlib.blake2b(repr(key).encode(), digest_size=12).digest()
-    torch.manual_seed(int.from_bytes(words[:8], "little") >> 1)
+    number = int.from_bytes(words[:8], "little") >> 1
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(number)
     np.random.seed(int.from_bytes(words[8:], "little"))
     random.seed(words)
 
@@ -69,7 +72,8 @@ def _state() -> Callable[[], None]:
             torch.cuda.set_rng_state_all(on_devices)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(gradients)
-        torch.use_deterministic_algorithms(deterministic)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         os.chdir(folder)

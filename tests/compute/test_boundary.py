@@ -1,4 +1,4 @@
-"""The boundary: whatever a plug-in writes into, gives back or leaves behind, other cells and the process stay as they are."""
+"""The boundary: whatever a plug-in writes, gives or leaves behind, other cells and the process stay as they are."""
 
 from __future__ import annotations
 
@@ -70,10 +70,8 @@ def test_what_a_method_is_lent_is_its_own() -> None:
 )  # fmt: skip
 def test_what_a_method_gives_is_checked(answer: Callable[[Tensor], Any], came: str) -> None:
     images, context = batch()
-    with pytest.raises(QbenchError, match=r"^method 'mine' \(Mine\): restore gave .*") as caught:
+    with pytest.raises(QbenchError, match=rf"^method 'mine' \(Mine\): .*{came}"):
         method(lambda given, _: answer(given)).restore(images, context)
-    with pytest.raises(AssertionError if False else QbenchError, match=came):
-        raise caught.value
 
 
 def test_features_keep_their_shape() -> None:
@@ -129,11 +127,15 @@ def test_the_process_is_as_it_was_after_a_visit(what: str) -> None:
 
 
 def test_a_visit_that_fails_leaves_the_process_in_order_too() -> None:
+    def fails() -> None:
+        with visit("anyone"):
+            for disturb in DISTURB.values():
+                disturb()
+            raise KeyError
+
     before = process()
-    with pytest.raises(KeyError), visit("anyone"):
-        for disturb in DISTURB.values():
-            disturb()
-        raise KeyError
+    with pytest.raises(KeyError):
+        fails()
     assert process() == before
 
 
@@ -283,8 +285,8 @@ class Noise:
 
 def scores(out: Path, methods: list[str]) -> dict[str, list[float]]:
     task = {
-        "dataset": {"name": "scenes", "count": 4}, "models": ["builtin:scenes"], "conditions": [{"jpeg": {"quality": 25}}],
-        "methods": methods,
+        "dataset": {"name": "scenes", "count": 4}, "models": ["builtin:scenes"], "methods": methods,
+        "conditions": [{"jpeg": {"quality": 25}}],
     }  # fmt: skip
     results = qbench.run({"suite": "boundary", "engine": {"batch": 2}, "tasks": [task]}, out=out, device="cpu")
     records = results.records()
