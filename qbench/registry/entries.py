@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -109,6 +110,14 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
     declaration: str = field(default_factory=lambda: uuid4().hex)
     """Tells this declaration from every other, of this process and of others."""
+
+    @property
+    def builtin(self) -> bool:
+        """Whether qbench declares it: the module that it names is one of qbench's, and holds this very object."""
+        value: Any = sys.modules.get(self.module) if self.module in BUILTIN else None
+        for name in self.target.__qualname__.split("."):
+            value = getattr(value, name, None)
+        return value is self.target
 
     @property
     def takes_rest(self) -> bool:
