@@ -91,6 +91,18 @@ def below(*keys: str | int) -> Iterator[None]:
         raise
 
 
+def described(error: BaseException) -> str:
+    """An error in one line of printable characters: its message where it is qbench's own, else its class too."""
+    try:
+        text = error.message if isinstance(error, QbenchError) else str(error)
+    except Exception:
+        text = "its text cannot be printed"
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    if isinstance(error, QbenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the closest of `names`, or an empty string."""
     found = closest(name, names)

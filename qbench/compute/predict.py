@@ -13,11 +13,11 @@ from torch import Tensor
 
 from qbench.compute.boundary import visit
 from qbench.compute.cell import Settings
-from qbench.compute.prepare import Viewed
+from qbench.compute.prepare import Pictures
 from qbench.data.views import View
 from qbench.errors import BadTarget, DataError
 from qbench.models.base import Cut, LoadedModel, finite
-from qbench.vocabulary import Context, Facts, FeatureMethod, Image, ImageMethod, Sample
+from qbench.vocabulary import Context, FeatureMethod, Image, ImageMethod, Sample
 
 Columns = Mapping[str, Any]
 
@@ -48,12 +48,10 @@ class Batch:
     """What seeds the global random generators of whoever computes with it: seed, condition, sample ids."""
 
 
-def batches(
-    images: Sequence[Image], facts: Sequence[Facts], clean: Viewed, condition: str, settings: Settings
-) -> list[Batch]:
+def batches(pictures: Pictures, condition: str, settings: Settings) -> list[Batch]:
     """Pictures of one size go together, in the order of the manifest."""
     sizes: dict[tuple[int, ...], list[int]] = {}
-    for place, image in enumerate(images):
+    for place, image in enumerate(pictures.images):
         sizes.setdefault(image.shape, []).append(place)
     parts = [
         places[start : start + settings.batch]
@@ -62,10 +60,10 @@ def batches(
     ]
     made = []
     for places in parts:
-        stacked = torch.from_numpy(np.stack([images[i] for i in places])).to(settings.device)
+        stacked = torch.from_numpy(np.stack([pictures.images[i] for i in places])).to(settings.device)
         tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
-        ids = tuple(clean.source.samples[i].id for i in places)
-        context = Context(ids, tensor, tuple(facts[i] for i in places), settings.seed)
+        ids = tuple(pictures.source.samples[i].id for i in places)
+        context = Context(ids, tensor, tuple(pictures.facts[i] for i in places), settings.seed)
         made.append(Batch(tensor, context, places, (settings.seed, condition, ids)))
     return made
 
@@ -103,19 +101,21 @@ def from_site(method: FeatureMethod, cut: Cut, stem: Sequence[Tensor], given: Se
         yield cut.back(enhanced, batch.images, batch.context)
 
 
-def scored(scoring: Scoring, outputs: Iterator[Any], given: Sequence[Batch], clean: Viewed, who: str) -> list[Columns]:
+def scored(
+    scoring: Scoring, outputs: Iterator[Any], given: Sequence[Batch], pictures: Pictures, who: str
+) -> list[Columns]:
     """The columns of each batch; `who` names model and method.
 
     Raises DataError with the sample whose target does not fit the model."""
     columns = []
     for batch in given:
         with visit(who, *batch.key), torch.inference_mode():
-            columns.append(_scored(scoring, next(outputs), batch, clean))
+            columns.append(_scored(scoring, next(outputs), batch, pictures))
     return columns
 
 
-def _scored(scoring: Scoring, output: Any, batch: Batch, clean: Viewed) -> Columns:
+def _scored(scoring: Scoring, output: Any, batch: Batch, pictures: Pictures) -> Columns:
     try:
-        return scoring.score(output, [clean.targets[i] for i in batch.places])
+        return scoring.score(output, [pictures.targets[i] for i in batch.places])
     except BadTarget as error:
         raise DataError(f"sample {batch.context.ids[error.index]}: {error.message}") from None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from qbench.compute.cell import Shard
 from qbench.data.views import View
 from qbench.draws import Draw
-from qbench.errors import BadSample, ConditionError
+from qbench.errors import ConditionError, described
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Sample
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Targets(Protocol):
@@ -23,52 +26,78 @@ class Targets(Protocol):
 
 @dataclass(frozen=True)
 class ShardSamples:
-    """The samples of a shard that could be read, and why the others could not."""
+    """The samples of a shard that can be used so far, and why the others cannot."""
 
     ids: Sequence[str]
     """Of the whole shard, in the order of the manifest."""
     samples: Sequence[Sample]
     positions: Sequence[int]
-    """Where in the shard each readable sample stands."""
-    errors: dict[int, str]
-    """By position, why a sample cannot be read."""
+    """Where in the shard each sample stands."""
+    errors: Mapping[int, str]
+    """By position, why a sample cannot be used."""
+
+    def without(self, faults: Mapping[int, str]) -> ShardSamples:
+        """These samples but for some, which are given by their index here with the reason."""
+        kept = [index for index in range(len(self.samples)) if index not in faults]
+        return ShardSamples(
+            self.ids,
+            [self.samples[index] for index in kept],
+            [self.positions[index] for index in kept],
+            {**self.errors, **{self.positions[index]: reason for index, reason in faults.items()}},
+        )
 
 
 @dataclass(frozen=True)
-class Viewed:
-    """Clean pictures after a view, and targets moved along."""
+class Pictures:
+    """Pictures with their targets and, once they are degraded, the facts of their draws."""
 
     source: ShardSamples
     images: Sequence[Image]
     targets: Sequence[Any]
+    facts: Sequence[Facts] = ()
 
 
 def load_shard(dataset: Dataset, shard: Shard) -> ShardSamples:
-    """Decode a shard once. A sample that cannot be read is kept by id, with its error."""
-    samples, positions, errors = [], [], {}
-    for position in range(shard.stop - shard.start):
-        try:
-            sample = dataset.load(shard.start + position)
-        except BadSample as error:
-            errors[position] = error.message
-        else:
-            samples.append(sample)
-            positions.append(position)
+    """Decode a shard once. A sample that cannot be read, whatever its reader raises, is kept by id with the error."""
+    samples, errors = _each(range(shard.start, shard.stop), dataset.load)
+    positions = [position for position in range(shard.stop - shard.start) if position not in errors]
     return ShardSamples(dataset.manifest().ids[shard.start : shard.stop], samples, positions, errors)
 
 
-def viewed(source: ShardSamples, view: View, task: Targets) -> Viewed:
-    """Pictures and targets after a view."""
-    images = [view.apply(sample.image) for sample in source.samples]
-    pairs = zip(source.samples, images, strict=True)
-    return Viewed(source, images, [task.target(sample, image, view) for sample, image in pairs])
+def viewed(source: ShardSamples, view: View, task: Targets) -> Pictures:
+    """Clean pictures and targets after a view."""
+
+    def move(sample: Sample) -> tuple[Image, Any]:
+        image = view.apply(sample.image)
+        return image, task.target(sample, image, view)
+
+    pairs, faults = _each(source.samples, move)
+    return Pictures(source.without(faults), [image for image, _ in pairs], [target for _, target in pairs])
 
 
-def degrade_all(clean: Viewed, condition: Condition, seed: int) -> tuple[list[Image], list[Facts]]:
-    """The degraded pictures and the facts of their draws. Raises ConditionError."""
-    pairs = zip(clean.images, clean.source.samples, strict=True)
-    results = [degraded(condition, image, Draw(seed, sample.id)) for image, sample in pairs]
-    return [image for image, _ in results], [facts for _, facts in results]
+def degrade(clean: Pictures, condition: Condition, seed: int) -> Pictures:
+    """The same pictures, degraded."""
+    samples = list(zip(clean.source.samples, clean.images, clean.targets, strict=True))
+
+    def change(item: tuple[Sample, Image, Any]) -> tuple[Image, Any, Facts]:
+        sample, image, target = item
+        picture, facts = degraded(condition, image, Draw(seed, sample.id))
+        return picture, target, facts
+
+    results, faults = _each(samples, change)
+    images, targets, facts = zip(*results, strict=True) if results else ((), (), ())
+    return Pictures(clean.source.without(faults), images, targets, facts)
+
+
+def _each(items: Iterable[T], use: Callable[[T], R]) -> tuple[list[R], dict[int, str]]:
+    """What `use` makes of each item and, by its index, the fault of an item for which it fails: that of the sample."""
+    results, faults = [], {}
+    for index, item in enumerate(items):
+        try:
+            results.append(use(item))
+        except Exception as error:
+            faults[index] = described(error)
+    return results, faults
 
 
 def degraded(condition: Condition, image: Image, draw: Draw) -> tuple[Image, Facts]:

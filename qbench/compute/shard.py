@@ -14,13 +14,12 @@ from qbench.compute import predict, prepare
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell, Settings, Shard
 from qbench.compute.predict import Batch, Columns, Scoring
-from qbench.compute.prepare import ShardSamples, Viewed
+from qbench.compute.prepare import Pictures, ShardSamples
 from qbench.compute.schedule import AtView, Degraded, Placed, Stem, schedule
 from qbench.errors import NotApplicable
 from qbench.models.names import agree
 from qbench.registry.named import text_of
 from qbench.runtime import fixed_threads
-from qbench.vocabulary import Facts
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,14 @@ def _at_view(step: AtView, samples: ShardSamples, settings: Settings, bench: Wor
         yield from _under_condition(condition, clean, settings, bench)
 
 
-def _under_condition(step: Degraded, clean: Viewed, settings: Settings, bench: Workbench) -> Iterator[Outcome]:
+def _under_condition(step: Degraded, clean: Pictures, settings: Settings, bench: Workbench) -> Iterator[Outcome]:
     try:
-        images, facts = prepare.degrade_all(clean, bench.condition(step.cells[0]), settings.seed)
+        pictures = prepare.degrade(clean, bench.condition(step.cells[0]), settings.seed)
     except Exception as error:
         yield from (_refused(cell, error) for cell in step.cells)
         return
-    batches = predict.batches(images, facts, clean, text_of(step.cells[0].condition), settings)
-    work = _Work(clean, facts, bench)
+    batches = predict.batches(pictures, text_of(step.cells[0].condition), settings)
+    work = _Work(pictures, bench)
     for cells in step.restored:
         yield from work.restored(cells, batches)
     for stem in step.stems:
@@ -87,21 +86,20 @@ def _under_condition(step: Degraded, clean: Viewed, settings: Settings, bench: W
 
 @dataclass(frozen=True)
 class _Work:
-    """What the cells of one view and condition share: samples, targets, facts, and the built objects."""
+    """What the cells of one view and condition share: pictures, targets, facts, and the built objects."""
 
-    clean: Viewed
-    facts: Sequence[Facts]
+    pictures: Pictures
     bench: Workbench
 
     def restored(self, cells: Sequence[Cell], batches: Sequence[Batch]) -> Iterator[Outcome]:
         """Restore once, then let every model see it."""
         try:
-            pictures = predict.restored(self.bench.method(cells[0]), batches, text_of(cells[0].method))
+            restored = predict.restored(self.bench.method(cells[0]), batches, text_of(cells[0].method))
         except Exception as error:
             yield from (_refused(cell, error) for cell in cells)
             return
         for cell in cells:
-            yield self.outcome(cell, pictures, lambda c: predict.whole(self.bench.model(c), pictures))
+            yield self.outcome(cell, restored, lambda c: predict.whole(self.bench.model(c), restored))
 
     def from_stem(self, stem: Stem, batches: Sequence[Batch]) -> Iterator[Outcome]:
         """Run the model up to the site once, then the rest for every method."""
@@ -118,18 +116,18 @@ class _Work:
         try:
             scoring = self.bench.scoring(cell)
             who = f"{text_of(cell.model)} {text_of(cell.method)}"
-            parts = predict.scored(scoring, forward(cell), batches, self.clean, who)
+            parts = predict.scored(scoring, forward(cell), batches, self.pictures, who)
             return Outcome(cell, self._columns(parts, [i for batch in batches for i in batch.places], scoring))
         except Exception as error:
             return _refused(cell, error)
 
     def _columns(self, parts: list[Columns], places: Sequence[int], scoring: Scoring) -> Columns:
         """Columns of the whole shard in manifest order, bad samples among them."""
-        source = self.clean.source
+        source = self.pictures.source
         parts = [*parts, scoring.bad(len(source.errors))]
         order = np.argsort([*(source.positions[i] for i in places), *source.errors])
         columns = {name: _joined([part[name] for part in parts], order) for name in parts[0]}
-        facts = [*(self.facts[i] for i in places), *({} for _ in source.errors)]
+        facts = [*(self.pictures.facts[i] for i in places), *({} for _ in source.errors)]
         groups = [*(source.samples[i].group or "" for i in places), *("" for _ in source.errors)]
         errors = [""] * len(places) + list(source.errors.values())
         return {

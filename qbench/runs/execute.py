@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from qbench import registry
 from qbench.compute.cell import Cell, Shard
-from qbench.errors import QbenchError, StoreError
+from qbench.errors import StoreError, described
+from qbench.registry.named import text_of
 from qbench.runs import store
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
@@ -144,26 +145,29 @@ def bench_of(todo: Job) -> Workbench:
 def _failure(run: Path, cell: Cell, error: BaseException) -> str:
     if isinstance(error, StoreError):
         raise error
-    text = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
     write_text(run / "errors" / f"{cell.key}.txt", text)
-    return error.message if isinstance(error, QbenchError) else f"{type(error).__name__}: {error}"
+    return described(error)
 
 
 def over_limit(plan: Plan, run: Path, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Cells of the sources in which more samples are unreadable than `max_bad` allows; they count as failed.
+    """Cells with more unusable samples than `max_bad` allows; they count as failed.
 
-    The samples of a source are the same in all of its cells, so that one of them tells."""
+    Cells of one source, view, condition and model have the same samples, so that one of them tells."""
     without = {verdict.cell for verdict in verdicts}
-    found = []
-    for number, source in enumerate(plan.sources):
-        own = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in without]
-        if not own:
-            continue
-        key = plan.cells[own[0]].key
-        errors = [e for shard in source.shards for e in store.read_errors(store.shard_file(run, key, shard.name))]
-        bad = sum(1 for error in errors if error)
-        if bad > plan.max_bad * source.samples:
-            first = next(error for error in errors if error)
-            share = f"{bad} of {source.samples} samples cannot be read, more than max_bad {plan.max_bad:g} allows"
-            found += [Verdict(i, "failed", f"{share}; first: {first}") for i in own]
-    return found
+    alike: dict[tuple[int, str, str, str], list[int]] = {}
+    for number, cell in enumerate(plan.cells):
+        if number not in without:
+            key = cell.source, cell.view.label, text_of(cell.condition), text_of(cell.model)
+            alike.setdefault(key, []).append(number)
+    return [verdict for numbers in alike.values() for verdict in _over_limit(plan, run, numbers)]
+
+
+def _over_limit(plan: Plan, run: Path, numbers: Sequence[int]) -> list[Verdict]:
+    cell = plan.cells[numbers[0]]
+    shards = plan.sources[cell.source].shards
+    errors = [e for shard in shards for e in store.read_errors(store.shard_file(run, cell.key, shard.name)) if e]
+    if len(errors) <= plan.max_bad * cell.samples:
+        return []
+    share = f"{len(errors)} of {cell.samples} samples cannot be used, more than max_bad {plan.max_bad:g} allows"
+    return [Verdict(number, "failed", f"{share}; first: {errors[0]}") for number in numbers]

@@ -214,7 +214,7 @@ def test_too_many_unreadable_images_fail_the_cells(toy: Suite, tmp_path: Path) -
     Image.fromarray(np.zeros((80, 80, 3), dtype=np.uint8)).save(root / "1.png")
     info = run(toy(("{name: scenes, count: 10}", f"{{name: imagefolder, root: {root.parent}}}")), tmp_path / "a")
     assert {cell.status for cell in info.cells} == {"failed"}
-    assert "1 of 2 samples cannot be read" in info.cells[0].reason
+    assert "1 of 2 samples cannot be used" in info.cells[0].reason
 
 
 def test_records_say_which_processor_computed_them(toy: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
