@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import features
 
 from qbench.degrade.codecs import versions
@@ -26,7 +24,7 @@ from qbench.degrade.codecs.webp import Webp
 from qbench.draws import Draw
 from qbench.errors import ConditionError
 from tests.conftest import ROOT
-from tests.degrade.codec_files import heic_chroma, natural, psnr
+from tests.degrade.codec_files import heic_chroma, natural
 
 DRAW = Draw(0, "x")
 
@@ -87,32 +85,6 @@ def test_heic_has_the_bits_of_the_plug_in(codec: Heic, size: tuple[int, int], pi
     assert facts["bytes"] == len(buffer.getvalue())
     assert facts["subsampling"] == heic_chroma(buffer.getvalue()) == codec.subsampling
     assert heic_chroma(codec.encode(image[..., 0])) == codec.apply(image[..., 0], DRAW)[1]["subsampling"] == "4:0:0"
-
-
-@pytest.mark.parametrize("name", ["jxl", "heic"])
-def test_rate_and_likeness_grow_with_quality(name: str, request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue({"jxl": "pillow_jxl", "heic": "pillow_heif"}[name])
-    image = natural(64, 64)
-    applied = [{"jxl": Jxl, "heic": Heic}[name](quality).apply(image, DRAW) for quality in (5, 20, 50, 80)]
-    assert [facts["bpp"] for _, facts in applied] == sorted(facts["bpp"] for _, facts in applied)
-    assert [psnr(found, image) for found, _ in applied] == sorted(psnr(found, image) for found, _ in applied)
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    height=st.integers(1, 40), width=st.integers(1, 40), grey=st.booleans(),
-    codec=st.sampled_from([Jxl(10, 3), Jxl(80, 1), Heic(10), Heic(80, "4:4:4")]),
-)  # fmt: skip
-def test_any_size_keeps_shape_and_type_and_gives_the_same_bits_again(
-    height: int, width: int, grey: bool, codec: Any
-) -> None:
-    pytest.importorskip("pillow_jxl" if isinstance(codec, Jxl) else "pillow_heif")
-    image = np.random.default_rng(height).integers(0, 256, (height, width) if grey else (height, width, 3), np.uint8)
-    found, facts = codec.apply(image, DRAW)
-    assert (found.shape, found.dtype) == (image.shape, np.uint8)
-    again, facts_again = codec.apply(image.copy(), Draw(9, "another"))
-    assert np.array_equal(found, again)
-    assert facts == facts_again
 
 
 SNAPSHOT = """
@@ -199,12 +171,5 @@ def test_what_is_not_there_has_the_version_none(versions_anew: None, monkeypatch
     monkeypatch.setattr(features, "check", lambda name: False)
     monkeypatch.setattr(features, "version", lambda name: None)
     libraries = {"libjpeg_turbo", "libwebp", "openjpeg", "libavif", "pillow-jxl-plugin", "pillow-heif"}
-    assert set(versions.VERSIONS) == libraries
+    assert libraries <= set(versions.VERSIONS)
     assert {codec_version(name) for name in libraries} == {"none"}
-
-
-def test_labels_name_what_is_not_as_usual() -> None:
-    assert [Jxl(5).label, Jxl(5, 9).label, Heic(5).label, Heic(5, "4:4:4").label] == [
-        "jxl@5", "jxl@5 (effort 9)", "heic@5", "heic@5 (4:4:4)",
-    ]  # fmt: skip
-    assert Jxl(5).axis == Heic(5).axis == ("quality", 5)

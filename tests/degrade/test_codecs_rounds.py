@@ -180,24 +180,3 @@ def test_cropping_scales_the_inside_up_to_the_whole() -> None:
     assert facts == {"border": 5, "filter": "lanczos"}
     with pytest.raises(ConditionError, match=r"^crop@5 takes pictures of at least 11x11 pixels, not 10x20$"):
         Crop(5).apply(natural(10, 20), DRAW)
-
-
-@pytest.mark.parametrize("condition", [Shift(5, -3), Resize(0.37), Resize(2.5, "box"), Rejpeg(3, shift=8)])
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 2), (64, 33)])
-@pytest.mark.parametrize("grey", [False, True])
-def test_steps_keep_shape_and_type_and_leave_the_picture(condition: Any, size: tuple[int, int], grey: bool) -> None:
-    image = natural(*size, grey=grey)
-    before = image.copy()
-    found, _ = condition.apply(image, DRAW)
-    assert (found.shape, found.dtype) == (image.shape, np.uint8)
-    assert np.array_equal(found, condition.apply(image, DRAW)[0])
-    assert np.array_equal(image, before)
-
-
-def test_labels_tell_the_shift() -> None:
-    assert [Rejpeg(2).label, Rejpeg(2, shift=8).label, Rejpeg(2, shift=Offset(4, 4)).label] == [
-        "rejpeg×2", "rejpeg×2 (shift 8)", "rejpeg×2 (shift 4,4)",
-    ]  # fmt: skip
-    assert [Shift(4, -4).label, Resize(0.5).label, Resize(0.5, "box").label, Crop(8).label] == [
-        "shift(4,-4)", "resize@0.5", "resize@0.5 (box)", "crop@8",
-    ]  # fmt: skip

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
@@ -21,7 +19,6 @@ from qbench.degrade.corruptions.call import Call
 from qbench.degrade.jpeg import jpeg
 from qbench.draws import Draw
 from qbench.errors import ConditionError
-from qbench.registry import get
 from tests.degrade.every import CORRUPTIONS, built, corrupt, follow, make, parameters
 
 try:
@@ -108,52 +105,6 @@ def test_a_wrong_strength_or_stream_is_seen_in_the_comparison(golden: Path) -> N
             assert (np.abs(wrong - expected) <= 1).mean() < 0.999
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.sampled_from(HERE), st.integers(1, 5), st.sampled_from(["fast", "parity"]),
-    st.sampled_from(["imagenet", "cifar"]), st.integers(32, 75), st.integers(32, 75), st.booleans(), st.booleans(),
-)  # fmt: skip
-def test_any_picture_keeps_its_shape_and_the_given_one_its_pixels(
-    name: str, severity: int, mode: Any, size: Any, height: int, width: int, grey: bool, resave: bool
-) -> None:
-    image = picture(height, width, grey=grey)
-    before = image.copy()
-    condition = make(name, severity, mode, size, resave)
-    found, facts = condition.apply(image, Draw(3, "a"))
-    assert found.dtype == np.uint8
-    assert found.shape == image.shape
-    assert np.array_equal(image, before)
-    assert not np.shares_memory(found, image)
-    again, same = condition.apply(image, Draw(3, "a"))
-    assert np.array_equal(found, again)
-    assert json.loads(json.dumps(same)) == json.loads(json.dumps(facts))
-
-
-@pytest.mark.parametrize("mode", ["fast", "parity"])
-@pytest.mark.parametrize("name", HERE)
-def test_the_draw_is_keyed_by_seed_and_sample(name: str, mode: Any) -> None:
-    image = picture(48, 40)
-    fixed = {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression", "gaussian_blur",
-             "saturate"}  # fmt: skip
-    first = corrupt(image, name, 3, seed=1, sample_id="a", mode=mode)
-    others = [corrupt(image, name, 3, seed=s, sample_id=i, mode=mode) for s, i in ((1, "b"), (2, "a"), (7, "c"))]
-    assert all(np.array_equal(first, other) for other in others) == (name in fixed)
-
-
-def test_threads_of_opencv_change_no_bit() -> None:
-    import cv2
-
-    image = picture(150, 170)
-    before = cv2.getNumThreads()
-    try:
-        cv2.setNumThreads(1)
-        single = [corrupt(image, name, 4) for name in HERE]
-        cv2.setNumThreads(4)
-        assert all(np.array_equal(one, corrupt(image, name, 4)) for one, name in zip(single, HERE, strict=True))
-    finally:
-        cv2.setNumThreads(before)
-
-
 @pytest.mark.parametrize("mode", ["fast", "parity"])
 @pytest.mark.parametrize("size", ["imagenet", "cifar"])
 def test_severities_grow(mode: Any, size: Any) -> None:
@@ -185,15 +136,6 @@ def test_resaving_is_a_jpeg_of_quality_85(tmp_path: Path, grey: bool) -> None:
     Image.fromarray(corrupt(image, "contrast", 2)).save(tmp_path / "x.jpg", quality=85)
     with Image.open(tmp_path / "x.jpg") as file:
         assert np.array_equal(corrupt(image, "contrast", 2, resave=True), np.asarray(file))
-
-
-def test_every_name_is_registered_with_its_libraries() -> None:
-    for name in CORRUPTIONS:
-        entry = get("condition", name)
-        assert entry.target.name == name
-        assert "opencv" in entry.facts["libraries"]
-        assert entry.summary
-        assert all(len(entry.target.strengths[size]) == 5 for size in ("imagenet", "cifar"))
 
 
 @pytest.mark.parametrize(("key", "value"), [("mode", "slow"), ("size", "mnist"), ("resave", "perhaps"), ("level", 2)])
