@@ -35,7 +35,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from qbench.compute.samples import concrete
 from torch import Tensor
 
 from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
@@ -110,7 +109,7 @@ class Case:
     def __init__(self, file: Path, folder: Path) -> None:
         self.file, self.folder = file, folder
         self.plan = planned(file)
-        self.bench = Workbench(self.plan)
+        self.bench = Workbench(self.plan.sources, self.plan.settings.device)
         for cell in self.plan.cells:
             self.bench.model(cell)
             method = self.bench.method(cell)
@@ -144,7 +143,8 @@ class Case:
 
     def counts(self, forwards: int) -> dict[str, int]:
         """Samples through each step of qbench; the naive loop does every step `predictions` times or once a cell."""
-        work = shared_work(self.plan, execute.missing_units(self.plan, self.folder / "nothing"))
+        units = execute.missing_units(self.plan, self.folder / "nothing")
+        work = shared_work(self.plan, units, self.bench)
         restored = sum(cell.method.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
         return {
             "samples": self.plan.sources[0].samples, "cells": len(self.plan.cells), "predictions": work.predictions,
@@ -156,7 +156,7 @@ class Case:
     def qbench(self, seconds: dict[str, float]) -> Predictions:
         self.runs += 1
         folder = self.folder / str(self.runs)
-        with patch.object(execute, "_bench", lambda job: self.bench), clock(seconds):
+        with patch.object(execute, "bench_of", lambda job: self.bench), clock(seconds):
             info = run_plan(planned(self.file), folder, workers=1, command="benchmark")
         return recorded(folder, info)
 
@@ -189,7 +189,7 @@ class Case:
         return model.logits(images)
 
     def degraded(self, cell: Cell, files: Sequence[tuple[str, Path]]) -> tuple[Tensor, Context]:
-        view, condition = concrete(cell.view, self.bench.model(cell)), self.bench.condition(cell)
+        view, condition = cell.view.of(self.bench.model(cell).input), self.bench.condition(cell)
         seed = self.plan.settings.seed
         pairs = [condition.apply(view.apply(decode(file)), Draw(seed, name)) for name, file in files]
         pixels = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)

@@ -1,6 +1,6 @@
 """Puts the leaderboards of a report into the README, between its marks. Run: python tools/fill_readme.py [PAGE]
 
-Without a page it takes reports/jpeg/README.md, or runs/jpeg/report/README.md, which `tox -e jpeg` writes."""
+Without a page it takes reports/jpeg/README.md, or runs/jpeg/report/report.md, which `tox -e jpeg` writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PAGES = (ROOT / "reports" / "jpeg" / "README.md", ROOT / "runs" / "jpeg" / "report" / "README.md")
+PAGES = (ROOT / "reports" / "jpeg" / "README.md", ROOT / "runs" / "jpeg" / "report" / "report.md")
 BEGIN, END = "<!-- table:begin -->\n", "<!-- table:end -->"
 
 

@@ -76,9 +76,9 @@ def _publish(folder: Path) -> None:
     from qbench.report.emit import write
     from qbench.report.render.terminal import show
 
-    made = build(folder)
-    text = write(made, folder / "report", ("md", "tex", "csv", "json"))
-    show(made, Console())
+    leaderboards = build(folder)
+    text = write(leaderboards, folder / "report", ("md", "tex", "csv", "json"), page="report.md")
+    show(leaderboards, Console())
     typer.echo(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
     typer.echo(f"with a picture: qbench report {folder} --out FOLDER")
 

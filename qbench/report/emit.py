@@ -9,14 +9,16 @@ from pathlib import Path
 
 from qbench.errors import QbenchError
 from qbench.report.leaderboard import Report
-from qbench.report.render import PICTURE, RENDERERS
+from qbench.report.render import MARKDOWN, PICTURE, RENDERERS
 from qbench.storage.files import atomic
 
 TERMINAL = "terminal"
 
 
-def write(report: Report, folder: Path, formats: Collection[str] = tuple(RENDERERS)) -> list[Path]:
-    """Write the files of these formats into `folder`; returns those written.
+def write(
+    report: Report, folder: Path, formats: Collection[str] = tuple(RENDERERS), page: str = RENDERERS[MARKDOWN].file
+) -> list[Path]:
+    """Write the files of these formats into `folder`; returns those written. `page` is the name of the Markdown page.
 
     A report without a table over an axis has no picture. Raises StoreError where the disk refuses."""
     renderers = {form: renderer for form, renderer in RENDERERS.items() if form in formats}
@@ -26,8 +28,9 @@ def write(report: Report, folder: Path, formats: Collection[str] = tuple(RENDERE
     for form, renderer in renderers.items():
         content = picture if form == PICTURE else renderer.render(report)
         if content:
-            _write(folder / renderer.file, content)
-            written.append(folder / renderer.file)
+            file = folder / (page if form == MARKDOWN else renderer.file)
+            _write(file, content)
+            written.append(file)
     return written
 
 

@@ -60,12 +60,12 @@ def test_run_ends_in_leaderboards_on_the_terminal_and_as_files(finished: tuple[P
     for word in ("direct", "median3", "damp", "clean"):
         assert word in output
     assert {file.name for file in (run / "report").iterdir()} == {
-        "README.md",
+        "report.md",
         "report.tex",
         "report.csv",
         "report.json",
     }
-    assert "| median3" in (run / "report" / "README.md").read_text()
+    assert "| median3" in (run / "report" / "report.md").read_text()
 
 
 def test_a_stored_run_prints_the_same_again(finished: tuple[Path, Path, str]) -> None:
@@ -134,8 +134,8 @@ def test_validate_list_and_report(finished: tuple[Path, Path, str], tmp_path: Pa
     for name in ("direct", "arcnn", "dncnn-small", "afd", "finetune", "median3"):
         assert name in listed
     reported = qbench("report", run, "--format", "md")
-    assert reported.stdout == (run / "report" / "README.md").read_text()
-    assert qbench("report", run, "--check", run / "report" / "README.md").returncode == 0
+    assert reported.stdout == (run / "report" / "report.md").read_text()
+    assert qbench("report", run, "--check", run / "report" / "report.md").returncode == 0
 
 
 def test_a_fault_is_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ class Renderer:
     render: Callable[[Report], str | bytes]
 
 
-PICTURE = "png"
+MARKDOWN, PICTURE = "md", "png"
 RENDERERS: Mapping[str, Renderer] = {
-    "md": Renderer("README.md", markdown.page),
+    MARKDOWN: Renderer("README.md", markdown.page),
     "tex": Renderer("report.tex", latex.page),
     "csv": Renderer("report.csv", tidy.csv_text),
     "json": Renderer("report.json", tidy.json_text),
