@@ -93,6 +93,6 @@ def test_a_codec_is_declared_by_its_library_and_what_tells_its_version(picture: 
     ],
 )
 def test_the_code_of_a_cell_is_that_of_its_condition(name: str, holds: set[str], lacks: set[str]) -> None:
-    modules = {module.removeprefix("qbench.degrade.") for module in closure(frozenset({get("condition", name).module}))}
+    modules = {module.removeprefix("qbench.degrade.") for module in closure(get("condition", name).module)}
     assert holds <= modules
     assert not {module for module in modules for other in lacks if f"{module}.".startswith(f"{other}.")}

@@ -75,21 +75,6 @@ def test_a_one_stage_detector_with_focal_loss(tmp_path: Path) -> None:
     assert all(len(boxes.labels) for boxes in found)
 
 
-def test_random_weights_follow_the_seed_and_no_network_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object, **__: object) -> None:
-        raise AssertionError("the network was asked for")
-
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refused)
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refused)
-    torch.manual_seed(9)
-    before = torch.random.get_rng_state()
-    built = [TorchvisionDetection(name=LITE, pretrained=False, classes=2, seed=seed).build() for seed in (0, 0, 1)]
-    assert torch.equal(before, torch.random.get_rng_state())
-    first, again, other = (next(model.net.parameters()) for model in built)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
 def test_without_a_network_the_advice_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
         raise OSError("no route to host")
