@@ -200,7 +200,7 @@ def test_metrics_are_declared_with_title_unit_and_direction() -> None:
     assert Segmentation.metrics[0] == "miou"
     for name in (*Segmentation.metrics, "iou:1"):
         entry = registry.get("metric", name)
-        assert entry.facts == {"task": "segmentation"}
+        assert entry.facts["task"] == "segmentation"
         assert (entry.target.unit, entry.target.range, entry.target.higher_is_better) == ("percent", (0.0, 1.0), True)
     assert registry.get("metric", "miou").target.title == "mIoU (%)"
     assert (ClassIoU("3").title, ClassIoU(3, "Road").title) == ("IoU 3 (%)", "IoU Road (%)")
