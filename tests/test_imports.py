@@ -118,6 +118,11 @@ picture = np.zeros((48, 40, 3), np.uint8)
 for (name, parameters), in (written.items() for written in EVERY if here(written)):
     assert degrade(picture, name, seed=1, sample_id="a", **parameters)[0].shape == picture.shape
 """
+OPENMMLAB = """
+from qbench.models.openmmlab.declared import MMDetection
+model = MMDetection(config="baselines/openmmlab/scenes_detector.py", weights="w.safetensors", trust=True)
+assert model.label and model.sites
+"""
 CARDS = """
 from qbench.cards import lookup
 for name in lookup.card_names(): lookup.load_card(lookup.card_path(name))
@@ -137,6 +142,8 @@ for name in lookup.card_names(): lookup.load_card(lookup.card_path(name))
         ("import qbench.stats.bootstrap, qbench.report.build, qbench.report.render.terminal", "torch"),
         ("import qbench.tasks.classification.metrics, qbench.runs.cost_record", "torch"),
         ("import qbench.quality.iqa, qbench.tasks.restoration.predict", "pyiqa"),
+        ("import qbench.tasks.detection.metrics", "torch faster_coco_eval"),
+        (OPENMMLAB, "torch mmengine mmcv mmdet"),
         (CARDS, "torch"),
         (DEGRADE, "torch timm pandas matplotlib imagecorruptions skimage numba"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,6 @@ from qbench.degrade.optics.psf import rms_radius
 from qbench.degrade.optics.simulate import _spectra, illumination, photograph
 from qbench.degrade.optics.srgb import to_linear, to_srgb
 from qbench.draws import Draw
-from qbench.errors import SuiteError
-from qbench.runs.plan import Options, load_suite, make_plan
-from tests.conftest import PLUGIN, TOY
 
 DRAW = Draw(0, "x")
 SOURCES, TARGETS = ("doublet", "landscape"), ("doublet-as-built", "landscape-as-built")
@@ -189,14 +185,3 @@ def test_wrong_parameters_are_refused() -> None:
     for strength in (-0.1, 2.5, float("nan")):
         with pytest.raises(ValidationError):
             LensCamera("doublet", strength=strength)
-
-
-def test_a_suite_names_lenses_in_a_list(tmp_path: Path) -> None:
-    file = tmp_path / "toy.yaml"
-    for written in ("- lens: {design: [doublet, landscape]}", "- {name: lens, design: [doublet, landscape]}"):
-        file.write_text(TOY.replace("- jpeg: {quality: [25, 7]}", written))
-        plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-        assert {"lens(doublet)", "lens(landscape)"} <= {cell.condition.label for cell in plan.cells}
-    file.write_text(TOY.replace("- jpeg: {quality: [25, 7]}", "- lens: {design: dublet}"))
-    with pytest.raises(SuiteError, match=r"toy\.yaml:11:\d+: there is no lens 'dublet'"):
-        make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))

@@ -15,9 +15,7 @@ from qbench.degrade.weather.conditions import DENSITIES
 from qbench.degrade.weather.haze import haze, procedural_depth
 from qbench.degrade.weather.rain import rain, streak_map
 from qbench.draws import Draw
-from qbench.errors import ConditionError, SuiteError
-from qbench.runs.plan import Options, load_suite, make_plan
-from tests.conftest import PLUGIN, TOY
+from qbench.errors import ConditionError
 from tests.degrade.every import built
 
 DRAW = Draw(0, "x")
@@ -179,19 +177,3 @@ def test_the_parameter_orders_the_distance(name: str, parameter: str, values: li
 def test_wrong_parameters_are_refused(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         built({name: parameters})
-
-
-def test_suites_name_them_and_errors_have_places(tmp_path: Path) -> None:
-    file = tmp_path / "toy.yaml"
-    line = "- jpeg: {quality: [25, 7]}"
-    file.write_text(TOY.replace(line, "- haze: {beta: [0.6, 1.8]}\n      - rain: {density: [light, 0.2]}"))
-    plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    assert {"haze(beta 0.6)", "haze(beta 1.8)", "rain(density light)", "rain(density 0.2)"} <= {
-        cell.condition.label for cell in plan.cells
-    }
-    file.write_text(TOY.replace(line, "- motion: {length: 9, angle: {between: [0, 180]}}"))
-    make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    for wrong in ("- haze: {beta: -1}", "- lowres: {scale: 0}", "- rain: {density: 3}"):
-        file.write_text(TOY.replace(line, wrong))
-        with pytest.raises(SuiteError, match=r"toy\.yaml:11:\d+"):
-            make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))

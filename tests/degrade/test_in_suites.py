@@ -1,4 +1,4 @@
-"""What codecs and steps refuse: pictures and parameters, each named, in suites with their place."""
+"""Parameters of conditions in suites: lists become cells, wrong values are errors with a place."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ def test_a_picture_that_a_codec_cannot_hold_is_told() -> None:
         ("crop: {border: 0}", 16, "'border': input should be greater than or equal to 1"),
         ("shift: {dx: 65}", 17, "'dx': input should be less than or equal to 64"),
         ("jpeg2000: {ratio: .nan}", 20, "'ratio': input should be"),
+        ("haze: {beta: -1}", 16, "'beta': input should be greater than or equal to 0"),
+        ("lowres: {scale: 0}", 18, "'scale': input should be greater than or equal to 1"),
+        ("rain: {density: 3}", 16, "'density': input should be 'light', 'medium' or 'heavy'"),
+        ("lens: {design: dublet}", 16, "there is no lens 'dublet'"),
     ],
 )
 def test_a_bad_parameter_in_a_suite_is_told_with_its_place(
@@ -66,14 +70,26 @@ def test_a_bad_parameter_in_a_suite_is_told_with_its_place(
     assert f"toy.yaml:11:{column}: " in str(caught.value)
 
 
-def test_suites_fan_variants_out_into_cells(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        (
+            "jpeg: {quality: [25, 7], subsampling: ['4:2:0', '4:4:4']}",
+            {"jpeg@25", "jpeg@7", "jpeg@25 (4:4:4)", "jpeg@7 (4:4:4)"},
+        ),
+        ("rejpeg: {times: [4, 5], shift: {dx: 4, dy: 4}}", {"rejpeg×4 (shift 4,4)", "rejpeg×5 (shift 4,4)"}),
+        ("haze: {beta: [0.6, 1.8]}", {"haze(beta 0.6)", "haze(beta 1.8)"}),
+        ("rain: {density: [light, 0.2]}", {"rain(density light)", "rain(density 0.2)"}),
+        ("motion: {length: 9, angle: {between: [0, 180]}}", {"motion(length 9, angle 0–180)"}),
+        ("lens: {design: [doublet, landscape]}", {"lens(doublet)", "lens(landscape)"}),
+        ("{name: lens, design: [doublet, landscape]}", {"lens(doublet)", "lens(landscape)"}),
+    ],
+)
+def test_a_suite_fans_lists_out_into_cells(written: str, labels: set[str], tmp_path: Path) -> None:
     file = tmp_path / "toy.yaml"
-    text = TOY.replace("jpeg: {quality: [25, 7]}", "jpeg: {quality: [25, 7], subsampling: ['4:2:0', '4:4:4']}", 1)
-    file.write_text(text.replace("rejpeg: {times: [2, 3]}", "rejpeg: {times: [2, 3], shift: {dx: 4, dy: 4}}"))
+    file.write_text(TOY.replace("jpeg: {quality: [25, 7]}", written, 1))
     plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    labels = {cell.condition.label for cell in plan.cells}
-    assert labels == {"clean", "jpeg@25", "jpeg@7", "jpeg@25 (4:4:4)", "jpeg@7 (4:4:4)", "rejpeg×2 (shift 4,4)",
-                      "rejpeg×3 (shift 4,4)"}  # fmt: skip
+    assert {cell.condition.label for cell in plan.cells} == {"clean", "rejpeg×2", "rejpeg×3", *labels}
 
 
 def test_parameters_out_of_range_are_refused_by_the_classes() -> None:
