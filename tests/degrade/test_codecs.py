@@ -52,9 +52,9 @@ def test_a_codec_has_the_bits_of_pillow_called_directly(
     codec: Any, kind: str, options: dict[str, Any], size: tuple[int, int]
 ) -> None:
     image = natural(*size)
-    found, facts = codec.apply(image, DRAW)
+    degraded, facts = codec.apply(image, DRAW)
     expected, length = direct(image, kind, **options)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(degraded, expected)
     assert (facts["bytes"], facts["bpp"]) == (length, 8 * length / (size[0] * size[1]))
     assert facts["quality"] == [options["quality"]]
     assert len(codec.encode(image)) == length
@@ -71,9 +71,9 @@ def test_a_codec_has_the_bits_of_pillow_called_directly(
 )
 def test_jpeg_2000_has_the_bits_of_pillow_called_directly(codec: Jpeg2000, options: dict[str, Any]) -> None:
     image = natural(93, 131)
-    found, facts = codec.apply(image, DRAW)
+    degraded, facts = codec.apply(image, DRAW)
     expected, length = direct(image, "JPEG2000", irreversible=True, mct=1, **options)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(degraded, expected)
     assert facts["bytes"] == length
     assert jpeg2000_coding(codec.encode(image)) == (3, [(1, 1)] * 3, 1, 0)
     assert jpeg2000_coding(codec.encode(image[..., 0])) == (1, [(1, 1)], 0, 0)
@@ -88,12 +88,12 @@ def test_a_jpeg_2000_ratio_is_the_ratio_of_the_files(ratio: int, grey: bool) -> 
     assert facts["ratio"] == ratio
 
 
-@pytest.mark.parametrize("asked", [25, 32, 40])
-def test_a_jpeg_2000_psnr_is_met_in_grey(asked: int) -> None:
+@pytest.mark.parametrize("goal", [25, 32, 40])
+def test_a_jpeg_2000_psnr_is_met_in_grey(goal: int) -> None:
     image = natural(128, 128, grey=True)
-    found, facts = Jpeg2000(psnr=asked).apply(image, DRAW)
-    assert abs(psnr(found, image) - asked) < 1.5
-    assert facts["psnr"] == asked
+    degraded, facts = Jpeg2000(psnr=goal).apply(image, DRAW)
+    assert abs(psnr(degraded, image) - goal) < 1.5
+    assert facts["psnr"] == goal
 
 
 def test_the_tables_are_the_standard_s_scaled_as_the_ijg_does_for_all_qualities() -> None:
@@ -205,10 +205,10 @@ def test_avif_is_pillow_s_even_where_another_package_took_the_format_over(monkey
 
     monkeypatch.setitem(Pillow.SAVE, "AVIF", other)
     monkeypatch.setitem(Pillow.OPEN, "AVIF", (other, other))
-    found, facts = Avif(40, 9).apply(natural(), DRAW)
+    degraded, facts = Avif(40, 9).apply(natural(), DRAW)
     assert Avif(40, 9).encode(natural()) == expected
     assert facts["codec"].startswith("libavif ")
-    assert psnr(found, natural()) > 25
+    assert psnr(degraded, natural()) > 25
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def versions_anew() -> Iterator[None]:
 @pytest.mark.parametrize("codec", [Jxl(1), Jxl(40), Jxl(95, 3)], ids=lambda codec: codec.label)
 def test_jpeg_xl_has_the_bits_of_the_plug_in(codec: Jxl, size: tuple[int, int], pillow_jxl: Any) -> None:
     image = natural(*size)
-    found, facts = codec.apply(image, DRAW)
+    degraded, facts = codec.apply(image, DRAW)
     encoder = pillow_jxl.Encoder(
         mode="RGB", lossless=False, quality=codec.quality, decoding_speed=0, effort=codec.effort, use_container=False,
         use_original_profile=False, num_threads=2,
@@ -59,7 +59,7 @@ def test_jpeg_xl_has_the_bits_of_the_plug_in(codec: Jxl, size: tuple[int, int], 
     assert codec.encode(image) == data
     _, info, raw, *_ = pillow_jxl.Decoder(num_threads=1)(data)
     assert (info.height, info.width) == size
-    assert np.array_equal(found, np.frombuffer(raw, np.uint8).reshape(image.shape))
+    assert np.array_equal(degraded, np.frombuffer(raw, np.uint8).reshape(image.shape))
     assert (facts["bytes"], facts["bpp"]) == (len(data), 8 * len(data) / (size[0] * size[1]))
 
 
@@ -73,7 +73,7 @@ def test_jpeg_xl_at_100_is_lossless(grey: bool, pillow_jxl: Any) -> None:
 @pytest.mark.parametrize("codec", [Heic(1), Heic(40), Heic(90, "4:4:4")], ids=lambda codec: codec.label)
 def test_heic_has_the_bits_of_the_plug_in(codec: Heic, size: tuple[int, int], pillow_heif: Any) -> None:
     image = natural(*size)
-    found, facts = codec.apply(image, DRAW)
+    degraded, facts = codec.apply(image, DRAW)
     buffer = io.BytesIO()
     pillow_heif.encode(
         "RGB", (size[1], size[0]), image.tobytes(), buffer, quality=codec.quality,
@@ -81,7 +81,7 @@ def test_heic_has_the_bits_of_the_plug_in(codec: Heic, size: tuple[int, int], pi
         enc_params={"x265:pools": "none", "x265:frame-threads": "1"},
     )  # fmt: skip
     assert codec.encode(image) == buffer.getvalue()
-    assert np.array_equal(found, np.array(pillow_heif.read_heif(buffer).to_pillow()))
+    assert np.array_equal(degraded, np.array(pillow_heif.read_heif(buffer).to_pillow()))
     assert facts["bytes"] == len(buffer.getvalue())
     assert facts["subsampling"] == heic_chroma(buffer.getvalue()) == codec.subsampling
     assert heic_chroma(codec.encode(image[..., 0])) == codec.apply(image[..., 0], DRAW)[1]["subsampling"] == "4:0:0"
@@ -110,10 +110,10 @@ print(json.dumps({"early": early, "said": said, "before": before, "after": table
 
 def test_the_plug_ins_load_when_used_and_leave_pillow_s_other_formats_alone(pillow_jxl: Any, pillow_heif: Any) -> None:
     done = subprocess.run([sys.executable, "-c", SNAPSHOT], cwd=ROOT, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    assert told["early"] == [], "neither the registry nor versions import a plug-in"
-    assert all(version not in ("", "none") for version in told["said"])
-    before, after = told["before"], told["after"]
+    report = json.loads(done.stdout)
+    assert report["early"] == [], "neither the registry nor versions import a plug-in"
+    assert all(version not in ("", "none") for version in report["said"])
+    before, after = report["before"], report["after"]
     assert set(after["save"]) - set(before["save"]) == {"JXL"}
     for kind in before:
         assert {name: after[kind][name] for name in before[kind]} == before[kind]

@@ -55,8 +55,8 @@ def followed(image: np.ndarray, name: str, severity: int, seed: int) -> np.ndarr
 
 def test_the_stored_outputs_are_of_these_corruptions(golden: Path) -> None:
     index = json.loads((golden / "index.json").read_text())
-    found = {(case["corruption"], case["severity"]) for case in index["cases"]}
-    assert found == {(name, severity) for name in (*COMMON, *EXTRA) for severity in range(1, 6)}
+    cases = {(case["corruption"], case["severity"]) for case in index["cases"]}
+    assert cases == {(name, severity) for name in (*COMMON, *EXTRA) for severity in range(1, 6)}
     assert index["numpy_seed"] == 20261121
 
 
@@ -65,8 +65,8 @@ def test_the_stored_outputs_are_of_these_corruptions(golden: Path) -> None:
 def test_parity_is_within_a_level_of_the_reference(golden: Path, name: str, severity: int) -> None:
     if name not in HERE:
         pytest.skip("the textures of frost are not installed")
-    found = followed(stored(golden, "input"), name, severity, 20261121)
-    apart = np.abs(found.astype(int) - stored(golden, f"{name}-{severity}"))
+    degraded = followed(stored(golden, "input"), name, severity, 20261121)
+    apart = np.abs(degraded.astype(int) - stored(golden, f"{name}-{severity}"))
     assert (apart <= 1).mean() >= 0.999
     assert apart.mean() < 0.01
 
@@ -75,9 +75,9 @@ def test_parity_is_within_a_level_of_the_reference(golden: Path, name: str, seve
 def test_jpeg_is_near_the_reference_whatever_the_codec(golden: Path, severity: int) -> None:
     image, expected = stored(golden, "input"), stored(golden, f"jpeg_compression-{severity}")
     for mode in ("fast", "parity"):
-        found = corrupt(image, "jpeg_compression", severity, mode=mode)
-        assert np.abs(found.astype(int) - expected).mean() < 0.5
-    assert np.array_equal(found, jpeg(image, (25, 18, 15, 10, 7)[severity - 1])[0])
+        degraded = corrupt(image, "jpeg_compression", severity, mode=mode)
+        assert np.abs(degraded.astype(int) - expected).mean() < 0.5
+    assert np.array_equal(degraded, jpeg(image, (25, 18, 15, 10, 7)[severity - 1])[0])
 
 
 @pytest.mark.parametrize("severity", range(1, 6))
@@ -86,11 +86,11 @@ def test_impulses_are_as_many_as_the_reference_s(golden: Path, severity: int, mo
     """Counts of one stored picture and of ours are binomial: 4.5 standard deviations."""
     image, expected = stored(golden, "input"), stored(golden, f"impulse_noise-{severity}")
     for seed in range(3):
-        found = corrupt(image, "impulse_noise", severity, seed=seed, mode=mode)
-        changed = found != image
-        assert set(np.unique(found[changed])) <= {0, 255}
+        degraded = corrupt(image, "impulse_noise", severity, seed=seed, mode=mode)
+        changed = degraded != image
+        assert set(np.unique(degraded[changed])) <= {0, 255}
         for value in (0, 255):
-            ours, theirs = ((other == value) & (image != value) for other in (found, expected))
+            ours, theirs = ((other == value) & (image != value) for other in (degraded, expected))
             share = theirs.sum() / theirs.size
             assert abs(int(ours.sum()) - int(theirs.sum())) < 4.5 * np.sqrt(2 * share * (1 - share) * theirs.size)
 

@@ -37,8 +37,8 @@ def through_a_file(image: np.ndarray, quality: int, file: Path) -> tuple[np.ndar
 def test_a_round_trip_has_the_bits_of_a_file_on_disk(tmp_path: Path, quality: int, size: tuple[int, int]) -> None:
     image = picture(*size)
     expected, length = through_a_file(image, quality, tmp_path / "x.jpg")
-    found, counted = jpeg(image, quality)
-    assert np.array_equal(found, expected)
+    degraded, counted = jpeg(image, quality)
+    assert np.array_equal(degraded, expected)
     assert counted == length
     condition, facts = Jpeg(quality).apply(image, DRAW)
     assert np.array_equal(condition, expected)
@@ -48,13 +48,13 @@ def test_a_round_trip_has_the_bits_of_a_file_on_disk(tmp_path: Path, quality: in
 
 def test_rejpeg_is_one_file_after_the_other(tmp_path: Path) -> None:
     image = picture()
-    found, facts = Rejpeg(4).apply(image, Draw(3, "y"))
+    degraded, facts = Rejpeg(4).apply(image, Draw(3, "y"))
     assert len(facts["quality"]) == 4
     assert set(facts["quality"]) <= {25, 18, 15, 10, 7}
     expected, length = image, 0
     for quality in facts["quality"]:
         expected, length = through_a_file(expected, quality, tmp_path / "x.jpg")
-    assert np.array_equal(found, expected)
+    assert np.array_equal(degraded, expected)
     assert facts["bpp"] == 8 * length / (45 * 61)
 
 
@@ -63,11 +63,11 @@ def test_one_compression_of_a_drawn_quality_is_that_of_this_quality_alone() -> N
     drawn = set()
     for sample in "abcdefghijklmnop":
         image = picture(seed=ord(sample))
-        found, facts = Rejpeg(1).apply(image, Draw(0, sample))
+        degraded, facts = Rejpeg(1).apply(image, Draw(0, sample))
         (quality,) = facts["quality"]
-        alone, told = Jpeg(quality).apply(image, Draw(1, "another"))
-        assert np.array_equal(found, alone)
-        assert facts == {key: told[key] for key in facts}
+        alone, facts_alone = Jpeg(quality).apply(image, Draw(1, "another"))
+        assert np.array_equal(degraded, alone)
+        assert facts == {key: facts_alone[key] for key in facts}
         drawn.add(quality)
     assert drawn == {25, 18, 15, 10, 7}
 

@@ -86,7 +86,7 @@ def airlight_and_transmission(hazy: np.ndarray, clear: np.ndarray) -> tuple[floa
         t = (offset * (hazy - air)).sum(-1) / np.maximum((offset * offset).sum(-1), 1e-9)
         return float(np.square(hazy - air - offset * t[..., None]).mean()), t
 
-    air = min((round(0.7 + 0.01 * step, 2) for step in range(31)), key=lambda each: fit(each)[0])
+    air = min((round(0.7 + 0.01 * step, 2) for step in range(31)), key=lambda airlight: fit(airlight)[0])
     return air, fit(air)[1]
 
 

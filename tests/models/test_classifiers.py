@@ -77,8 +77,8 @@ def test_a_norm_with_a_second_reader_of_its_convolution_is_not_folded() -> None:
 
 
 def test_the_convention_is_the_librarys_and_can_be_overridden() -> None:
-    own = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
-    assert (own.size, own.resize, own.mean, own.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
+    timms = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
+    assert (timms.size, timms.resize, timms.mean, timms.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
     theirs = Torchvision(name="resnet18", pretrained=False, input=InputChanges(channels="BGR", size=96)).build().input
     assert (theirs.size, theirs.resize, theirs.channels, theirs.mean[0]) == (96, 256, "BGR", 0.485)
 
@@ -151,11 +151,11 @@ def test_the_tag_decides_the_convention(tmp_path: Path) -> None:
     """MobileNetV2's first weights were tested at 256 pixels, its second at 232."""
     net = torchvision.models.mobilenet_v2()
     save_file(net.state_dict(), tmp_path / "net.safetensors")
-    found = [
+    conventions = [
         Torchvision(name="mobilenet_v2", weights=tmp_path / "net.safetensors", tag=f"IMAGENET1K_V{i}").build().input
         for i in (1, 2)
     ]
-    assert [each.resize for each in found] == [256, 232]
+    assert [convention.resize for convention in conventions] == [256, 232]
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Timm, "resnet18"), (Torchvision, "resnet18")])
@@ -171,7 +171,7 @@ def test_weights_may_know_other_classes(kind: type[Timm] | type[Torchvision], na
 @pytest.mark.slow
 def test_every_resnet_of_timm_that_declares_sites_has_them() -> None:
     """The shallowest of all names that differ in their numbers."""
-    names = sorted(timm.list_models("*res*"), key=lambda name: [int(each) for each in re.findall(r"\d+", name)])
+    names = sorted(timm.list_models("*res*"), key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
     first = {re.sub(r"\d+", "0", name): name for name in reversed(names) if Timm(name=name).sites}
     assert len(first) > 20
     for name in first.values():

@@ -226,9 +226,9 @@ def test_what_trainings_leave_is_read_and_left_out(history: Any, tmp_path: Path)
     }
     file, out = tmp_path / "iter_9.pth", tmp_path / "iter_9.safetensors"
     torch.save(content, file)
-    found = read_checkpoint(file)
-    assert found.classes == ("cat", "dog")
-    assert list(found.state) == ["conv.weight", "count"]
+    checkpoint = read_checkpoint(file)
+    assert checkpoint.classes == ("cat", "dog")
+    assert list(checkpoint.state) == ["conv.weight", "count"]
     result = CliRunner().invoke(app, ["convert", str(file), str(out)])
     assert (result.exit_code, result.output.strip()) == (0, f"{out}: 2 tensors, 2 classes")
     again = load_file(out)

@@ -42,7 +42,7 @@ def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
     output = (tensor(*clean) + 0.03 * torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))).clamp(
         0, 1
     )
-    found = score(output, clean, named("psnr", "ssim", "psnr-y", "ssim-y"))
+    scores = score(output, clean, named("psnr", "ssim", "psnr-y", "ssim-y"))
     stored = [(image.permute(1, 2, 0).double().numpy() * 255).round().astype(np.uint8) for image in output]
     for i, (restored, true) in enumerate(zip(stored, clean, strict=True)):
         y, true_y = rgb2ycbcr(restored)[..., 0], rgb2ycbcr(true)[..., 0]
@@ -53,17 +53,17 @@ def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
             "psnr-y": peak_signal_noise_ratio(true_y, y, data_range=255),
             "ssim-y": structural_similarity(true_y, y, **options),
         }
-        assert {name: column[i] for name, column in found.items()} == pytest.approx(expected, abs=1e-9)
+        assert {name: column[i] for name, column in scores.items()} == pytest.approx(expected, abs=1e-9)
 
 
 def test_borders_do_not_count() -> None:
     clean, restored = waves(), waves()
     restored[:4], restored[:, :4], restored[-4:], restored[:, -4:] = 0, 0, 0, 0
     borders = {border: named("psnr", crop_border=border) for border in (4, 3, 0)}
-    found = {
+    scores = {
         border: next(iter(score(tensor(restored), [clean], metrics).values())) for border, metrics in borders.items()
     }
-    assert found[4] == 100 > 40 > found[3] > found[0]
+    assert scores[4] == 100 > 40 > scores[3] > scores[0]
     inner = score(tensor(waves()[4:-4, 4:-4]), [noise(0, 88, 120)], named("ssim"))
     whole = noise(5, 96, 128)
     whole[4:-4, 4:-4] = noise(0, 88, 120)
@@ -180,10 +180,10 @@ def test_target_is_the_clean_picture_moved_through_the_view() -> None:
 def test_pictures_without_a_clean_one_have_only_what_needs_none() -> None:
     pictures = [noise(0, 128, 128), noise(1, 128, 128)]
     wanted = named("psnr", "niqe-local")
-    found = score(tensor(*pictures), [None, pictures[1]], wanted)
-    assert np.isnan(found["psnr"]).tolist() == [True, False]
+    scores = score(tensor(*pictures), [None, pictures[1]], wanted)
+    assert np.isnan(scores["psnr"]).tolist() == [True, False]
     expected = niqe(levels(tensor(*pictures)), load_pristine(local_file()))
-    assert found["niqe-local"].tolist() == pytest.approx(expected.tolist())
+    assert scores["niqe-local"].tolist() == pytest.approx(expected.tolist())
     assert np.isnan(score(tensor(*pictures), [None, None], wanted)["psnr"]).all()
     with pytest.raises(DataError, match="knows no clean pictures; ask for metrics that need none"):
         score(tensor(*pictures), [None, None], named("psnr", "ssim"))
@@ -199,8 +199,8 @@ def test_outputs_that_are_wrong_say_so() -> None:
 def test_niqe_needs_the_published_model(shared: Path, tmp_path: Path) -> None:
     file = shared / "weights" / "niqe_pristine.npz"
     picture = noise(0, 200, 300)
-    (found,) = score(tensor(picture), [None], named("niqe", model=file)).values()
-    assert found == pytest.approx(34.751, abs=4e-3)
+    (scores,) = score(tensor(picture), [None], named("niqe", model=file)).values()
+    assert scores == pytest.approx(34.751, abs=4e-3)
     with pytest.raises(WeightsError, match="not the published model"):
         scoring(named("niqe", model=local_file()))
     assert Niqe(model=file).identity() == Niqe().identity()
@@ -222,10 +222,10 @@ def test_metrics_of_pyiqa_go_by_their_mode(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("qbench.quality.iqa.load_metric", load)
     pictures = [noise(0), noise(1)]
-    found = score(tensor(*pictures), [None, pictures[1]], named("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
+    scores = score(tensor(*pictures), [None, pictures[1]], named("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
     assert seen == [("lpips", (1, 3, 56, 66), 1.0, True), ("musiq", (2, 3, 56, 66), 1.0, False)]
-    assert np.isnan(found["pyiqa:lpips(crop_border 2)"]).tolist() == [True, False]
-    assert not np.isnan(found["pyiqa:musiq(crop_border 2)"]).any()
+    assert np.isnan(scores["pyiqa:lpips(crop_border 2)"]).tolist() == [True, False]
+    assert not np.isnan(scores["pyiqa:musiq(crop_border 2)"]).any()
     assert (Pyiqa("lpips").higher_is_better, Pyiqa("musiq").higher_is_better) == (False, True)
 
 
