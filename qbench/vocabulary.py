@@ -84,7 +84,7 @@ class Task(Protocol):
     """What is predicted and how it is scored."""
 
     predict: str
-    """The module that turns predictions into records (see `qbench.compute.pipeline.Scoring`)."""
+    """The module that turns predictions into records (see `qbench.compute.predict.Scoring`)."""
     metrics: tuple[str, ...]
     shown: tuple[str, ...]
     """The metrics that tables show unless a suite asks for others."""
@@ -120,7 +120,13 @@ class Context:
     degraded: Tensor
     """[B, 3, H, W] in [0, 1]: the images before any help."""
     facts: tuple[Facts, ...]
+    seed: int = 0
+    """The suite's."""
     _computed: dict[str, Any] = field(default_factory=dict)
+
+    def draw(self, operation: str, step: int = 0) -> list[np.random.Generator]:
+        """A generator for each sample, keyed by (seed, operation, step, sample id), whatever the batch."""
+        return [Draw(self.seed, name)(operation, step) for name in self.ids]
 
     def once(self, name: str, compute: Callable[[Tensor], T]) -> T:
         """`compute(degraded)`, kept under `name`: quality features are computed once, whoever asks."""

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": set(),
     "cards": {"documents"},
     "train": {"documents", "data", "models", "methods", "quality", "cards"},
-    "compute": {"data", "models"},
+    "compute": {"data", "degrade.drawn", "models"},
     "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}

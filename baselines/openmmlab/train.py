@@ -48,13 +48,13 @@ class ScenePictures(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         sample = self.scenes.load(index)
-        found: dict[str, Any] = {"img": np.ascontiguousarray(sample.image[..., ::-1]), "img_id": index, "img_path": ""}
+        entry: dict[str, Any] = {"img": np.ascontiguousarray(sample.image[..., ::-1]), "img_id": index, "img_path": ""}
         if self.boxes:
             pairs = zip(sample.target.corners.tolist(), sample.target.labels.tolist(), strict=True)
-            found["instances"] = [{"bbox": box, "bbox_label": label, "ignore_flag": 0} for box, label in pairs]
+            entry["instances"] = [{"bbox": box, "bbox_label": label, "ignore_flag": 0} for box, label in pairs]
         else:
-            found |= {"gt_seg_map": sample.target.copy(), "seg_fields": ["gt_seg_map"], "reduce_zero_label": False}
-        return self.pipeline(found)
+            entry |= {"gt_seg_map": sample.target.copy(), "seg_fields": ["gt_seg_map"], "reduce_zero_label": False}
+        return self.pipeline(entry)
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -58,7 +58,7 @@ def read_card(path: Path) -> tuple[Card, Document]:
                 text = f"recipe name {name!r} may hold letters, digits, `-` and `_` only: it becomes a file name"
                 raise SuiteError(text)
         with document.at(("recipes", name, "network")):
-            fitted(registry.get("recipe", card.recipes[name].kind).facts["options"], card.recipes[name].network)
+            fitted(registry.get("recipe", card.recipes[name].kind).target, card.recipes[name].network)
     return card, document
 
 

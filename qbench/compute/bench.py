@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
+from qbench.compute.boundary import ForeignCondition, ForeignDataset, ForeignMethod, checked_model, visit
 from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
+from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
 from qbench.registry.create import create
 from qbench.registry.named import text_of
@@ -35,12 +37,12 @@ class Workbench:
 
     def dataset(self, cell: Cell) -> Dataset:
         named = self._sources[cell.source].dataset
-        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(create("dataset", named)))
+        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(self._build_dataset(named)))
         return found
 
     def condition(self, cell: Cell) -> Condition:
         found: Condition = self._once(
-            ("condition", text_of(cell.condition)), lambda: create("condition", cell.condition)
+            ("condition", text_of(cell.condition)), lambda: self._build_condition(cell.condition)
         )
         return found
 
@@ -67,20 +69,35 @@ class Workbench:
         model: LoadedModel = self.method(cell) if cell.method.site == "model" else self.model(cell)
         return model
 
+    def _build_dataset(self, named: Item) -> Dataset:
+        dataset: Dataset = create("dataset", named)
+        return dataset if is_ours("dataset", named, dataset) else ForeignDataset(dataset, named.name)
+
+    def _build_condition(self, named: Item) -> Condition:
+        condition: Condition = create("condition", named)
+        return condition if is_ours("condition", named, condition) else ForeignCondition(condition, named.name)
+
     def _build_model(self, named: Item) -> LoadedModel:
         live = self._live.get(named.name)
-        model: LoadedModel = (live or create("model", named)).build()
+        with visit("build", text_of(named)):
+            declared = live or create("model", named)
+            model: LoadedModel = declared.build()
+        if live or not is_ours("model", named, declared):
+            model = checked_model(model, f"model {named.name!r}")
         model.net.to(self._device)
         return model
 
     def _build_method(self, cell: Cell) -> Any:
-        method = create("method", cell.method)
         model = None if cell.method.site == "image" else self.model(cell)
-        if isinstance(method, NeedsSetup):
-            method.setup(Setup(model, cell.weights, self._device))
-        if cell.method.site != "model" or model is None:
-            return method
-        return method.adapt(replace(model, net=copy.deepcopy(model.net)))
+        with visit("set up", text_of(cell.method), text_of(cell.model)):
+            method = create("method", cell.method)
+            ours = is_ours("method", cell.method, method)
+            if isinstance(method, NeedsSetup):
+                method.setup(Setup(model if ours or model is None else _copy(model), cell.weights, self._device))
+            if cell.method.site != "model" or model is None:
+                return method if ours else ForeignMethod(method, cell.method.name)
+            adapted: LoadedModel = method.adapt(_copy(model))
+        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r}")
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:
@@ -88,6 +105,15 @@ class Workbench:
                 self._built[key] = build()
         found: T = self._built[key]
         return found
+
+
+def is_ours(kind: registry.Kind, named: Item, made: Any) -> bool:
+    """Whether qbench declares what a name stands for, and all that it runs through."""
+    return all(entry.builtin for entry in (registry.get(kind, named.name), *inner(made)))
+
+
+def _copy(model: LoadedModel) -> LoadedModel:
+    return replace(model, net=copy.deepcopy(model.net))
 
 
 class _ListedOnce:

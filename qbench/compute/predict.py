@@ -3,7 +3,7 @@ share it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qbench.compute.boundary import visit
 from qbench.compute.cell import Settings
 from qbench.compute.prepare import Viewed
 from qbench.data.views import View
@@ -43,9 +44,13 @@ class Batch:
     context: Context
     places: Sequence[int]
     """Which of the readable samples these are."""
+    key: tuple[Hashable, ...]
+    """What seeds the global random generators of whoever computes with it: seed, condition, sample ids."""
 
 
-def batches(images: Sequence[Image], facts: Sequence[Facts], clean: Viewed, settings: Settings) -> list[Batch]:
+def batches(
+    images: Sequence[Image], facts: Sequence[Facts], clean: Viewed, condition: str, settings: Settings
+) -> list[Batch]:
     """Pictures of one size go together, in the order of the manifest."""
     sizes: dict[tuple[int, ...], list[int]] = {}
     for place, image in enumerate(images):
@@ -55,38 +60,34 @@ def batches(images: Sequence[Image], facts: Sequence[Facts], clean: Viewed, sett
         for places in sizes.values()
         for start in range(0, len(places), settings.batch)
     ]
-    return [_batch(part, images, facts, clean, settings.device) for part in parts]
+    made = []
+    for places in parts:
+        stacked = torch.from_numpy(np.stack([images[i] for i in places])).to(settings.device)
+        tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
+        ids = tuple(clean.source.samples[i].id for i in places)
+        context = Context(ids, tensor, tuple(facts[i] for i in places), settings.seed)
+        made.append(Batch(tensor, context, places, (settings.seed, condition, ids)))
+    return made
 
 
-def _batch(places: Sequence[int], images: Sequence[Image], facts: Sequence[Facts], clean: Viewed, device: str) -> Batch:
-    stacked = torch.from_numpy(np.stack([images[i] for i in places])).to(device)
-    tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
-    ids = tuple(clean.source.samples[i].id for i in places)
-    return Batch(tensor, Context(ids, tensor, tuple(facts[i] for i in places)), places)
+def restored(method: ImageMethod, given: Sequence[Batch], who: str) -> list[Batch]:
+    """The batches with restored pictures; `who` names the method. Raises QbenchError for values that are not finite."""
+    return [replace(batch, images=_restore(method, batch, who)) for batch in given]
 
 
-def restored(method: ImageMethod, given: Sequence[Batch]) -> list[Batch]:
-    """The batches with restored pictures. Raises ValueError, QbenchError for what are no pictures of the same size."""
-    return [replace(batch, images=_restore(method, batch)) for batch in given]
-
-
-def _restore(method: ImageMethod, batch: Batch) -> Tensor:
-    with torch.inference_mode():
-        pictures = method.restore(_lent(batch.images, method), batch.context)
-    if pictures.shape != batch.images.shape:
-        raise ValueError(f"restore gave {list(pictures.shape)} for images of {list(batch.images.shape)}")
+def _restore(method: ImageMethod, batch: Batch, who: str) -> Tensor:
+    with visit(who, *batch.key), torch.inference_mode():
+        pictures = method.restore(batch.images, batch.context)
     return finite(pictures, "the method's pictures").contiguous(memory_format=torch.channels_last)
-
-
-def _lent(shared: Tensor, method: object) -> Tensor:
-    """What a method may write into: a copy, but for those of qbench, whose tests see that they do not."""
-    return shared if type(method).__module__.startswith("qbench.") else shared.clone()
 
 
 def features(cut: Cut, given: Sequence[Batch]) -> list[Tensor]:
     """The features of each batch at a site, [B, C, h, w]."""
-    with torch.inference_mode():
-        return [cut.front(batch.images, batch.context) for batch in given]
+    stem = []
+    for batch in given:
+        with visit("stem", *batch.key), torch.inference_mode():
+            stem.append(cut.front(batch.images, batch.context))
+    return stem
 
 
 def whole(model: LoadedModel, given: Sequence[Batch]) -> Iterator[Any]:
@@ -97,15 +98,20 @@ def whole(model: LoadedModel, given: Sequence[Batch]) -> Iterator[Any]:
 def from_site(method: FeatureMethod, cut: Cut, stem: Sequence[Tensor], given: Sequence[Batch]) -> Iterator[Any]:
     """The predictions of each batch from the method's features at a site."""
     for at_site, batch in zip(stem, given, strict=True):
-        enhanced = method.enhance(_lent(at_site, method), _lent(batch.images, method), batch.context)
+        enhanced = method.enhance(at_site, batch.images, batch.context)
         finite(enhanced, "the method's features")
         yield cut.back(enhanced, batch.images, batch.context)
 
 
-def scored(scoring: Scoring, outputs: Iterator[Any], given: Sequence[Batch], clean: Viewed) -> list[Columns]:
-    """The columns of each batch. Raises DataError with the sample whose target does not fit the model."""
-    with torch.inference_mode():
-        return [_scored(scoring, output, batch, clean) for output, batch in zip(outputs, given, strict=True)]
+def scored(scoring: Scoring, outputs: Iterator[Any], given: Sequence[Batch], clean: Viewed, who: str) -> list[Columns]:
+    """The columns of each batch; `who` names model and method.
+
+    Raises DataError with the sample whose target does not fit the model."""
+    columns = []
+    for batch in given:
+        with visit(who, *batch.key), torch.inference_mode():
+            columns.append(_scored(scoring, next(outputs), batch, clean))
+    return columns
 
 
 def _scored(scoring: Scoring, output: Any, batch: Batch, clean: Viewed) -> Columns:

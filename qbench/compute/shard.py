@@ -18,6 +18,7 @@ from qbench.compute.prepare import ShardSamples, Viewed
 from qbench.compute.schedule import AtView, Degraded, Placed, Stem, schedule
 from qbench.errors import NotApplicable
 from qbench.models.names import agree
+from qbench.registry.named import text_of
 from qbench.runtime import fixed_threads
 from qbench.vocabulary import Facts
 
@@ -74,7 +75,7 @@ def _under_condition(step: Degraded, clean: Viewed, settings: Settings, bench: W
     except Exception as error:
         yield from (_refused(cell, error) for cell in step.cells)
         return
-    batches = predict.batches(images, facts, clean, settings)
+    batches = predict.batches(images, facts, clean, text_of(step.cells[0].condition), settings)
     work = _Work(clean, facts, bench)
     for cells in step.restored:
         yield from work.restored(cells, batches)
@@ -95,7 +96,7 @@ class _Work:
     def restored(self, cells: Sequence[Cell], batches: Sequence[Batch]) -> Iterator[Outcome]:
         """Restore once, then let every model see it."""
         try:
-            pictures = predict.restored(self.bench.method(cells[0]), batches)
+            pictures = predict.restored(self.bench.method(cells[0]), batches, text_of(cells[0].method))
         except Exception as error:
             yield from (_refused(cell, error) for cell in cells)
             return
@@ -116,7 +117,8 @@ class _Work:
     def outcome(self, cell: Cell, batches: Sequence[Batch], forward: Callable[[Cell], Iterator[Any]]) -> Outcome:
         try:
             scoring = self.bench.scoring(cell)
-            parts = predict.scored(scoring, forward(cell), batches, self.clean)
+            who = f"{text_of(cell.model)} {text_of(cell.method)}"
+            parts = predict.scored(scoring, forward(cell), batches, self.clean, who)
             return Outcome(cell, self._columns(parts, [i for batch in batches for i in batch.places], scoring))
         except Exception as error:
             return _refused(cell, error)

@@ -46,8 +46,8 @@ class AnyRestorer:
 
     def identity(self) -> Mapping[str, Any]:
         """All that decides its pictures apart from code. Raises WeightsError for weights that are missing."""
-        found: Mapping[str, Any] = self._declared.identity()
-        return found
+        identity: Mapping[str, Any] = self._declared.identity()
+        return identity
 
     def setup(self, setup: Setup) -> None:
         """Raises WeightsError for a file that does not fit."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from qbench.methods.weights import weights_for
+from qbench.methods.weights import weights_for, with_weights
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 _CONFIG = ConfigDict(extra="forbid")
 
@@ -25,14 +25,10 @@ class _Restorer:
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights, WeightsError for a file that does not fit."""
-        import torch
-
-        from qbench.models.base import load_weights
         from qbench.models.restoration.plain_networks import empty
 
-        network = empty(self.name, deployed=True)
-        load_weights(network, weights_for(self.name, self.weights, setup))
-        self.network: nn.Module = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        file = weights_for(self.name, self.weights, setup)
+        self.network = with_weights(empty(self.name, deployed=True), file, setup)
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         from qbench.models.restoration.plain_networks import clamped

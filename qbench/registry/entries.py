@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -111,6 +112,14 @@ class Entry:
     """Tells this declaration from every other, of this process and of others."""
 
     @property
+    def builtin(self) -> bool:
+        """Whether qbench declares it: the module that it names is one of qbench's, and holds this very object."""
+        value: Any = sys.modules.get(self.module) if self.module in BUILTIN else None
+        for name in self.target.__qualname__.split("."):
+            value = getattr(value, name, None)
+        return value is self.target
+
+    @property
     def takes_rest(self) -> bool:
         """Whether what follows the colon of a name is the first argument, as of `timm:*`."""
         return self.name.endswith(":*")
@@ -156,7 +165,7 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
     def decorate(target: T) -> T:
-        new = Entry(kind, name, target, {"version": version, **facts})
+        new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
             raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
@@ -223,19 +232,19 @@ def recipe(
     name: str,
     *,
     terms: Sequence[str],
-    options: type,
+    build: str | Callable[[Any], Any],
     model: bool | None = True,
     roles: Sequence[str] = (),
     planes: Mapping[str, Sequence[str]] | None = None,
     check: Callable[[Any], None] | None = None,
 ) -> Callable[[T], T]:
-    """Declare a kind of training: a function from `qbench.train.recipes.common.Parts` to a recipe of the loop.
+    """Declare a kind of training: the class of pydantic that a card's `network` becomes an object of.
 
-    A card's `loss` has some of `terms`, and its `network` becomes an object of `options`, a class of pydantic. `model`:
-    whether the card names one (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what
-    of a scene a term needs beside the picture. `check` is given the card's recipe and raises ValueError. The module
-    loads no torch: what trains is imported by the function."""
-    facts = {"terms": tuple(terms), "options": options, "model": model, "roles": tuple(roles)}
+    A card's `loss` has some of `terms`. `build`: a function from `qbench.train.recipes.common.Parts` to a recipe of the
+    loop, or where it is (`module:function`), so that reading cards loads no torch. `model`: whether the card names one
+    (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what of a scene a term needs
+    beside the picture. `check` is given the card's recipe and raises ValueError."""
+    facts = {"terms": tuple(terms), "build": build, "model": model, "roles": tuple(roles)}
     return _register("recipe", name, None, {**facts, "planes": planes or {}, "check": check})
 
 

@@ -31,8 +31,8 @@ _TABLES: dict[str, Declared] = {}
 def table(name: str, *, order: int = 0, always: bool = False) -> Callable[[Make], Make]:
     """Declare a table under `name`, which `qbench.suite.schema.TableName` lists if suites may ask for it.
 
-    Tables come by `order`; those of equal order as the suite lists them. One that is made `always` says itself, with
-    no table, where a run has no use for it."""
+    Tables come by `order`; those of equal order as the suite lists them. One that is `always` made returns no table
+    where a run has no use for it."""
 
     def declare(make: Make) -> Make:
         _TABLES[name] = Declared(name, make, order, always)
@@ -51,7 +51,7 @@ def declared() -> tuple[Declared, ...]:
 
 def tables_of(grids: Grids) -> tuple[Table, ...]:
     """The tables that the suite asks for and those that are always made, in order."""
-    asked = list(grids.info.tables)
-    wanted = [one for one in declared() if one.always or one.name in asked]
-    wanted.sort(key=lambda one: (one.order, asked.index(one.name) if one.name in asked else len(asked)))
-    return tuple(made for one in wanted for made in one.make(grids))
+    names = list(grids.info.tables)
+    wanted = [table for table in declared() if table.always or table.name in names]
+    wanted.sort(key=lambda table: (table.order, names.index(table.name) if table.name in names else len(names)))
+    return tuple(table for declaration in wanted for table in declaration.make(grids))

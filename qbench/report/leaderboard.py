@@ -32,13 +32,13 @@ class Value:
     spread: float | None = None
     """Standard deviation over train_seeds, where there are several."""
     missing: str = ""
-    """In place of a number: `n/a`, `failed`, `pending`, or a dash where nothing was asked for."""
+    """In place of a number: `n/a`, `failed`, `pending`, or a dash where the suite has no such cell."""
     note: int | None = None
     mark: Mark = ""
 
 
 DASH = Value(None, missing="–")
-"""Nothing was asked for."""
+"""The suite has no such cell."""
 
 
 @dataclass(frozen=True)

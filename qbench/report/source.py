@@ -49,7 +49,7 @@ class Loaded:
 def load(run: Path, whole: bool = False) -> Loaded:
     """What the tables need of a run directory or an export, or with `whole` all that an export keeps.
 
-    Raises StoreError that names the file which is at fault."""
+    Raises StoreError that names the file that is at fault."""
     info = run_info.read(run)
     records: dict[str, Records] = {}
     absent: dict[str, tuple[str, ...]] = {}
@@ -104,9 +104,9 @@ def _cell(run: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
     table = pa.concat_tables(
         [read_parquet(file, _columns(result, whole), schema_version.RECORDS, _left_out(whole)) for file in files]
     )
-    found = {name: _array(table[name]) for name in table.column_names}
-    _check_length(files[0].parent, result, found)
-    return found
+    records = {name: _array(table[name]) for name in table.column_names}
+    _check_length(files[0].parent, result, records)
+    return records
 
 
 def _left_out(whole: bool) -> Sequence[str]:
@@ -122,16 +122,16 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping
     number = _array(table["cell"])
     if len(number) and (np.any(np.diff(number) < 0) or number[-1] >= len(info.cells)):
         raise StoreError(f"{file} does not belong to the run.json beside it; export the run again")
-    every = {name: _array(table[name]) for name in table.column_names if name != "cell"}
+    columns_of_all = {name: _array(table[name]) for name in table.column_names if name != "cell"}
     bounds = np.searchsorted(number, np.arange(len(info.cells) + 1))
-    found = {}
+    records = {}
     for index, result in enumerate(info.cells):
         if result.status == "done" and result.cell.task == task:
-            found[result.cell.place] = {
-                name: values[bounds[index] : bounds[index + 1]] for name, values in every.items()
+            records[result.cell.place] = {
+                name: values[bounds[index] : bounds[index + 1]] for name, values in columns_of_all.items()
             }
-            _check_length(file, result, found[result.cell.place])
-    return found, absent_in(table)
+            _check_length(file, result, records[result.cell.place])
+    return records, absent_in(table)
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -149,14 +149,14 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
 def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
     if len(lengths) and (lengths == lengths[0]).all() and lengths[0]:
         return values.reshape(len(lengths), -1)
-    found = np.empty(len(lengths), dtype=object)
+    rows = np.empty(len(lengths), dtype=object)
     ends = np.cumsum(lengths)
-    found[:] = [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    return found
+    rows[:] = [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    return rows
 
 
 def _check_length(file: Path, result: CellResult, records: Records) -> None:
-    """Raise StoreError unless there is one record for each sample asked for."""
+    """Raise StoreError unless the cell has a record for each of its samples."""
     if len(records["error"]) != result.cell.samples:
         where = ", ".join(item.label for item in (result.cell.condition, result.cell.model, result.cell.method))
         raise StoreError(

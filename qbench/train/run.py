@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -135,7 +136,11 @@ def _recipe(job: Job, samples: Mapping[str, Samples]) -> Recipe:
         with job.document.at((*at, "data", role, "degradation")):
             mixes |= {role: mix(given.degradation)} if given.degradation else {}
     parts = Parts(job.card.card, spec, job.seed, job.order.device, samples, degradations, model, mixes)
-    recipe: Recipe = registry.get("recipe", spec.kind).target(parts)
+    build = registry.get("recipe", spec.kind).facts["build"]
+    if isinstance(build, str):
+        module, _, function = build.partition(":")
+        build = getattr(importlib.import_module(module), function)
+    recipe: Recipe = build(parts)
     return recipe
 
 

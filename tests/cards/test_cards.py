@@ -57,31 +57,32 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def own(home: Path, recipe: str, seed: int, content: bytes = b"own", told: bytes = b"own") -> Path:
+def trained(home: Path, recipe: str, seed: int, content: bytes = b"own", expected: bytes = b"own") -> Path:
+    """Weights in the user's folder, and a sidecar with the digest of `expected`."""
     file = home / "home" / "weights" / f"toy-{recipe}-s{seed}.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-    file.with_suffix(".json").write_text(json.dumps({"sha256": sha(told)}))
+    file.with_suffix(".json").write_text(json.dumps({"sha256": sha(expected)}))
     return file
 
 
 def test_shipped_weights_come_first_and_carry_their_licence(home: Path) -> None:
-    own(home, "scenes", 0)
-    found = cards.find_weights("toy", None, "scenes", 0)
-    assert found == cards.Weights(
+    trained(home, "scenes", 0)
+    weights = cards.find_weights("toy", None, "scenes", 0)
+    assert weights == cards.Weights(
         home / "baselines/weights/toy-scenes-s0.safetensors", sha(b"shipped"), "scenes", home / "baselines/toy.yaml",
         "Apache-2.0",
     )  # fmt: skip
 
 
 def test_the_users_own_come_where_nothing_ships(home: Path) -> None:
-    scenes, photos = own(home, "scenes", 1), own(home, "photos", 0)
-    found = [cards.find_weights("toy", None, "scenes", 1), cards.find_weights("toy", "timm:resnet50", "imagenet", 0)]
-    assert [weights.path for weights in found if weights] == [scenes, photos]
+    scenes, photos = trained(home, "scenes", 1), trained(home, "photos", 0)
+    both = [cards.find_weights("toy", None, "scenes", 1), cards.find_weights("toy", "timm:resnet50", "imagenet", 0)]
+    assert [weights.path for weights in both if weights] == [scenes, photos]
 
 
 def test_the_first_recipe_that_serves_decides_and_a_named_one_overrides(home: Path) -> None:
-    own(home, "photos", 0)
+    trained(home, "photos", 0)
     named = cards.find_weights("toy", None, "scenes", 0, "photos")
     assert named is not None
     assert named.recipe == "photos"
@@ -101,7 +102,7 @@ def test_recipes_of_what_works_inside_a_model_say_in_which(name: str) -> None:
     """Else the first such recipe is told to users of every model."""
     inside = {"afd", "quac", "quarf", "finetune"}
     recipes = cards.load_card(cards.card_path(name)).recipes
-    assert [each for each, spec in recipes.items() if spec.kind in inside and spec.serves.model == "*"] == []
+    assert [recipe for recipe, spec in recipes.items() if spec.kind in inside and spec.serves.model == "*"] == []
 
 
 def test_a_recipe_serves_by_any_name_of_a_model_and_dataset(home: Path) -> None:
@@ -109,9 +110,9 @@ def test_a_recipe_serves_by_any_name_of_a_model_and_dataset(home: Path) -> None:
     file = home / "baselines/toy.yaml"
     narrow = 'serves: {model: "smp:fpn-*", dataset: "masks:scenes"}'
     file.write_text(file.read_text().replace('serves: {dataset: "scenes*"}', narrow))
-    found = cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:scenes"), 0)
-    assert found is not None
-    assert found.recipe == "scenes"
+    weights = cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:scenes"), 0)
+    assert weights is not None
+    assert weights.recipe == "scenes"
     assert cards.find_weights("toy", ("smp:fpn", "smp:fpn-resnet18"), ("masks", "masks:streets"), 0) is None
 
 
@@ -121,11 +122,11 @@ def test_weights_that_a_training_would_leave_are_told_with_its_command(home: Pat
         cards.check_made(folder / "toy-photos-s3.safetensors")
     for elsewhere in (home / "toy-photos-s3.safetensors", folder / "toy-pictures-s3.safetensors", None):
         cards.check_made(elsewhere)
-    cards.check_made(own(home, "photos", 3))
+    cards.check_made(trained(home, "photos", 3))
 
 
 def test_weights_that_are_not_what_was_promised_are_an_error(home: Path) -> None:
-    own(home, "photos", 0, content=b"changed", told=b"own")
+    trained(home, "photos", 0, content=b"changed", expected=b"own")
     with pytest.raises(WeightsError, match=r"qbench train toy photos --seed 0 --restart"):
         cards.find_weights("toy", None, "imagenet", 0)
     (home / "baselines/weights/toy-scenes-s0.safetensors").write_bytes(b"planted")
@@ -134,7 +135,7 @@ def test_weights_that_are_not_what_was_promised_are_an_error(home: Path) -> None
 
 
 def test_own_weights_without_a_sidecar_are_an_error(home: Path) -> None:
-    own(home, "photos", 0).with_suffix(".json").unlink()
+    trained(home, "photos", 0).with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match="sidecar"):
         cards.find_weights("toy", None, "imagenet", 0)
 
@@ -204,9 +205,9 @@ def test_every_shipped_card_is_valid_and_its_weights_lie_there() -> None:
         assert card.card == name
         for recipe, spec in card.recipes.items():
             for ref in spec.shipped:
-                found = cards.find_weights(name, None, None, ref.train_seed, recipe)
-                assert found is not None
-                assert found.path.name == ref.file
+                weights = cards.find_weights(name, None, None, ref.train_seed, recipe)
+                assert weights is not None
+                assert weights.path.name == ref.file
 
 
 @pytest.mark.parametrize("method", ["camvid-segmenter", "finetune", "afd"])

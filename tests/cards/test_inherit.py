@@ -8,7 +8,6 @@ import pytest
 
 from qbench.cards import lookup as cards
 from qbench.errors import SuiteError
-from qbench.storage.shipped import shipped
 
 CARD = """\
 card: toy
@@ -67,8 +66,3 @@ def test_mappings_merge_and_lists_are_replaced(tmp_path: Path) -> None:
 def test_faults_name_their_place(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(SuiteError, match=said):
         cards.load_card(card(tmp_path, CARD.replace(old, new)))
-
-
-def test_every_card_that_ships_can_be_read() -> None:
-    for name in cards.card_names():
-        assert cards.load_card(shipped(f"baselines/{name}.yaml")).card

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from qbench import registry
 from qbench.degrade.chain import Chain, condition_from
-from qbench.degrade.drawn import Drawn, prepared
+from qbench.degrade.drawn import Drawn, inner, prepared
 from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw, keyed
 from qbench.errors import SuiteError
 from qbench.keys import versions as fingerprints
+from qbench.registry.create import create
+from qbench.registry.named import Named
 from qbench.runs.plan import Options, load_suite, make_plan
 
 Suite = Callable[..., Path]
@@ -150,6 +152,11 @@ def test_a_chain_in_a_suite_is_one_condition_with_a_key_of_all_its_parts(
     monkeypatch.setattr(fingerprints, "library_version", lambda n: "0" if n == "libwebp" else version(n))
     after = cells(file)
     assert {label for label in before if before[label] != after[label]} == {"messenger"}
+    monkeypatch.undo()
+    chain = create(
+        "condition", Named(name="chain", params={"steps": [{"jpeg": {"quality": 9}}, {"webp": {"quality": 9}}]})
+    )
+    assert {entry.name for entry in inner(chain)} == {"jpeg", "webp"}, "their code is part of the chain's keys"
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from qbench import registry
 from qbench.keys.cells import COMPUTE
-from qbench.keys.sources import closure
+from qbench.keys.sources import closure, code_of_modules
 from tests.conftest import ROOT
 
 COMPUTING = {
@@ -132,29 +133,50 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "the network of a method": (
         ("qbench/models/restoration/plain_networks.py", "import torch\n", "import torch\n\nADDED = 1\n"), {"arcnn"},
     ),
-    "the text of an error": (("qbench/models/base.py", "the model has no site", "there is no site"), set()),
-    "a text before its error": (("qbench/models/base.py", ", first {names", ", such as {names"), set()),
-    "an error's class": (("qbench/errors.py", "is recorded by id", "is kept by id"), set()),
-    "a comment": (("qbench/compute/shard.py", "def run_shard", "# A comment.\ndef run_shard"), set()),
-    "a table": (("qbench/report/build.py", "import json", "import json\n\nADDED = 1"), set()),
-    "what a suite may say": (("qbench/suite/schema.py", "import re", "import re\n\nADDED = 1"), set()),
-    "the plan": (("qbench/runs/plan.py", "import itertools", "import itertools\n\nADDED = 1"), set()),
-    "the cache folder": (("qbench/storage/home.py", '".cache"', '".elsewhere"'), set()),
-    "the look-up of names": (("qbench/registry/entries.py", "unknown {kind}", "no {kind}"), set()),
 }  # fmt: skip
+DECIDES_NOTHING: tuple[Edit, ...] = (
+    ("qbench/models/base.py", "the model has no site", "there is no site"),
+    ("qbench/models/base.py", ", first {names", ", such as {names"),
+    ("qbench/errors.py", "is recorded by id", "is kept by id"),
+    ("qbench/compute/shard.py", "def run_shard", "# A comment.\ndef run_shard"),
+    ("qbench/report/build.py", "import json", "import json\n\nADDED = 1"),
+    ("qbench/suite/schema.py", "import re", "import re\n\nADDED = 1"),
+    ("qbench/runs/plan.py", "import itertools", "import itertools\n\nADDED = 1"),
+    ("qbench/storage/home.py", '".cache"', '".elsewhere"'),
+    ("qbench/registry/entries.py", "unknown {kind}", "no {kind}"),
+)
+"""The texts of two errors, the module of errors, a comment, reports, what a suite may say, the plan, the cache folder
+and the look-up of names."""
+
+
+@contextmanager
+def edited(house: Path, *edits: Edit) -> Iterator[None]:
+    """The copy of the package with these edits inside, and as it was afterwards."""
+    before = {name: (house / name).read_text() for name, _, _ in edits}
+    for name, old, new in edits:
+        text = (house / name).read_text()
+        assert old in text
+        (house / name).write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            (house / name).write_text(text)
 
 
 @pytest.mark.parametrize("what", EDITS)
 def test_an_edit_changes_the_keys_of_the_cells_that_run_it(house: Path, before: Mapping[str, str], what: str) -> None:
-    (name, old, new), expected = EDITS[what]
-    file = house / name
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-    try:
+    edit, expected = EDITS[what]
+    with edited(house, edit):
         assert changed(before, keys(house)) == expected
-    finally:
-        file.write_text(text)
+
+
+def test_what_decides_no_number_changes_no_key(house: Path, before: Mapping[str, str]) -> None:
+    new_table = house / "qbench" / "report" / "tables" / "added.py"
+    new_table.write_text("ADDED = 1\n")
+    with edited(house, *DECIDES_NOTHING):
+        assert keys(house, home="elsewhere") == before
+    new_table.unlink()
 
 
 def test_neither_the_name_nor_the_way_of_a_plugin_counts(house: Path, before: Mapping[str, str]) -> None:
@@ -165,8 +187,7 @@ def test_neither_the_name_nor_the_way_of_a_plugin_counts(house: Path, before: Ma
     assert keys(house, "", suite="imported.yaml") == before
 
 
-def test_the_home_folder_does_not_count_and_the_kind_of_device_does(house: Path, before: Mapping[str, str]) -> None:
-    assert keys(house, home="elsewhere") == before
+def test_the_kind_of_device_counts_and_its_number_does_not(house: Path, before: Mapping[str, str]) -> None:
     cuda = keys(house, device="cuda:0")
     assert changed(before, cuda) == EVERY
     assert keys(house, device="cuda:1") == cuda
@@ -177,14 +198,10 @@ def declare(folder: Path, name: str, text: str) -> str:
     return name
 
 
-def test_an_installed_package_is_told_by_its_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    from qbench.keys import sources
-
+def test_an_installed_package_is_told_by_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     module = declare(tmp_path, "wall_uses_scipy", "import json\nimport scipy.ndimage\nimport torch\n")
-    told = sources.code_of_modules(module)
+    told = code_of_modules(module)
     assert told["packages"].keys() == {"scipy"}
     assert set(told["sources"]) == {""}
 
@@ -200,8 +217,6 @@ def test_an_installed_package_is_told_by_its_version(
 def test_comments_and_docstrings_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, same: bool
 ) -> None:
-    from qbench.keys.sources import code_of_modules
-
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         monkeypatch.syspath_prepend(tmp_path / folder)

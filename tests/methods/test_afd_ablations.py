@@ -1,4 +1,4 @@
-"""AFD's ablations: sizes, gradients, deployment, independence in a batch, and that each changes the computation."""
+"""AFD's ablations: their sizes and costs, and that each changes the computation."""
 
 from __future__ import annotations
 
@@ -11,53 +11,21 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.lookup import card_path, load_card
-from qbench.methods.afd import AfdMethod, AfdOptions, AfdRelease, AfdReleaseOptions
+from qbench.methods.afd import AfdOptions, AfdRelease, AfdReleaseOptions
 from qbench.methods.afd.backbones import BACKBONES
 from qbench.methods.afd.dct import BlockDct
 from qbench.methods.afd.guides import block_inputs, orders
 from qbench.methods.afd.net import Afd
-from qbench.models.base import LoadedModel
-from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
 from qbench.runs.measure import count_macs, count_parameters
 from qbench.runs.plan import load_suite
-from qbench.vocabulary import Context, InputConvention, Setup
+from qbench.vocabulary import Setup
 from tests.conftest import ROOT
 
-
-def stem(channels: int) -> Geometry:
-    return Geometry(channels, 2.0, 0.5)
-
-
-ABLATIONS: list[dict[str, Any]] = [
-    *({"fde": fde} for fde in ("pixels", "shuffled", "none")),
-    *({"backbone": backbone} for backbone in BACKBONES),
-    {"backbone": "dcnn", "fde": "none"},
-    {"plan": "release"},
-]
-NAMES = [" ".join(each.values()) for each in ABLATIONS]
-
-
-def made(options: dict[str, Any], form: str = "train", seed: int = 0, **more: Any) -> Afd:
-    """A small module with every parameter away from zero."""
-    net = Afd(AfdOptions(base=4, gate=False, **options, **more), stem(8), form)  # type: ignore[arg-type]
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return net
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def pair(height: int, width: int, count: int = 2) -> tuple[Tensor, Tensor]:
-    return noise(count, 8, -(-height // 2), -(-width // 2)), noise(count, 3, height, width, seed=2)
+from .nets import afd, stem, tiny, uniform
 
 
 @pytest.mark.parametrize(("backbone", "parameters"), [("dcnn", 69_237), ("resnet", 69_336), ("inception", 69_244),
@@ -67,9 +35,9 @@ def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(back
     methods = load_suite(ROOT / "suites" / "paper" / "afd-table-4.yaml")[0].tasks[0].methods
     named = {method.params.get("recipe", "resnet50") for method in methods if method.name == "afd"}
     recipes = {name: load_card(card_path("afd")).recipes[name].network for name in named}
-    (own,) = (network for network in recipes.values() if network.get("backbone") == backbone)
+    (ablated,) = (network for network in recipes.values() if network.get("backbone") == backbone)
     (unet,) = (network for network in recipes.values() if "backbone" not in network)
-    net, usual = (Afd(_choice(network), stem(64), "deployed") for network in (own, unet))
+    net, usual = (Afd(_choice(network), stem(64), "deployed") for network in (ablated, unet))
     assert count_parameters([net.fe]) == parameters
     assert count_parameters([net]) == parameters + 37_120
     assert count_parameters([usual.fe]) == 69_344
@@ -78,12 +46,12 @@ def test_backbones_are_as_large_as_the_unet_that_the_suite_sets_them_beside(back
 
 def test_backbones_at_other_widths_are_as_far_from_the_unet_as_the_page_says() -> None:
     page = (ROOT / "docs" / "methods" / "afd.md").read_text(encoding="utf-8")
-    for channels, told in ((24, "0.45 to 0.80 of its parameters"), (128, "1.21 to 1.58"), (256, "1.21 to 1.58")):
+    for channels, shown in ((24, "0.45 to 0.80 of its parameters"), (128, "1.21 to 1.58"), (256, "1.21 to 1.58")):
         size = {b: count_parameters([Afd(AfdOptions(backbone=b), stem(channels), "deployed").fe])
                 for b in ("unet", *BACKBONES)}  # fmt: skip
         shares = [size[backbone] / size["unet"] for backbone in BACKBONES]
-        assert f"{min(shares):.2f} to {max(shares):.2f}" in told
-        assert told in page.replace("\n", " ")
+        assert f"{min(shares):.2f} to {max(shares):.2f}" in shown
+        assert shown in page.replace("\n", " ")
 
 
 def _choice(network: dict[str, Any]) -> AfdOptions:
@@ -119,67 +87,22 @@ def test_both_plans_cost_what_the_page_tells(plan: str, fe: int, billions: float
 
 
 def macs_at_224(net: Afd) -> int:
-    features = noise(1, 64, 112, 112)
-    return count_macs(lambda images: net(features, images), noise(1, 3, 224, 224))
-
-
-@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
-@pytest.mark.parametrize("size", [(32, 32), (37, 27)])
-def test_the_deployed_form_agrees_and_keeps_the_shape(options: dict[str, Any], size: tuple[int, int]) -> None:
-    net = made(options).double()
-    features, images = (x.double() for x in pair(*size))
-    expected = net(features, images)
-    assert expected.shape == features.shape
-    assert (expected - features).abs().max() > 1e-2
-    torch.testing.assert_close(net.deploy()(features, images), expected)
-
-
-@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
-@pytest.mark.parametrize("form", ["train", "deployed"])
-def test_gradients_reach_every_parameter(options: dict[str, Any], form: str) -> None:
-    net = made(options, form, nonnegative=False)
-    net(*pair(32, 32)).square().sum().backward()
-    missing = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert missing == []
-
-
-@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
-def test_training_moves_every_parameter_from_the_closed_start(options: dict[str, Any]) -> None:
-    """The first step opens the last layer; from the second on every parameter learns."""
-    net = made(options, nonnegative=False)
-    initialise(net, 0, zero=net.closing)
-    features, images = pair(32, 32)
-    assert torch.equal(net(features, images), features)
-    optimiser = torch.optim.SGD(net.parameters(), lr=1e-2)
-    target = features + 0.1 * noise(*features.shape, seed=5)
-    for _ in range(3):
-        optimiser.zero_grad()
-        F.mse_loss(net(features, images), target).backward()
-        optimiser.step()
-    missing = [name for name, p in net.named_parameters() if not p.grad.abs().sum() > 0]  # type: ignore[union-attr]
-    assert missing == []
-
-
-@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
-def test_an_image_does_not_see_its_batch(options: dict[str, Any]) -> None:
-    net = made(options).double()
-    features, images = (x.double() for x in pair(32, 40, count=3))
-    alone = torch.cat([net(features[i : i + 1], images[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(net(features, images), alone)
+    features = uniform(1, 64, 112, 112)
+    return count_macs(lambda images: net(features, images), uniform(1, 3, 224, 224))
 
 
 @pytest.mark.parametrize("fde", ["pixels", "shuffled"])
 def test_another_input_of_fde_net_gives_another_map(fde: str) -> None:
     """The same weights, since all inputs have 192 numbers a block."""
-    usual, other = made({}), made({"fde": fde})
+    usual, other = afd(), afd(fde=fde)
     other.load_state_dict(usual.state_dict())
-    features, images = pair(32, 32)
+    features, images = (uniform(2, 8, 16, 16), uniform(2, 3, 32, 32, seed=2))
     assert (usual.drifting_map(images) - other.drifting_map(images)).abs().max() > 1e-2
     assert (usual(features, images) - other(features, images)).abs().max() > 1e-2
 
 
 def test_without_fde_net_the_picture_decides_nothing() -> None:
-    net, usual, (features, images) = made({"fde": "none"}), made({}), pair(32, 32)
+    net, usual, (features, images) = afd(fde="none"), afd(), (uniform(2, 8, 16, 16), uniform(2, 3, 32, 32, seed=2))
     assert torch.equal(net(features, images), net(features, 1 - images))
     assert not torch.equal(usual(features, images), usual(features, 1 - images))
     usual.load_state_dict({**usual.state_dict(), **net.state_dict()})
@@ -189,16 +112,16 @@ def test_without_fde_net_the_picture_decides_nothing() -> None:
 
 
 def test_the_image_block_is_the_blocks_pixels() -> None:
-    images = noise(1, 3, 21, 16)
-    found = block_inputs("pixels", BlockDct(), images, BlockDct().planes(images))
-    assert found.shape == (1, 192, 3, 2)
-    assert torch.equal(found[0, :, 1, 1].reshape(3, 8, 8), images[0, :, 8:16, 8:16])
-    last = found[0, :, 2, 0].reshape(3, 8, 8)
+    images = uniform(1, 3, 21, 16)
+    blocks = block_inputs("pixels", BlockDct(), images, BlockDct().planes(images))
+    assert blocks.shape == (1, 192, 3, 2)
+    assert torch.equal(blocks[0, :, 1, 1].reshape(3, 8, 8), images[0, :, 8:16, 8:16])
+    last = blocks[0, :, 2, 0].reshape(3, 8, 8)
     assert torch.equal(last[:, 5:], images[0, :, 20:21, :8].expand(-1, 3, -1))
 
 
 def test_shuffling_reorders_every_block_on_its_own() -> None:
-    dct, images = BlockDct(), noise(2, 3, 40, 48)
+    dct, images = BlockDct(), uniform(2, 3, 40, 48)
     planes = dct.planes(images)
     plain, shuffled = dct(images), block_inputs("shuffled", dct, images, planes)
     torch.testing.assert_close(shuffled.sort(1).values, plain.sort(1).values)
@@ -209,8 +132,8 @@ def test_shuffling_reorders_every_block_on_its_own() -> None:
 
 
 def test_resnets_blocks_have_shortcuts_and_densenets_layers_see_all() -> None:
-    features = noise(1, 8, 8, 8)
-    resnet, dense = made({"backbone": "resnet"}).fe, made({"backbone": "densenet"}).fe
+    features = uniform(1, 8, 8, 8)
+    resnet, dense = afd(backbone="resnet").fe, afd(backbone="densenet").fe
     with torch.no_grad():
         for parameter in resnet.blocks.parameters():  # type: ignore[union-attr]
             parameter.zero_()
@@ -225,7 +148,7 @@ def test_resnets_blocks_have_shortcuts_and_densenets_layers_see_all() -> None:
 
 def test_vit_looks_everywhere() -> None:
     """A patch in one corner changes the answer in the other, which no other backbone's receptive field spans."""
-    features = noise(1, 8, 64, 64)
+    features = uniform(1, 8, 64, 64)
     changed = features.clone()
     changed[..., :4, :4] += 1
     for name, network in BACKBONES.items():
@@ -235,49 +158,17 @@ def test_vit_looks_everywhere() -> None:
         assert (moved > 0) == (name == "vit"), name
 
 
-@pytest.fixture
-def stem_model() -> LoadedModel:
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
-    return LoadedModel(net.eval(), InputConvention(size=32, resize=None), {"D2": "1"})
-
-
-@pytest.mark.parametrize("options", ABLATIONS, ids=NAMES)
-def test_state_comes_back_from_a_file(options: dict[str, Any], stem_model: LoadedModel, tmp_path: Path) -> None:
-    """The header alone says which ablation it is."""
-    choice = AfdOptions(gate=False, base=4, **options)
-    cut = stem_model.cut("D2")
-    trained = made(options)
-    save_file(trained.deploy().state_dict(), tmp_path / "afd.safetensors", choice.metadata())
-    helped = AfdMethod(weights=tmp_path / "afd.safetensors")
-    helped.setup(Setup(stem_model, None, "cpu"))
-    assert (helped.network.options.fde, helped.network.options.backbone) == (choice.fde, choice.backbone)
-    images = noise(2, 3, 32, 32)
-    features = cut.front(images)
-    with torch.inference_mode():
-        found = helped.enhance(features, images, Context(("a", "b"), images, ({}, {})))
-    torch.testing.assert_close(found, trained(features, images), atol=1e-4, rtol=1e-4)
-
-
-def test_the_header_of_what_the_paper_proposes_has_not_changed() -> None:
-    """Weights trained again keep their digest: later options stand in the header only where they are used."""
-    assert AfdOptions().metadata() == {
-        "afd": '{"base": null, "gate": true, "guide": "mul_residual", "nonnegative": true, "plan": "light", '
-        '"site": "D2"}'
-    }
-    assert '"fde": "none"' in AfdOptions(fde="none").metadata()["afd"]
-
-
-def test_the_release_is_a_method_of_its_own(stem_model: LoadedModel, tmp_path: Path) -> None:
+def test_the_release_is_a_method_of_its_own(tmp_path: Path) -> None:
     choice = AfdReleaseOptions()
     assert (choice.plan, choice.gate) == ("release", False)
     assert count_parameters([Afd(choice, stem(64), "deployed")]) == 115_680
     assert AfdReleaseOptions(gate=True).gate
     with pytest.raises(ValidationError, match="release"):
         AfdReleaseOptions(plan="light")  # type: ignore[arg-type]
-    net = Afd(choice, stem_model.cut("D2").geometry(), "deployed")
+    net = Afd(choice, tiny().cut("D2").geometry(), "deployed")
     save_file(net.state_dict(), tmp_path / "afd.safetensors", choice.metadata())
     helped = AfdRelease(weights=tmp_path / "afd.safetensors")
-    helped.setup(Setup(stem_model, None, "cpu"))
+    helped.setup(Setup(tiny(), None, "cpu"))
     assert helped.network.options.plan == "release"
 
 
@@ -295,13 +186,13 @@ def page_blocks(kind: str) -> list[str]:
 def test_the_code_of_the_page_mends_features_at_the_site_of_the_size_that_its_table_says(tmp_path: Path) -> None:
     (code,) = page_blocks("python")
     (tmp_path / "page.py").write_text(code)
-    made = runpy.run_path(str(tmp_path / "page.py"))
-    features, pictures, deployed = made["features"], made["pictures"], made["deployed"]
+    names = runpy.run_path(str(tmp_path / "page.py"))
+    features, pictures, deployed = names["features"], names["pictures"], names["deployed"]
     mended = deployed(features, pictures)
     assert features.shape == mended.shape == (1, 64, 112, 112)
-    torch.testing.assert_close(made["cut"].back(mended, pictures), made["logits"], rtol=1e-3, atol=1e-3)
-    assert made["logits"].shape == (1, 1000)
-    torch.testing.assert_close(made["cut"].back(features, pictures), made["model"].logits(pictures))
+    torch.testing.assert_close(names["cut"].back(mended, pictures), names["logits"], rtol=1e-3, atol=1e-3)
+    assert names["logits"].shape == (1, 1000)
+    torch.testing.assert_close(names["cut"].back(features, pictures), names["model"].logits(pictures))
     assert sum(parameter.numel() for parameter in deployed.parameters()) == 106_464
 
 

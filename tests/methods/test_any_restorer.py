@@ -23,15 +23,15 @@ def images() -> torch.Tensor:
 
 
 def test_it_is_the_method_of_the_same_network() -> None:
-    found, own = (
+    by_name, dncnn = (
         AnyRestorer(model={"name": "restorer:dncnn-small", "recipe": "scenes"}),
         DncnnSmallMethod(weights=SMALL),
     )
-    for each in (found, own):
-        each.setup(Setup(None, None, "cpu"))
+    for method in (by_name, dncnn):
+        method.setup(Setup(None, None, "cpu"))
     context = Context(("a", "b"), images(), ({}, {}))
-    assert torch.allclose(found.restore(images(), context), own.restore(images(), context), atol=1e-6)
-    assert found.label == "dncnn-small (scenes)"
+    assert torch.allclose(by_name.restore(images(), context), dncnn.restore(images(), context), atol=1e-6)
+    assert by_name.label == "dncnn-small (scenes)"
     assert AnyRestorer(model={"restorer:dncnn-small": {"label": "mine"}}).label == "mine"
 
 

@@ -27,12 +27,12 @@ def test_zigzag_is_the_order_of_the_standard() -> None:
 
 def test_coefficients_are_those_of_scipy_block_by_block() -> None:
     dct, images = BlockDct(), pictures(2, 24, 32)
-    found = dct(images).numpy()
+    coefficients = dct(images).numpy()
     planes = dct.planes(images).numpy()
     for plane, row, column in ((0, 0, 0), (1, 2, 3), (2, 1, 2)):
         block = planes[1, plane, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         expected = dctn(block, type=2, norm="ortho")
-        got = found[1, 64 * plane : 64 * plane + 64, row, column]
+        got = coefficients[1, 64 * plane : 64 * plane + 64, row, column]
         np.testing.assert_allclose(got, [expected[v, u] for v, u in zigzag()], atol=2e-6)
 
 
@@ -45,8 +45,8 @@ def test_luma_is_that_of_pillow() -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     expected = np.asarray(Image.fromarray(rgb).convert("YCbCr")).astype(float)
     expected[..., 1:] -= 128
-    found = BlockDct().planes(torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
-    assert np.abs(found.numpy() - expected).max() < 1.01  # Pillow rounds to whole levels
+    planes = BlockDct().planes(torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
+    assert np.abs(planes.numpy() - expected).max() < 1.01  # Pillow rounds to whole levels
 
 
 def test_a_grey_picture_has_only_dc() -> None:

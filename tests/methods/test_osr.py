@@ -19,9 +19,10 @@ from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.osr import OsrMethod, OsrOptions
 from qbench.methods.osr.net import Fusion, Osr, Waves, triples
 from qbench.methods.osr.restorer import PlainRestorer
-from qbench.registry import get
 from qbench.vocabulary import Context, Setup
 from tests.conftest import ROOT
+
+from .nets import count, uniform, untrained
 
 SMALL = OsrOptions(plan="small")
 SWITCHES: dict[str, OsrOptions] = {
@@ -37,14 +38,6 @@ SWITCHES: dict[str, OsrOptions] = {
     "image translation": OsrOptions(plan="small", translation="image"),
     "plain": OsrOptions(plan="small", plain=True),
 }
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def count(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def drawn(choice: OsrOptions, restorer: nn.Module | None = None) -> Osr:
@@ -63,7 +56,7 @@ def test_the_restorer_has_the_released_sizes() -> None:
     assert count(PlainRestorer()) == 738_819
     assert count(PlainRestorer(block_bias=True)) == 740_035
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        PlainRestorer()(noise(1, 3, 32, 32))
+        PlainRestorer()(uniform(1, 3, 32, 32))
     assert counter.get_total_flops() / 2 / 32**2 * 224**2 == pytest.approx(37e9, rel=0.01)
 
 
@@ -72,7 +65,7 @@ def test_the_restorer_runs_twice() -> None:
     sums = []
     for net in (Osr(OsrOptions()), PlainRestorer()):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            net(noise(1, 3, 32, 32))
+            net(uniform(1, 3, 32, 32))
         sums.append(counter.get_total_flops() / 2 / 32**2 * 224**2)
     assert round(sums[0] / 1e9, 1) == 74.3
     assert 0 < sums[0] - 2 * sums[1] < 0.16e9
@@ -97,7 +90,7 @@ def test_real_and_imaginary_parts_have_the_amplitude() -> None:
             seen.append(pictures)
             return pictures
 
-    net, images = drawn(SMALL, Watched()), noise(2, 3, 9, 11)
+    net, images = drawn(SMALL, Watched()), uniform(2, 3, 9, 11)
     net(images)
     real, imaginary = seen[0].chunk(2)
     assert isinstance(net.input, Waves)
@@ -111,10 +104,10 @@ def test_real_and_imaginary_parts_have_the_amplitude() -> None:
 
 def test_the_wave_is_the_real_part_of_the_answer_turned_back() -> None:
     """c + s = Re((R' + i M') exp(-i theta)), in complex numbers of numpy."""
-    net, images = drawn(SMALL), noise(2, 3, 9, 11)
-    found: list[tuple[Tensor, Tensor]] = []
+    net, images = drawn(SMALL), uniform(2, 3, 9, 11)
+    waves: list[tuple[Tensor, Tensor]] = []
     assert net.output is not None
-    net.output.register_forward_pre_hook(lambda _m, given: found.append(given[1:]))
+    net.output.register_forward_pre_hook(lambda _m, given: waves.append(given[1:]))
     net(images)
     pixels = images.double().numpy()
     assert isinstance(net.input, Waves)
@@ -131,7 +124,7 @@ def test_the_wave_is_the_real_part_of_the_answer_turned_back() -> None:
 
     answer = restored(wave.real) + 1j * restored(wave.imag)
     expected = (answer * np.exp(-1j * mixed(net.input.phase))).real
-    real, imaginary = found[0]
+    real, imaginary = waves[0]
     np.testing.assert_allclose((real + imaginary).detach().numpy(), expected, atol=1e-5)
 
 
@@ -140,7 +133,7 @@ def test_with_a_restorer_that_changes_nothing_it_starts_at_the_identity(name: st
     options = json.loads(SWITCHES[name].metadata()["osr"]) | {"otf_residual": True}
     net = Osr(OsrOptions(**options), nn.Identity()).eval()
     net.start(3)
-    images = noise(2, 3, 12, 15)
+    images = uniform(2, 3, 12, 15)
     torch.testing.assert_close(net(images), images, atol=1e-6, rtol=0)
 
 
@@ -149,7 +142,7 @@ def test_it_starts_at_the_restorer_as_it_is(choice: OsrOptions) -> None:
     net = Osr(choice).eval()
     net.start(0)
     assert isinstance(net.restorer, PlainRestorer)
-    images = noise(2, 3, 12, 15)
+    images = uniform(2, 3, 12, 15)
     torch.testing.assert_close(triples(net._restored(net.input(images)[0])).mean(1), net.restorer(images))
     if choice.otf_residual:
         torch.testing.assert_close(net(images), net.restorer(images), atol=1e-6, rtol=1e-5)
@@ -168,7 +161,7 @@ def test_half_a_turn_of_phase_negates_what_the_restorer_sees() -> None:
     assert isinstance(net.input, Waves)
     with torch.no_grad():
         net.input.phase.bias.fill_(torch.pi)
-    images = noise(1, 3, 8, 8)
+    images = uniform(1, 3, 8, 8)
     torch.testing.assert_close(net(images), images - 0.25, atol=1e-5, rtol=0)
 
 
@@ -181,7 +174,7 @@ def test_equal_gates_halve_both_branches() -> None:
         for i in range(3):
             fusion.waves.weight[i, i] = fusion.waves.weight[i, i + 3] = fusion.image.weight[i, i] = 1
             fusion.last.weight[i, i, 1, 1] = 1
-        images, real, imaginary = noise(3, 1, 3, 6, 5).unbind(0)
+        images, real, imaginary = uniform(3, 1, 3, 6, 5).unbind(0)
         torch.testing.assert_close(fusion(images, real, imaginary), (real + imaginary + images) / 2)
         fusion.gates[2].bias[:8] = 50.0
         torch.testing.assert_close(fusion(images, real, imaginary), real + imaginary)
@@ -197,7 +190,7 @@ def test_every_switch_changes_what_is_computed(name: str) -> None:
         if key in other.state_dict() and value.shape == other.state_dict()[key].shape
     }
     other.load_state_dict(shared, strict=False)
-    images = noise(2, 3, 12, 15)
+    images = uniform(2, 3, 12, 15)
     with torch.no_grad():
         assert (usual(images) - other(images)).abs().max() > 1e-3
 
@@ -207,23 +200,22 @@ def test_gradients_reach_every_parameter_from_the_start(choice: OsrOptions) -> N
     """Where the last convolution starts at zero, its own gradient comes first: one step, and all are reached."""
     net = Osr(choice).train()
     net.start(0)
-    images, clean = noise(2, 3, 16, 16), noise(2, 3, 16, 16, seed=1)
+    images, clean = uniform(2, 3, 16, 16), uniform(2, 3, 16, 16, seed=1)
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3)
     for _ in range(2):
         optimiser.zero_grad()
         (net(images) - clean).square().mean().backward()
         optimiser.step()
-    unreached = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert unreached == []
+    assert untrained(net) == []
 
 
 @pytest.mark.parametrize("choice", SWITCHES.values(), ids=list(SWITCHES))
 def test_any_size_and_no_word_between_the_pictures_of_a_batch(choice: OsrOptions) -> None:
     net = drawn(choice)
-    images = noise(3, 3, 13, 10)
+    images = uniform(3, 3, 13, 10)
     with torch.no_grad():
         together, alone = net(images), torch.cat([net(image[None]) for image in images])
-        assert net(noise(1, 3, 1, 7)).shape == (1, 3, 1, 7)
+        assert net(uniform(1, 3, 1, 7)).shape == (1, 3, 1, 7)
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 
@@ -231,7 +223,7 @@ def test_it_reprograms_a_restorer_of_any_kind() -> None:
     blur = nn.AvgPool2d(3, 1, 1)
     net = Osr(OsrOptions(otf_residual=True), blur).eval()
     net.start(0)
-    images = noise(1, 3, 9, 9)
+    images = uniform(1, 3, 9, 9)
     torch.testing.assert_close(net(images), blur(images), atol=1e-6, rtol=1e-5)
 
 
@@ -246,7 +238,7 @@ def test_the_method_builds_what_the_header_says(choice: OsrOptions, tmp_path: Pa
     net = drawn(choice)
     method = OsrMethod(weights=write(net, choice, tmp_path))
     method.setup(Setup(None, None, "cpu"))
-    images = noise(2, 3, 19, 26)
+    images = uniform(2, 3, 19, 26)
     with torch.no_grad():
         expected = net(images).clamp(0, 1)
     restored = method.restore(images, Context(("a", "b"), images, ({}, {})))
@@ -271,19 +263,14 @@ def test_options_that_make_no_network(bad: dict[str, object]) -> None:
         make(**bad)
 
 
-def test_it_is_a_trained_image_method_and_no_oracle() -> None:
-    facts = get("method", "osr").facts
-    assert (facts["site"], facts["trained"], facts["oracle"]) == ("image", True, False)
-
-
 def test_the_example_of_the_page_starts_at_the_restorer_and_trains_the_transforms_alone(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "methods" / "osr.md").read_text("utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     file = tmp_path / "example.py"
     file.write_text(code)
-    made = runpy.run_path(str(file))
-    picture, net = made["picture"], made["net"]
-    np.testing.assert_allclose(net(picture).detach().numpy(), made["mine"](picture).numpy(), atol=1e-6)
-    sizes = {sum(parameter.numel() for parameter in part) for part in (made["transforms"], net.parameters())}
+    names = runpy.run_path(str(file))
+    picture, net = names["picture"], names["net"]
+    np.testing.assert_allclose(net(picture).detach().numpy(), names["mine"](picture).numpy(), atol=1e-6)
+    sizes = {sum(parameter.numel() for parameter in part) for part in (names["transforms"], net.parameters())}
     assert sizes == {3139}, "a restorer without parameters adds none"
     assert f"{3139:,} parameters" in page

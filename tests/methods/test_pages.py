@@ -25,16 +25,16 @@ def test_the_code_of_a_page_puts_modules_into_a_network_that_read_the_quality(
     (tmp_path / "page.py").write_text(code)
     torch.manual_seed(0)
     with torch.inference_mode():
-        made = runpy.run_path(str(tmp_path / "page.py"))
-        net, images, normalised = made["net"], made["images"], made["normalised"]
+        names = runpy.run_path(str(tmp_path / "page.py"))
+        net, images, normalised = names["net"], names["images"], names["normalised"]
         inserted = adaptive_modules(net)
         assert {type(module).__name__ for module in inserted} == {part}
         for module in inserted:
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
         outputs = [with_quality(net, quality, normalised) for quality in qualities(page, images)]
-    assert made["output"].shape == (2, 1000)
-    assert made["output"].isfinite().all()
+    assert names["output"].shape == (2, 1000)
+    assert names["output"].isfinite().all()
     assert not torch.allclose(*outputs)
 
 
@@ -46,4 +46,4 @@ def with_quality(net: nn.Module, quality: torch.Tensor, batch: torch.Tensor) -> 
 def qualities(page: str, images: torch.Tensor) -> list[torch.Tensor]:
     """Of the pictures, and of the same pictures blurred."""
     blurred = torch.nn.functional.avg_pool2d(images, 5, 1, 2)
-    return [features({"quac": "brisque", "quarf": "encoder"}[page], each) for each in (images, blurred)]
+    return [features({"quac": "brisque", "quarf": "encoder"}[page], batch) for batch in (images, blurred)]

@@ -94,8 +94,8 @@ def swin(width: int = 16) -> Any:
 def deit() -> Any:
     from timm.models.deit import VisionTransformerDistilled
 
-    made: Any = VisionTransformerDistilled
-    return made(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=5)
+    network: Any = VisionTransformerDistilled
+    return network(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=5)
 
 
 def convnext(width: int = 16) -> Any:
@@ -154,8 +154,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str], str]
 def test_where_stages_and_the_backbone_end(case: str) -> None:
     make, (height, width), ends, backbone = CASES[case]
     net, x = make().eval(), pictures(height, width)
-    found = activations_at_stage_ends(net, lambda: net(x))
-    assert [place.path for place in found] == ends
+    assert [place.path for place in activations_at_stage_ends(net, lambda: net(x))] == ends
     with torch.no_grad():
         before = answer(net(x))
         (path,) = replace_activations(net, lambda: net(x), QuacOptions(placement="post-backbone"))
@@ -169,8 +168,8 @@ def test_stages_as_wide_as_there_are_classes_are_stages(classes: int) -> None:
     from torchvision.models import resnet18
 
     net, x = resnet18(weights=None, num_classes=classes).eval(), pictures(64, 64)
-    found = activations_at_stage_ends(net, lambda: net(x))
-    assert [place.path for place in found] == ["relu", *(f"layer{i}.1.relu" for i in range(1, 5))]
+    places_ = activations_at_stage_ends(net, lambda: net(x))
+    assert [place.path for place in places_] == ["relu", *(f"layer{i}.1.relu" for i in range(1, 5))]
 
 
 def answer(output: Tensor | dict[str, Tensor]) -> Tensor:

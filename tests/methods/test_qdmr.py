@@ -20,9 +20,10 @@ from qbench.methods.qdmr.shape import PLANS
 from qbench.methods.qdmr.start import begin
 from qbench.methods.qdmr.swin import Attention, SwinBlock, joined, strangers, windows
 from qbench.methods.qdmr.vqgan import Decoder, Encoder, Vqgan
-from qbench.registry import get
 from qbench.runs.measure import count_macs
 from qbench.vocabulary import Context, Setup
+
+from .nets import count, uniform
 
 TINY = PLANS["tiny-32"]
 
@@ -30,14 +31,6 @@ TINY = PLANS["tiny-32"]
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def count(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def started(**options: bool) -> Qdmr:
@@ -90,13 +83,13 @@ def test_the_networks_cost_what_the_release_does_but_for_its_one_hot_product(
 ) -> None:
     """Of 256 pixels. The release looks codes up by a matrix of zeros and ones, 1,024 places by 1,024 codes."""
     net, one_hot = kind(PLANS["release"]).eval(), 1024 * 1024 * 512
-    counted = 16 * count_macs(net, noise(1, 3, 64, 64))
+    counted = 16 * count_macs(net, uniform(1, 3, 64, 64))
     assert round((counted + one_hot) / 1e9, 1) == billions
 
 
 def test_encoder_and_decoder_change_the_size_by_the_factor() -> None:
     for shape in (PLANS["tiny-32"], PLANS["tiny-64"]):
-        features = Encoder(shape)(noise(1, 3, 32, 48))
+        features = Encoder(shape)(uniform(1, 3, 32, 48))
         assert features.shape == (1, shape.width, 32 // shape.factor, 48 // shape.factor)
         assert Decoder(shape)(features).shape == (1, 3, 32, 48)
 
@@ -154,10 +147,10 @@ def test_features_that_shrink_keep_their_codes_where_they_are_standardised(stand
         features = 20 * torch.randn(2, TINY.width, 8, 8, generator=_generator())
         wide = quantiser(features)[1].indices
         shrunk = quantiser(features / 1000)[1].indices
-        found = quantiser.searched(features)
+        searched = quantiser.searched(features)
     assert wide.unique().numel() > 8
     assert (shrunk.unique().numel() > 8) == standardised
-    means, variances = found.mean((0, 2, 3)), found.var((0, 2, 3), unbiased=False)
+    means, variances = searched.mean((0, 2, 3)), searched.var((0, 2, 3), unbiased=False)
     as_asked = torch.allclose(means, torch.zeros_like(means), atol=1e-4) and torch.allclose(
         variances, torch.ones_like(variances), atol=1e-2
     )
@@ -176,14 +169,14 @@ def test_usage_in_closed_form() -> None:
 def test_a_codebook_feature_of_zero_changes_nothing() -> None:
     fusion = Fusion(8)
     begin(fusion, 0, "fusion")
-    features = noise(2, 8, 4, 4) - 0.5
+    features = uniform(2, 8, 4, 4) - 0.5
     assert torch.equal(fusion(features, torch.zeros_like(features)), features)
-    assert not torch.equal(fusion(features, noise(2, 8, 4, 4, seed=1)), features)
+    assert not torch.equal(fusion(features, uniform(2, 8, 4, 4, seed=1)), features)
     assert not any(name.endswith("bias") for name, _ in fusion.named_parameters())
 
 
 def test_windows_are_cut_and_joined() -> None:
-    x = noise(2, 8, 12, 3)
+    x = uniform(2, 8, 12, 3)
     cut = windows(x, 4)
     assert cut.shape == (2, 6, 16, 3)
     assert torch.equal(cut[1, 4].view(4, 4, 3), x[1, 4:8, 4:8])
@@ -205,8 +198,8 @@ def reference_attention(layer: Attention, x: Tensor, bands: list[range]) -> Tens
                 scores.append(query[i, j, part] @ key[k, m, part] * width**-0.5 + layer.bias[offset, head])
             weights = torch.stack(scores).softmax(0)
             out[i, j, part] = sum(w * value[k, m, part] for w, (k, m) in zip(weights, places, strict=True))
-    found: Tensor = layer.out(out)
-    return found
+    attended: Tensor = layer.out(out)
+    return attended
 
 
 @pytest.mark.parametrize("shifted", [False, True])
@@ -221,8 +214,8 @@ def test_attention_stays_inside_its_windows(shifted: bool) -> None:
     with torch.no_grad():
         after = x[0] + reference_attention(block.attention, block.norm1(x)[0], bands)
         expected = after + block.outer(nn.functional.gelu(block.inner(block.norm2(after))))
-        found = block(x, strangers(8, 8, 4, 2, x.device))[0]
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        output = block(x, strangers(8, 8, 4, 2, x.device))[0]
+    torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_spectral_norms_come_to_one_and_rest_in_eval() -> None:
@@ -234,19 +227,19 @@ def test_spectral_norms_come_to_one_and_rest_in_eval() -> None:
     assert float(values[0].detach()) == pytest.approx(1.0, abs=1e-3)
     before = layer.get_buffer("u").clone()
     layer.eval()
-    layer(noise(1, 6, 8, 8))
+    layer(uniform(1, 6, 8, 8))
     assert torch.equal(layer.get_buffer("u"), before)
     layer.train()
     layer.weight.data.mul_(torch.linspace(0.1, 3, 9).view(-1, 1, 1, 1))
-    layer(noise(1, 6, 8, 8))
+    layer(uniform(1, 6, 8, 8))
     assert not torch.equal(layer.get_buffer("u"), before)
 
 
 def test_a_judge_judges_every_place() -> None:
     judge = Judge(3, 4)
     begin(judge, 0, "judge")
-    assert judge(noise(2, 3, 16, 24)).shape == (2, 1, 16, 24)
-    judge(noise(2, 3, 16, 24)).sum().backward()
+    assert judge(uniform(2, 3, 16, 24)).shape == (2, 1, 16, 24)
+    judge(uniform(2, 3, 16, 24)).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in judge.parameters())
 
 
@@ -260,7 +253,7 @@ def test_adversarial_losses_in_closed_form() -> None:
 @pytest.mark.parametrize("size", [(16, 32), (17, 30), (5, 3), (1, 1)])
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     net = lively(started()).eval()
-    images = noise(2, 3, *size)
+    images = uniform(2, 3, *size)
     restored = net(images)
     assert restored.shape == images.shape
     whole = padded(images, TINY.multiple)
@@ -272,9 +265,9 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("standardised", [False, True])
 def test_pictures_do_not_see_their_batch(standardised: bool) -> None:
     net = lively(started(standardised=standardised))
-    images = noise(4, 3, 32, 32)
+    images = uniform(4, 3, 32, 32)
     with torch.no_grad():
-        net(noise(4, 3, 32, 32, seed=1))
+        net(uniform(4, 3, 32, 32, seed=1))
         net.eval()
         together = net(images)
         alone = torch.cat([net(images[n : n + 1]) for n in range(4)])
@@ -283,13 +276,13 @@ def test_pictures_do_not_see_their_batch(standardised: bool) -> None:
 
 def test_training_and_deployed_forms_are_one() -> None:
     net = lively(started())
-    images = noise(2, 3, 32, 32)
+    images = uniform(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(net.train()(images), net.eval()(images))
 
 
 def test_switches_change_the_computation() -> None:
-    images = noise(1, 3, 32, 32)
+    images = uniform(1, 3, 32, 32)
     net = lively(started()).eval()
     with torch.no_grad():
         whole = net(images)
@@ -311,7 +304,7 @@ def test_first_weights_are_the_seeds() -> None:
     assert not torch.equal(codes, other["quantiser.codebook.weight"])
     identity = Qdmr(TINY, residual=True)
     begin(identity, 0, "net", zero=("decoder.last",))
-    images = noise(1, 3, 32, 32)
+    images = uniform(1, 3, 32, 32)
     assert torch.equal(identity(images), images)
 
 
@@ -330,20 +323,20 @@ def restored(method: QdmrMethod, images: Tensor) -> Tensor:
 def test_weights_travel_with_their_choice(standardised: bool, tmp_path: Path) -> None:
     choice = QdmrOptions(plan="tiny-32", residual=True, standardised=standardised)
     net = lively(started(residual=True, standardised=standardised))
-    net(noise(2, 3, 32, 32, seed=1))  # leaves means and variances to travel along
+    net(uniform(2, 3, 32, 32, seed=1))  # leaves means and variances to travel along
     net.eval()
-    file, images = saved(net, choice, tmp_path), noise(2, 3, 37, 50)
-    found = restored(QdmrMethod(weights=file), images)
-    torch.testing.assert_close(found, net(images).detach().clamp(0, 1), atol=1e-5, rtol=1e-4)
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    file, images = saved(net, choice, tmp_path), uniform(2, 3, 37, 50)
+    mended = restored(QdmrMethod(weights=file), images)
+    torch.testing.assert_close(mended, net(images).detach().clamp(0, 1), atol=1e-5, rtol=1e-4)
+    assert 0 <= float(mended.min()) <= float(mended.max()) <= 1
     without = restored(QdmrMethod(QdmrOptions(codebook=False), file), images)
-    assert (without - found).abs().max() > 1e-3
-    torch.testing.assert_close(restored(QdmrMethod(QdmrOptions(codebook=True), file), images), found)
+    assert (without - mended).abs().max() > 1e-3
+    torch.testing.assert_close(restored(QdmrMethod(QdmrOptions(codebook=True), file), images), mended)
 
 
 def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     file = saved(started(codebook=False), QdmrOptions(plan="tiny-32", codebook=False), tmp_path)
-    images = noise(1, 3, 16, 16)
+    images = uniform(1, 3, 16, 16)
     assert restored(QdmrMethod(weights=file), images).shape == images.shape
     with pytest.raises(WeightsError, match="without a codebook"):
         restored(QdmrMethod(QdmrOptions(codebook=True), file), images)
@@ -356,5 +349,3 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
         restored(QdmrMethod(weights=file), images)
     with pytest.raises(NotApplicable, match="qbench train qdmr"):
         QdmrMethod().setup(Setup(None, None, "cpu"))
-    facts = get("method", "qdmr").facts
-    assert (facts["site"], facts["trained"], facts["oracle"]) == ("image", True, False)

@@ -94,12 +94,12 @@ def ready(what: RecipeSpec, seed: int = 0) -> Training:
     return prepared(Parts("qdmr", what, seed, "cpu", samples, mix, None, {"target": mix}))
 
 
-def made(what: RecipeSpec, seed: int = 0) -> Recipe:
+def recipe_of(what: RecipeSpec, seed: int = 0) -> Recipe:
     return staged(ready(what, seed))
 
 
-def batches(made_: Recipe, stage: int, step: int = 0) -> dict[str, Batch]:
-    return {name: role(step) for name, role in made_.stages[stage].roles.items()}
+def batches(recipe: Recipe, stage: int, step: int = 0) -> dict[str, Batch]:
+    return {name: role(step) for name, role in recipe.stages[stage].roles.items()}
 
 
 def quiet(_stage: str, _done: int, _losses: Mapping[str, float]) -> None: ...
@@ -123,53 +123,53 @@ def with_judges(training: Training, **judges: Any) -> Training:
 
 def test_stage_1_takes_target_pictures_for_real_and_rebuilt_source_ones_for_made_up() -> None:
     training = with_judges(ready(spec()), style=Red())
-    found = both_domains(training)
-    told = training.losses.vqgan(found)
+    by_role = both_domains(training)
+    losses = training.losses.vqgan(by_role)
     vqgan = training.players.autoencoder
-    rebuilt = vqgan(found["source"].degraded)[0][:, :1]
-    real = found["target"].degraded[:, :1]
-    torch.testing.assert_close(told["judge"], (real - 1).square().mean() + rebuilt.square().mean())
-    torch.testing.assert_close(told["transfer"], 0.1 * (rebuilt - 1).square().mean())
-    both = torch.cat([found["source"].degraded, found["target"].degraded])
-    torch.testing.assert_close(told["l1"], 2 * F.l1_loss(vqgan(both)[0], both))
-    assert told["transfer"].requires_grad
-    assert not told["judge"].requires_grad, "the judge's loss must not reach the autoencoder"
+    rebuilt = vqgan(by_role["source"].degraded)[0][:, :1]
+    real = by_role["target"].degraded[:, :1]
+    torch.testing.assert_close(losses["judge"], (real - 1).square().mean() + rebuilt.square().mean())
+    torch.testing.assert_close(losses["transfer"], 0.1 * (rebuilt - 1).square().mean())
+    both = torch.cat([by_role["source"].degraded, by_role["target"].degraded])
+    torch.testing.assert_close(losses["l1"], 2 * F.l1_loss(vqgan(both)[0], both))
+    assert losses["transfer"].requires_grad
+    assert not losses["judge"].requires_grad, "the judge's loss must not reach the autoencoder"
 
 
 def test_stage_3_restores_both_kinds_of_pictures_and_confuses_the_domains() -> None:
     training = with_judges(ready(spec()), quality=Red(), domain=Red())
-    found = both_domains(training)
-    told = training.losses.uda(found)
+    by_role = both_domains(training)
+    losses = training.losses.uda(by_role)
     net, vqgan = training.players.net, training.players.autoencoder
-    source, clean, target = found["source"].degraded, found["source"].clean, found["target"].degraded
-    own, other, real = (net.passed(images) for images in (source, vqgan(source)[0].detach(), target))
-    assert own.codes
-    assert other.codes
+    source, clean, target = by_role["source"].degraded, by_role["source"].clean, by_role["target"].degraded
+    restored, generated, real = (net.passed(images) for images in (source, vqgan(source)[0].detach(), target))
+    assert restored.codes
+    assert generated.codes
     assert real.codes
-    pictures = torch.cat([own.pictures, other.pictures])
-    torch.testing.assert_close(told["l1"], F.l1_loss(own.pictures, clean) + F.l1_loss(other.pictures, clean))
-    torch.testing.assert_close(told["hinge"], -0.01 * 2 * pictures[:, :1].mean())
-    fakes = [hinge(each.pictures[:, :1], real=False) for each in (own, other)]
-    torch.testing.assert_close(told["judge"], hinge(clean[:, :1], real=True) + fakes[0] + fakes[1])
-    torch.testing.assert_close(told["align-source"], 0.5 * (own.features[:, :1] - 0.5).square().mean())
-    torch.testing.assert_close(told["align-target"], 2.0 * (real.features[:, :1] - 0.5).square().mean())
-    expected = (real.features[:, :1] - 1).square().mean() + own.features[:, :1].square().mean()
-    torch.testing.assert_close(told["judge-features"], expected)
-    torch.testing.assert_close(told["commitment-target"], 0.1 * real.codes.loss.mean())
-    torch.testing.assert_close(told["commitment"], own.codes.loss.mean() + other.codes.loss.mean())
+    pictures = torch.cat([restored.pictures, generated.pictures])
+    torch.testing.assert_close(losses["l1"], F.l1_loss(restored.pictures, clean) + F.l1_loss(generated.pictures, clean))
+    torch.testing.assert_close(losses["hinge"], -0.01 * 2 * pictures[:, :1].mean())
+    fakes = [hinge(passed.pictures[:, :1], real=False) for passed in (restored, generated)]
+    torch.testing.assert_close(losses["judge"], hinge(clean[:, :1], real=True) + fakes[0] + fakes[1])
+    torch.testing.assert_close(losses["align-source"], 0.5 * (restored.features[:, :1] - 0.5).square().mean())
+    torch.testing.assert_close(losses["align-target"], 2.0 * (real.features[:, :1] - 0.5).square().mean())
+    expected = (real.features[:, :1] - 1).square().mean() + restored.features[:, :1].square().mean()
+    torch.testing.assert_close(losses["judge-features"], expected)
+    torch.testing.assert_close(losses["commitment-target"], 0.1 * real.codes.loss.mean())
+    torch.testing.assert_close(losses["commitment"], restored.codes.loss.mean() + generated.codes.loss.mean())
 
 
 def test_without_generated_pairs_only_source_pictures_are_restored() -> None:
     training = ready(spec(network={"generated": False}))
-    found = both_domains(training)
-    own = training.players.net.passed(found["source"].degraded)
-    told = training.losses.uda(found)["l1"]
-    torch.testing.assert_close(told, F.l1_loss(own.pictures, found["source"].clean))
+    by_role = both_domains(training)
+    restored = training.players.net.passed(by_role["source"].degraded)
+    losses = training.losses.uda(by_role)["l1"]
+    torch.testing.assert_close(losses, F.l1_loss(restored.pictures, by_role["source"].clean))
 
 
 @pytest.mark.parametrize("perception", ["gradients", "classifier"])
 def test_gradients_reach_all_that_a_stage_trains_and_nothing_else(perception: str) -> None:
-    training = made(spec(("vqgan", "base", "uda"), network={"perception": perception}))
+    training = recipe_of(spec(("vqgan", "base", "uda"), network={"perception": perception}))
     expected = [{"vqgan", "style"}, {"net", "quality"}, {"net", "quality", "domain"}]
     if perception == "classifier":
         expected[0] |= {"meaning"}
@@ -251,7 +251,7 @@ def bits(training: Recipe) -> dict[str, bytes]:
 def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
     """All networks and both optimisers of each stage, stopped in stage 1, between the stages, and in stage 3."""
     what = spec(network={"standardised": True})
-    whole = made(what)
+    whole = recipe_of(what)
     log = train(whole, tmp_path / "whole.safetensors", "d", quiet).log
     for stop in (2, 3, 4):
 
@@ -260,8 +260,8 @@ def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGINT)
 
         with pytest.raises(Stopped):
-            train(made(what), tmp_path / f"{stop}.safetensors", "d", interrupt)
-        resumed = made(what)
+            train(recipe_of(what), tmp_path / f"{stop}.safetensors", "d", interrupt)
+        resumed = recipe_of(what)
         again = train(resumed, tmp_path / f"{stop}.safetensors", "d", quiet).log
         assert bits(resumed) == bits(whole)
         np.testing.assert_equal(again, log)
@@ -269,17 +269,17 @@ def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_what_is_measured_and_shipped() -> None:
-    training = made(spec(network={"standardised": True}))
-    found = training.measure()
+    training = recipe_of(spec(network={"standardised": True}))
+    measured = training.measure()
     assert {f"{what} {role}" for what in ("psnr", "perplexity", "codes used") for role in ("source", "target")} < set(
-        found
+        measured
     )
-    assert 1 <= found["perplexity source"] <= 64
+    assert 1 <= measured["perplexity source"] <= 64
     assert set(training.ship()) == set(training.modules["net"].state_dict())
     assert training.metadata == {
         "qdmr": '{"codebook": true, "plan": "tiny-32", "residual": false, "standardised": true}'
     }
-    plain = made(spec(("base",), {"l1": 1.0}, network={"codebook": False}))
+    plain = recipe_of(spec(("base",), {"l1": 1.0}, network={"codebook": False}))
     assert set(plain.modules) == {"net"}
     assert not any("quantiser" in key or "fusion" in key for key in plain.ship())
 
@@ -302,7 +302,7 @@ def test_the_codebook_starts_from_the_data(standardised: bool) -> None:
         if standardised:
             parts = [F.batch_norm(part, None, None, training=True) for part in parts]
         features = torch.cat(parts).permute(0, 2, 3, 1).flatten(0, 2)
-        to_codes, to_others = (_to_nearest(each, features) for each in (codes, others))
+        to_codes, to_others = (_to_nearest(book, features) for book in (codes, others))
     assert float(to_codes.max()) < 1e-3 < float(to_others.min())
 
 
@@ -358,9 +358,9 @@ def test_the_autoencoder_becomes_a_generator_of_target_pictures(weight: float, r
     source, target = (stage.roles[role](500).degraded for role in UNPAIRED)
     with torch.no_grad():
         generated = training.players.autoencoder(source)[0]
-    start, end, found = (float(images[:, 0].mean()) for images in (source, target, generated))
+    start, end, reached = (float(images[:, 0].mean()) for images in (source, target, generated))
     assert end - start > 0.15
-    assert (found > start + 0.6 * (end - start)) == reaches
+    assert (reached > start + 0.6 * (end - start)) == reaches
     assert float((generated[:, 1:].mean((0, 2, 3)) - source[:, 1:].mean((0, 2, 3))).abs().max()) < 0.1
 
 
@@ -408,7 +408,7 @@ def test_vgg19_is_read_at_its_relus(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.device("meta"):
         seen = VggFeatures("meta")
         maps = seen.maps(torch.zeros(1, 3, 32, 32, device="meta"))
-    assert [tuple(each.shape[1:]) for each in maps] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    assert [tuple(features.shape[1:]) for features in maps] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
 
     def unreachable(weights: object) -> None:
         raise OSError("no network")
@@ -427,9 +427,9 @@ def test_the_last_of_a_loss_is_of_the_stage_that_had_it() -> None:
 
 def test_milestones_halve_the_rate_and_betas_are_the_cards() -> None:
     stage = StageSpec(steps=10, batch=1, lr=1e-4, schedule="milestones", milestones=(3, 6), betas=(0.9, 0.99))
-    found = optimiser(stage, nn.Linear(1, 1).named_parameters())
-    assert [found.rate(step) for step in (0, 2, 3, 5, 6, 9)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
-    assert found.torch.param_groups[0]["betas"] == (0.9, 0.99)
+    halving = optimiser(stage, nn.Linear(1, 1).named_parameters())
+    assert [halving.rate(step) for step in (0, 2, 3, 5, 6, 9)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert halving.torch.param_groups[0]["betas"] == (0.9, 0.99)
 
 
 @pytest.mark.parametrize(

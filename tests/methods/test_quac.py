@@ -16,34 +16,17 @@ from torch.utils.checkpoint import checkpoint
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.adaptive import given, standardise
 from qbench.methods.inserted import state_of
-from qbench.methods.quac import Kind, Placement, QuacMethod, QuacOptions
+from qbench.methods.quac import QuacMethod, QuacOptions
 from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
-from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
 from qbench.quality.features import feature
-from qbench.runs.costs import _context
-from qbench.vocabulary import InputConvention, Setup
+from qbench.vocabulary import Setup
 from tests.conftest import ROOT
 
+from .nets import count, drawn, normal, tiny, untrained
+
 PAGE = ROOT / "docs" / "methods" / "quac.md"
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def drawn(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Every parameter away from zero."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
-    return module
-
-
-def count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.mark.parametrize(
@@ -54,21 +37,21 @@ def count(module: nn.Module) -> int:
     ],
 )  # fmt: skip
 def test_the_size_of_q_acon(channels: int, dimension: int, published: str) -> None:
-    found = count(QAcon(channels, dimension))
+    size = count(QAcon(channels, dimension))
     width = channels + dimension
     inner = max(16, width // 16)
     layers = (width * inner + inner) + (inner * width + width) + (width * channels + channels)
-    assert found == layers + 2 * inner + 2 * width + 2 * channels
+    assert size == layers + 2 * inner + 2 * width + 2 * channels
     unit = {"k": 1e3, "M": 1e6}[published[-1]]
     digits = len(published[:-1].partition(".")[2])
-    assert f"{found / unit:.{digits}f}" == published[:-1]
-    assert count(QAcon(channels, dimension, norm="release")) == found
+    assert f"{size / unit:.{digits}f}" == published[:-1]
+    assert count(QAcon(channels, dimension, norm="release")) == size
 
 
 def test_a_long_quality_projected_down_costs_less() -> None:
-    found = count(QAcon(64, 2048, narrow=32))
-    assert found == count(QAcon(64, 32)) + 2048 * 32 + 32
-    assert f"With 64 channels and Q = 2048 the module has {found / 1e3:.0f} k parameters" in PAGE.read_text("utf-8")
+    size = count(QAcon(64, 2048, narrow=32))
+    assert size == count(QAcon(64, 32)) + 2048 * 32 + 32
+    assert f"With 64 channels and Q = 2048 the module has {size / 1e3:.0f} k parameters" in PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize(("channels", "published"), [(64, 2.4), (256, 9.5), (512, 35)])
@@ -101,14 +84,13 @@ def q_acon_by_hand(module: QAcon, x: np.ndarray, q: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("norm", "narrow"), [("layer", None), ("none", None), ("layer", 2)])
 def test_q_acon_is_its_formula(norm: str, narrow: int | None) -> None:
     module = drawn(QAcon(6, 5, norm=norm, narrow=narrow))  # type: ignore[arg-type]
-    assert isinstance(module, QAcon)
-    x, q = noise(3, 6, 4, 5), noise(3, 5, seed=1) * 3 + 1
-    standardise(module, noise(40, 5, seed=2) * 3 + 1)
+    x, q = normal(3, 6, 4, 5), normal(3, 5, seed=1) * 3 + 1
+    standardise(module, normal(40, 5, seed=2) * 3 + 1)
     with given(module, q), torch.no_grad():
-        found = module(x)
+        output = module(x)
         assert narrow or (module.beta_for(x) < 0).any(), "beta may be negative"
     expected = np.stack([q_acon_by_hand(module, x[i].double().numpy(), q[i].double().numpy()) for i in range(3)])
-    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+    np.testing.assert_allclose(output.numpy(), expected, atol=2e-5)
 
 
 def with_beta(module: QAcon, beta: float, p1: float = 1.0, p2: float = 0.0) -> QAcon:
@@ -121,8 +103,8 @@ def with_beta(module: QAcon, beta: float, p1: float = 1.0, p2: float = 0.0) -> Q
 
 
 def test_the_corners_of_the_formula() -> None:
-    x, module = noise(2, 6, 4, 4), QAcon(6, 3)
-    with given(module, noise(2, 3)):
+    x, module = normal(2, 6, 4, 4), QAcon(6, 3)
+    with given(module, normal(2, 3)):
         torch.testing.assert_close(with_beta(module, 3.0, 1.0, 1.0)(x), x)
         torch.testing.assert_close(with_beta(module, 1e4)(x), F.relu(x), atol=1e-4, rtol=0)
         torch.testing.assert_close(with_beta(module, 1e4, p2=0.1)(x), F.leaky_relu(x, 0.1), atol=1e-4, rtol=0)
@@ -144,9 +126,8 @@ def prelu() -> nn.PReLU:
 ])  # fmt: skip
 def test_it_starts_as_what_it_replaces(make: Callable[[], nn.Module], replaced: nn.Module | None, apart: float) -> None:
     x, module = torch.linspace(-3, 3, 6001).repeat(1, 6, 1), drawn(make())
-    assert isinstance(module, QAcon | AconC)
     start_as(module, replaced)
-    with given(module, noise(1, 3)), torch.no_grad():
+    with given(module, normal(1, 3)), torch.no_grad():
         off = (module(x) - (x if replaced is None else replaced(x))).abs().max()
     assert apart * 0.95 < off < apart * 1.05 or (apart < 1e-5 and off < apart)
 
@@ -156,7 +137,7 @@ def test_tokens_are_maps_whose_channels_lie_last(make: Callable[[], nn.Module]) 
     first = drawn(make())
     last = drawn(make())
     last.layout = "last"  # type: ignore[assignment]
-    x, q = noise(2, 6, 4, 5), noise(2, 3)
+    x, q = normal(2, 6, 4, 5), normal(2, 3)
     with given(nn.ModuleList([first, last]), q):
         expected = first(x)
         torch.testing.assert_close(last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), expected)
@@ -169,48 +150,29 @@ def test_tokens_are_maps_whose_channels_lie_last(make: Callable[[], nn.Module]) 
 def test_a_batch_of_one_trains_every_parameter(kind: str, norm: str) -> None:
     modules = {"quac": QAcon(6, 3, norm=norm, narrow=2), "meta-acon": MetaAcon(6, norm=norm), "acon-c": AconC(6)}  # type: ignore[arg-type]
     module = drawn(modules[kind]).train()
-    with given(module, noise(1, 3)):
-        module(noise(1, 6, 4, 4)).square().sum().backward()
-    missing = [name for name, p in module.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert missing == []
+    with given(module, normal(1, 3)):
+        module(normal(1, 6, 4, 4)).square().sum().backward()
+    assert untrained(module) == []
 
 
 def test_the_released_norm_needs_batches_and_makes_pictures_depend_on_each_other() -> None:
     module = drawn(QAcon(6, 3, norm="release")).train()
-    with given(module, noise(1, 3)), pytest.raises(QbenchError, match="cannot train on one picture; use `norm: layer`"):
-        module(noise(1, 6, 4, 4))
-    x, q = noise(4, 6, 4, 4), noise(4, 3)
+    with (
+        given(module, normal(1, 3)),
+        pytest.raises(QbenchError, match="train on one picture; use `norm: layer`"),
+    ):
+        module(normal(1, 6, 4, 4))
+    x, q = normal(4, 6, 4, 4), normal(4, 3)
     with given(module, q):
         together = module(x)[:2]
     with given(module, q[:2]):
         assert (module(x[:2]) - together).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("afterwards", [False, True])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("kind", ["quac", "meta-acon", "acon-c"])
-def test_networks_of_other_types_keep_their_type(kind: Kind, dtype: torch.dtype, afterwards: bool) -> None:
-    """Whether the network has its type before it gets the modules or after."""
-    torch.manual_seed(0)
-    net, x = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 1, 1)), noise(2, 3, 16, 16)
-    with torch.no_grad():
-        before = net(x)
-    choice = QuacOptions(placement="all", activation=kind, quality="brisque", quality_width=4)
-    net = net if afterwards else net.to(dtype)
-    replace_activations(net, lambda: net(x.to(net[0].weight.dtype)), choice)
-    net.to(dtype) if afterwards else None
-    with given(net, noise(2, 36)):
-        after = net(x.to(dtype))
-        after.sum().backward()
-    assert after.dtype == dtype
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-    assert kind != "quac" or (after - before).abs().max() < 0.1
-
-
 @pytest.mark.parametrize("norm", ["layer", "none"])
 def test_a_picture_does_not_see_its_batch(norm: str) -> None:
     module = drawn(QAcon(6, 3, norm=norm)).train()  # type: ignore[arg-type]
-    x, q = noise(3, 6, 4, 4), noise(3, 3)
+    x, q = normal(3, 6, 4, 4), normal(3, 3)
     with given(module, q):
         together = module(x)
     for i in range(3):
@@ -220,21 +182,21 @@ def test_a_picture_does_not_see_its_batch(norm: str) -> None:
 
 def test_quality_decides_and_swapping_it_swaps_what_happens() -> None:
     module = drawn(QAcon(6, 3))
-    x = noise(1, 6, 4, 4).expand(2, -1, -1, -1)
-    q = noise(2, 3).requires_grad_()
+    x = normal(1, 6, 4, 4).expand(2, -1, -1, -1)
+    q = normal(2, 3).requires_grad_()
     with given(module, q):
-        found = module(x)
-    found.square().sum().backward()
+        output = module(x)
+    output.square().sum().backward()
     assert q.grad is not None
     assert (q.grad.abs().sum(1) > 0).all()
-    assert (found[0] - found[1]).abs().max() > 1e-2
+    assert (output[0] - output[1]).abs().max() > 1e-2
     with given(module, q.detach().flip(0)):
-        torch.testing.assert_close(module(x), found.flip(0))
+        torch.testing.assert_close(module(x), output.flip(0))
     module.zeroed = True  # type: ignore[assignment]
     with given(module, q.detach()):
         blind = module(x)
     torch.testing.assert_close(blind[0], blind[1])
-    assert (blind - found).abs().max() > 1e-2
+    assert (blind - output).abs().max() > 1e-2
 
 
 class UNet(nn.Module):
@@ -278,11 +240,11 @@ def resnet() -> nn.Module:
 
 
 def unet_run(net: nn.Module) -> object:
-    return net(noise(2, 3, 16, 16), torch.tensor([0.1, 0.7]))
+    return net(normal(2, 3, 16, 16), torch.tensor([0.1, 0.7]))
 
 
 def image_run(net: nn.Module) -> object:
-    return net(noise(2, 3, 32, 32))
+    return net(normal(2, 3, 32, 32))
 
 
 CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], object], QuacOptions, list[tuple[str, int]]]] = {
@@ -325,7 +287,7 @@ def test_any_network_takes_it(case: str) -> None:
         before = run(net)
     paths = replace_activations(net, lambda: run(net), choice)
     assert [(path, len(net.get_submodule(path).p1)) for path in sorted(paths)] == sorted(expected)  # type: ignore[arg-type]
-    quality = noise(2, 256)
+    quality = normal(2, 256)
     with given(net, quality), torch.no_grad():
         after = run(net)
         assert isinstance(before, Tensor)
@@ -334,9 +296,7 @@ def test_any_network_takes_it(case: str) -> None:
         exact = all(path.endswith("added") for path in paths) or case == "diffusion"
         assert (after - before).abs().max() < (1e-5 if exact else 0.5 * before.abs().max() + 0.1)
         for path in paths:
-            module = net.get_submodule(path)
-            assert isinstance(module, QAcon)
-            drawn(module)
+            drawn(net.get_submodule(path))
         moved = run(net)
     with given(net, quality.flip(0)), torch.no_grad():
         assert not torch.equal(run(net), moved)  # type: ignore[arg-type]
@@ -345,15 +305,15 @@ def test_any_network_takes_it(case: str) -> None:
 def test_all_steps_of_a_diffusion_share_one_quality() -> None:
     net = UNet()
     replace_activations(net, lambda: unet_run(net), QuacOptions(sites=("act?",), quality="brisque"))
-    with given(net, noise(2, 36)), torch.no_grad():
-        noisy = noise(2, 3, 16, 16)
+    with given(net, normal(2, 36)), torch.no_grad():
+        noisy = normal(2, 3, 16, 16)
         for step in (0.9, 0.5, 0.1):
             noisy = noisy - 0.1 * net(noisy, torch.full((2,), step))
     assert noisy.shape == (2, 3, 16, 16)
 
 
 def test_guidance_runs_twice_the_batch_and_checkpointing_runs_again_as_the_page_says() -> None:
-    net, (noisy, times), q = UNet(), (noise(2, 3, 16, 16), torch.tensor([0.1, 0.7])), noise(2, 36)
+    net, (noisy, times), q = UNet(), (normal(2, 3, 16, 16), torch.tensor([0.1, 0.7])), normal(2, 36)
     paths = replace_activations(net, lambda: net(noisy, times), QuacOptions(sites=("act?",), quality="brisque"))
     for path in paths:
         drawn(net.get_submodule(path))
@@ -373,11 +333,11 @@ def test_guidance_runs_twice_the_batch_and_checkpointing_runs_again_as_the_page_
 def test_places_that_are_none_are_explained() -> None:
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
     with pytest.raises(NotApplicable, match="no activation module"):
-        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)))
+        replace_activations(plain, lambda: plain(normal(2, 3, 8, 8)))
     with pytest.raises(NotApplicable, match="no module of the network fits 'layer9'"):
-        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), QuacOptions(sites=("layer9",)))
+        replace_activations(plain, lambda: plain(normal(2, 3, 8, 8)), QuacOptions(sites=("layer9",)))
     with pytest.raises(NotApplicable, match="is no activation module"):
-        replace_activations(plain, lambda: plain(noise(2, 3, 8, 8)), QuacOptions(sites=("0",), how="replace"))
+        replace_activations(plain, lambda: plain(normal(2, 3, 8, 8)), QuacOptions(sites=("0",), how="replace"))
 
     class Windows(nn.Module):
         def __init__(self) -> None:
@@ -389,41 +349,7 @@ def test_places_that_are_none_are_explained() -> None:
 
     windows = Windows()
     with pytest.raises(NotApplicable, match="sees 8 parts of 2 pictures"):
-        replace_activations(windows, lambda: windows(noise(2, 3, 8, 8)), QuacOptions(sites=("act",)))
-
-
-def tiny() -> LoadedModel:
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
-    return LoadedModel(net.eval(), InputConvention(size=32, resize=None), {"D2": "1"})
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize(("how", "narrow"), [("replace", None), ("add", None), ("replace", 4)])
-def test_a_method_is_what_was_trained(whole: bool, how: str, narrow: int | None, tmp_path: Path) -> None:
-    quality = feature("brisque")
-    choice = QuacOptions(sites=("1",), how=how, quality="brisque", quality_width=narrow)  # type: ignore[arg-type]
-    trained, paths = adapt(tiny(), choice, quality)
-    changed = [trained.net] if whole else [trained.net.get_submodule(path) for path in paths]
-    for module in changed:
-        drawn(module)
-    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    standardise(trained.net, quality.of(images))
-    file = tmp_path / "quac.safetensors"
-    state = trained.net.state_dict() if whole else state_of(trained.net, paths)
-    save_file(dict(state), file, choice.metadata(quality.key))
-    method = QuacMethod(weights=file)
-    method.setup(Setup(tiny(), None, "cpu"))
-    loaded = method.adapt(tiny())
-    with torch.inference_mode():
-        expected = trained.predict(images)
-        assert torch.equal(loaded.predict(images), expected)
-        assert torch.equal(loaded.predict(images, _context(images)), expected)
-        torch.testing.assert_close(loaded.predict(images[:1]), expected[:1])
-        cut = loaded.cut("D2" if how == "replace" else "1")
-        assert torch.equal(cut.back(cut.front(images), images), expected)
-        swapped = _context(images.flip(0))
-        assert not torch.equal(loaded.predict(images, swapped), expected)
+        replace_activations(windows, lambda: windows(normal(2, 3, 8, 8)), QuacOptions(sites=("act",)))
 
 
 def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> None:
@@ -436,9 +362,6 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
     for option in ({"zeroed": True}, {"norm": "none"}, {"quality": "encoder"}):
         with pytest.raises(WeightsError, match=f"`{next(iter(option))}: .*`: the weights were trained with"):
             QuacMethod(QuacOptions(**option), file).setup(Setup(tiny(), None, "cpu"))
-    save_file(state_of(trained.net, paths), file, {"quac": '{"placment": "all"}'})
-    with pytest.raises(WeightsError, match="does not describe a network of quac"):
-        QuacMethod(weights=file).setup(Setup(tiny(), None, "cpu"))
     save_file({"a": torch.zeros(1)}, file, choice.metadata(quality.key))
     method = QuacMethod(weights=file)
     method.setup(Setup(tiny(), None, "cpu"))
@@ -446,13 +369,6 @@ def test_weights_of_another_feature_or_method_are_refused(tmp_path: Path) -> Non
         method.adapt(tiny())
     with pytest.raises(NotApplicable, match="qbench train quac"):
         QuacMethod().setup(Setup(tiny(), None, "cpu"))
-
-
-@pytest.mark.parametrize("placement", ["post-backbone", "stage-end", "all"])
-def test_a_network_without_parameters_is_not_applicable(placement: Placement) -> None:
-    same = LoadedModel(nn.Identity(), InputConvention(size=None, resize=None), {})
-    with pytest.raises(NotApplicable):
-        adapt(same, QuacOptions(placement=placement, quality="brisque"), feature("brisque"))
 
 
 def test_the_built_in_classifier_takes_every_placement() -> None:

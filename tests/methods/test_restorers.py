@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from qbench.errors import NotApplicable, QbenchError, WeightsError
@@ -19,21 +19,15 @@ from qbench.models.restoration.plain_networks import Dncnn, build, empty
 from qbench.registry import get
 from qbench.vocabulary import Context, InputConvention, Setup
 
+from .nets import count, uniform
+
 NAMES = ("arcnn", "dncnn", "dncnn-small")
 METHODS = {"arcnn": ArcnnMethod, "dncnn": DncnnMethod, "dncnn-small": DncnnSmallMethod}
 
 
-def noise(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
-
-
-def count(net: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def gmacs(net: nn.Module) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(noise(1, 3, 32, 32))
+        net(uniform(1, 3, 32, 32))
     return counter.get_total_flops() / 2 / 1e9 * (224 / 32) ** 2
 
 
@@ -65,13 +59,13 @@ def test_folded_norms_are_exact(depth: int) -> None:
     net.eval()
     deployed = net.deploy()
     assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
-    images = noise(2, 3, 17, 23)
+    images = uniform(2, 3, 17, 23)
     torch.testing.assert_close(deployed(images), net(images), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_starts_at_the_identity_and_from_the_seed(name: str) -> None:
-    images = noise(1, 3, 24, 31)
+    images = uniform(1, 3, 24, 31)
     assert torch.equal(build(name, 0).eval()(images), images)
     first, again, other = (build(name, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -92,7 +86,7 @@ def deployed_file(name: str, folder: Path) -> Path:
 def test_restored_images_stay_in_range(name: str, tmp_path: Path) -> None:
     method = METHODS[name](weights=deployed_file(name, tmp_path))
     method.setup(Setup(None, None, "cpu"))
-    images = noise(2, 3, 19, 26)
+    images = uniform(2, 3, 19, 26)
     restored = method.restore(images, Context(("a", "b"), images, ({}, {})))
     assert restored.shape == images.shape
     assert restored.min() >= 0
@@ -117,7 +111,7 @@ def test_fine_tuning_leaves_the_model_as_it_is(tmp_path: Path) -> None:
     save_file(tuned, file)
     method = Finetune(weights=file)
     method.setup(Setup(model, None, "cpu"))
-    images = noise(1, 3, 2, 2)
+    images = uniform(1, 3, 2, 2)
     before = model.logits(images)
     adapted = method.adapt(model)
     assert torch.equal(model.logits(images), before)
@@ -127,10 +121,10 @@ def test_fine_tuning_leaves_the_model_as_it_is(tmp_path: Path) -> None:
 
 def test_sites_and_weights_as_declared() -> None:
     Direct()
-    facts = {name: get("method", name).facts for name in ("direct", "finetune", "afd", *NAMES)}
+    facts = {name: get("method", name).facts for name in ("direct", "finetune", "afd", "osr", "qdmr", *NAMES)}
     assert {name: fact["site"] for name, fact in facts.items()} == {
         "direct": "none", "finetune": "model", "afd": "feature",
-        "arcnn": "image", "dncnn": "image", "dncnn-small": "image",
+        "arcnn": "image", "dncnn": "image", "dncnn-small": "image", "osr": "image", "qdmr": "image",
     }  # fmt: skip
     assert [name for name, fact in facts.items() if not fact["trained"]] == ["direct"]
     assert not any(fact["oracle"] for fact in facts.values())

@@ -11,6 +11,8 @@ import numpy as np
 
 from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodItem, MetricItem, Shard, Source
 from qbench.data.views import ViewSpec
+from qbench.report.build import build
+from qbench.report.leaderboard import Group, Report, Table, Value
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo, Status
 from qbench.runs.store import create, shard_file, write_records
@@ -19,6 +21,20 @@ from qbench.suite.published import Shown
 from qbench.suite.schema import Control
 
 TABLES = ("accuracy-by-quality", "accuracy-by-times", "efficiency")
+
+
+def table(report: Report | Path, name: str) -> Table:
+    """The table of that name, of a report or of the run in a folder."""
+    (named,) = (
+        table for table in (report if isinstance(report, Report) else build(report)).tables if table.name == name
+    )
+    return named
+
+
+def row(group: Group, method: str) -> dict[str, Value]:
+    """A method's values by column."""
+    (values,) = (row.values for row in group.rows if row.method == method)
+    return {column.name: value for column, value in zip(group.columns, values, strict=True)}
 
 
 def axis_of(condition: str) -> tuple[str, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_run import condition_of, source
+from fake_run import condition_of, row, source, table
 
 import qbench
 from qbench.compute.cell import Cell, DatasetItem, Item, MethodItem, MetricItem
@@ -22,42 +22,37 @@ SAMPLES = 6
 
 
 def cell(method, condition, key, *, status="done", reason="", metrics=("miou",), oracle=False, seed=0):
-    found = Cell(
+    cell_ = Cell(
         key=key, task="segmentation", dataset=DatasetItem(name="streets", label="streets", own_label="streets"),
         source=0, view=ViewSpec(resize=None, crop=None), condition=condition_of(condition), samples=SAMPLES,
         model=Item(name="net", label="net"), train_seed=seed, cost=None,
         method=MethodItem(name=method, label=method, site="none", oracle=oracle),
         metrics=tuple(MetricItem(name=name) for name in metrics),
     )  # fmt: skip
-    return CellResult(cell=found, status=status, reason=reason)
+    return CellResult(cell=cell_, status=status, reason=reason)
 
 
 def counts(seed, classes=4, absent=(3,)):
     """Counts of pixels in which the classes `absent` never occur; the last sample is unreadable."""
     random = np.random.default_rng(seed)
-    found = {name: random.integers(1, 50, (SAMPLES, classes)).astype(np.int32) for name in ("tp", "fp", "fn")}
-    for columns in found.values():
-        columns[:, list(absent)] = 0
-    found["tp"][0, 2] = found["fn"][0, 2] = 0
+    columns = {name: random.integers(1, 50, (SAMPLES, classes)).astype(np.int32) for name in ("tp", "fp", "fn")}
+    for counted in columns.values():
+        counted[:, list(absent)] = 0
+    columns["tp"][0, 2] = columns["fn"][0, 2] = 0
     error = np.array([""] * (SAMPLES - 1) + ["cannot be decoded"])
-    return {**found, "error": error, "bpp": np.full(SAMPLES, np.nan)}
+    return {**columns, "error": error, "bpp": np.full(SAMPLES, np.nan)}
 
 
-def made(cells, records, names=NAMES, tables=("accuracy-by-class",)):
+def report_of(cells, records, names=NAMES, tables=("accuracy-by-class",)):
     info = RunInfo(
         suite="fake", title="", version=1, seed=5, command="qbench run fake.yaml", tables=tables,
         sources=(source(SAMPLES, "a", classes=names),), cells=tuple(cells), environment={},
     )  # fmt: skip
-    return report(Loaded(info, {f"{key}/0": each for key, each in records.items()}, ()))
+    return report(Loaded(info, {f"{key}/0": columns for key, columns in records.items()}, ()))
 
 
-def table(found):
-    return next(table for table in found.tables if table.name == "accuracy-by-class")
-
-
-def line(group, method):
-    found = next(row for row in group.rows if row.method == method)
-    return {column.name: value for column, value in zip(group.columns, found.values, strict=True)}
+def by_class(*args, **options):
+    return table(report_of(*args, **options), "accuracy-by-class")
 
 
 def iou(columns, k, times=None):
@@ -80,27 +75,27 @@ def street():
 
 def test_scores_are_those_of_plain_sums(street):
     _, records = street
-    clean, jpeg = table(made(*street)).groups
+    clean, jpeg = by_class(*street).groups
     assert (clean.of["family"], jpeg.of["family"]) == ("clean", "mean of jpeg@10, jpeg@7")
     for number, method in ((1, "direct"), (2, "afd")):
         for k, name in enumerate(NAMES[:3]):
-            assert line(clean, method)[name].value == pytest.approx(iou(records[f"{number}0"], k))
+            assert row(clean, method)[name].value == pytest.approx(iou(records[f"{number}0"], k))
             expected = (iou(records[f"{number}1"], k) + iou(records[f"{number}2"], k)) / 2
-            assert line(jpeg, method)[name].value == pytest.approx(expected)
-            assert (line(jpeg, method)[name].n, line(jpeg, method)[name].bad) == (SAMPLES - 1, 1)
-    assert "dog" not in line(clean, "direct")
+            assert row(jpeg, method)[name].value == pytest.approx(expected)
+            assert (row(jpeg, method)[name].n, row(jpeg, method)[name].bad) == (SAMPLES - 1, 1)
+    assert "dog" not in row(clean, "direct")
 
 
 def test_their_mean_is_the_mean_over_classes(street):
     _, records = street
-    clean, _ = table(made(*street)).groups
-    values = [value.value for value in line(clean, "afd").values()]
+    clean, _ = by_class(*street).groups
+    values = [value.value for value in row(clean, "afd").values()]
     assert np.mean(values) == pytest.approx(float(MeanIoU.statistic(records["20"], np.ones(SAMPLES))))
 
 
 def test_intervals_resample_pictures(street):
     _, records = street
-    _, jpeg = table(made(*street)).groups
+    _, jpeg = by_class(*street).groups
     drawn = [
         (iou(records["21"], 1, times[:-1]) + iou(records["22"], 1, times[:-1])) / 2
         for block in resamples(SAMPLES, 5, "streets")
@@ -108,13 +103,13 @@ def test_intervals_resample_pictures(street):
         if times[:-1].any()
     ]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    sky = line(jpeg, "afd")["sky"]
+    sky = row(jpeg, "afd")["sky"]
     assert (sky.low, sky.high) == pytest.approx((2 * sky.value - high, 2 * sky.value - low))
 
 
 def test_a_class_says_how_much_of_it_there_is(street):
     _, records = street
-    clean, _ = table(made(*street)).groups
+    clean, _ = by_class(*street).groups
     heading = {column.name: column.heading for column in clean.columns}
     truth = (records["10"]["tp"] + records["10"]["fn"])[:-1]
     share = 100 * truth[:, 2].sum() / truth.sum()
@@ -122,8 +117,8 @@ def test_a_class_says_how_much_of_it_there_is(street):
 
 
 def test_a_line_for_each_class_and_the_best_of_each(street):
-    found = made(*street)
-    clean, _ = table(found).groups
+    whole = report_of(*street)
+    clean, _ = table(whole, "accuracy-by-class").groups
     shown = text_table(clean)
     assert shown.heads == ("class", "direct", "afd")
     assert [title.split(" (")[0] for title, _ in shown.lines] == ["road", "sky", "cat"]
@@ -132,24 +127,24 @@ def test_a_line_for_each_class_and_the_best_of_each(street):
         assert {value.mark for value, _ in values} == {"best", "second"}
         assert best[0].mark == "best"
     for form in ("md", "tex", "csv", "json"):
-        assert "sky" in RENDERERS[form].render(found)
+        assert "sky" in RENDERERS[form].render(whole)
 
 
 def test_what_is_missing_says_why(street):
     cells, records = street
     cells[5] = cell("afd", "jpeg@7", "22", status="n/a", reason="no weights")
-    found = table(made(cells, {key: each for key, each in records.items() if key != "22"}))
-    _, jpeg = found.groups
-    assert [value.missing for value in line(jpeg, "afd").values()] == ["n/a"] * 3
-    assert found.notes == ("afd on net: no weights",)
-    assert line(jpeg, "direct")["sky"].value is not None
+    classes = by_class(cells, {key: columns for key, columns in records.items() if key != "22"})
+    _, jpeg = classes.groups
+    assert [value.missing for value in row(jpeg, "afd").values()] == ["n/a"] * 3
+    assert classes.notes == ("afd on net: no weights",)
+    assert row(jpeg, "direct")["sky"].value is not None
 
 
 def test_kinds_are_averaged_apart():
     names = ("clean", "fog/1", "snow/2", "jpeg@7", "haze(beta 1.2)")
     cells = [cell("direct", name, str(i)) for i, name in enumerate(names)]
-    found = table(made(cells, {str(i): counts(i) for i in range(len(names))}))
-    assert [group.of["family"] for group in found.groups] == [
+    classes = by_class(cells, {str(i): counts(i) for i in range(len(names))})
+    assert [group.of["family"] for group in classes.groups] == [
         "clean", "mean of fog/1, snow/2", "jpeg@7", "haze(beta 1.2)"
     ]  # fmt: skip
 
@@ -157,22 +152,22 @@ def test_kinds_are_averaged_apart():
 def test_seeds_are_averaged():
     cells = [cell("afd", "clean", str(seed), seed=seed) for seed in (0, 1)]
     records = {str(seed): counts(seed) for seed in (0, 1)}
-    (group,) = table(made(cells, records)).groups
+    (group,) = by_class(cells, records).groups
     pair = [iou(records[str(seed)], 0) for seed in (0, 1)]
-    value = line(group, "afd")["road"]
+    value = row(group, "afd")["road"]
     assert (value.value, value.spread, value.seeds) == pytest.approx((np.mean(pair), np.std(pair, ddof=1), 2))
 
 
 def test_classes_without_names_are_numbered(street):
-    clean, _ = table(made(*street, names=("road",))).groups
+    clean, _ = by_class(*street, names=("road",)).groups
     assert [column.name for column in clean.columns] == ["road", "1", "2"]
 
 
 def test_a_run_without_means_over_classes_says_so(street):
     _, records = street
-    found = table(made([cell("direct", "clean", "10", metrics=("pixel-accuracy",))], records))
-    assert "miou or ap" in found.empty
-    assert not found.groups
+    classes = by_class([cell("direct", "clean", "10", metrics=("pixel-accuracy",))], records)
+    assert "miou or ap" in classes.empty
+    assert not classes.groups
 
 
 @pytest.mark.slow

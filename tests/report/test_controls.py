@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_run import FakeRun
+from fake_run import FakeRun, row, table
 from scipy.stats import t as student
 
 from qbench.report.build import build, report
@@ -19,7 +19,7 @@ SAMPLES = 200
 
 
 def flip(base, count, seed):
-    """`base` with `count` misses made hits."""
+    """`base` with `count` misses run hits."""
     chosen = np.random.default_rng(seed).permutation(np.flatnonzero(base == 0))[:count]
     changed = base.copy()
     changed[chosen] = 1
@@ -29,41 +29,36 @@ def flip(base, count, seed):
 @pytest.fixture
 def run():
     """Direct; a control trained with seeds 0 to 2; a method that has 10, 12 and 14 more hits than it."""
-    made = FakeRun(SAMPLES)
+    run = FakeRun(SAMPLES)
     base = (np.arange(SAMPLES) % 2).astype(int)
-    made.cell("direct", "clean", base)
-    made.cell("direct", "jpeg@10", base)
+    run.cell("direct", "clean", base)
+    run.cell("direct", "jpeg@10", base)
     for seed in range(3):
         control = flip(base, 5 * seed, seed)
         for condition, more in (("clean", 0), ("jpeg@10", 10 + 2 * seed)):
-            made.cell("control", condition, control, train_seed=seed)
-            made.cell("ours", condition, flip(control, more, seed), train_seed=seed)
-    return made
+            run.cell("control", condition, control, train_seed=seed)
+            run.cell("ours", condition, flip(control, more, seed), train_seed=seed)
+    return run
 
 
-def against(made, path, control, *methods):
-    made.controls.append(Control(control=control, methods=methods))
-    report = build(made.write(path))
-    return next(table for table in report.tables if table.name == "against-control"), report
-
-
-def row(group, method):
-    found = next(row for row in group.rows if row.method == method)
-    return {column.name: value for column, value in zip(group.columns, found.values, strict=True)}
+def against(run, path, control, *methods):
+    run.controls.append(Control(control=control, methods=methods))
+    report = build(run.write(path))
+    return table(report, "against-control"), report
 
 
 def test_trainings_of_the_same_seed_are_paired(run, tmp_path):
-    table, report = against(run, tmp_path, "control", "ours")
-    (group,) = table.groups
+    shown, report = against(run, tmp_path, "control", "ours")
+    (group,) = shown.groups
     assert group.heading.endswith("against control")
     assert [r.method for r in group.rows] == ["ours"]
-    found = row(group, "ours")
-    assert (found["clean"].value, found["clean"].low, found["clean"].high) == (0, 0, 0)
-    degraded = found["jpeg@10"]
+    ours = row(group, "ours")
+    assert (ours["clean"].value, ours["clean"].low, ours["clean"].high) == (0, 0, 0)
+    degraded = ours["jpeg@10"]
     assert degraded.value == pytest.approx(0.06)
     assert degraded.spread == pytest.approx(0.01)
-    assert found["average"] == degraded
-    assert found["pairs"].value == 3
+    assert ours["average"] == degraded
+    assert ours["pairs"].value == 3
     paired_only = student.ppf(0.975, 2) * 0.01 / 3**0.5
     assert degraded.high - degraded.value == pytest.approx(degraded.value - degraded.low)
     share = 36 / 3 / SAMPLES  # the mean of three sets of hits that hardly overlap
@@ -74,45 +69,45 @@ def test_trainings_of_the_same_seed_are_paired(run, tmp_path):
 
 
 def test_a_control_that_is_not_trained_meets_every_training(run, tmp_path):
-    table, _ = against(run, tmp_path, "direct")
-    (group,) = table.groups
+    shown, _ = against(run, tmp_path, "direct")
+    (group,) = shown.groups
     assert [r.method for r in group.rows] == ["control", "ours"]
-    found = row(group, "ours")
-    assert found["pairs"].value == 3
-    assert found["jpeg@10"].value == pytest.approx(np.mean([10, 17, 24]) / SAMPLES)
-    assert found["jpeg@10"].spread == pytest.approx(7 / SAMPLES)
+    ours = row(group, "ours")
+    assert ours["pairs"].value == 3
+    assert ours["jpeg@10"].value == pytest.approx(np.mean([10, 17, 24]) / SAMPLES)
+    assert ours["jpeg@10"].spread == pytest.approx(7 / SAMPLES)
 
 
 def test_one_training_has_the_interval_of_its_samples(tmp_path):
-    made = FakeRun(SAMPLES)
+    run = FakeRun(SAMPLES)
     base = (np.arange(SAMPLES) % 2).astype(int)
-    made.cell("direct", "jpeg@10", base)
-    made.cell("ours", "jpeg@10", flip(base, 20, 0))
-    table, report = against(made, tmp_path, "direct")
-    found = row(table.groups[0], "ours")["jpeg@10"]
-    gain = next(t for t in report.tables if t.name == "accuracy-by-quality").groups[0].rows[1].values[3]
-    assert (found.value, found.low, found.high) == pytest.approx((gain.value, gain.low, gain.high))
-    assert found.spread is None
+    run.cell("direct", "jpeg@10", base)
+    run.cell("ours", "jpeg@10", flip(base, 20, 0))
+    shown, report = against(run, tmp_path, "direct")
+    ours = row(shown.groups[0], "ours")["jpeg@10"]
+    gain = table(report, "accuracy-by-quality").groups[0].rows[1].values[3]
+    assert (ours.value, ours.low, ours.high) == pytest.approx((gain.value, gain.low, gain.high))
+    assert ours.spread is None
 
 
 def test_trainings_without_a_partner_are_left_out_and_what_is_missing_says_why(run, tmp_path):
     for condition in ("clean", "jpeg@10"):
         run.cell("ours", condition, np.ones(SAMPLES, dtype=int), train_seed=7)
         run.cell("late", condition, status="n/a", reason="no weights yet")
-    table, _ = against(run, tmp_path, "control")
-    found = row(table.groups[0], "ours")
-    assert (found["pairs"].value, found["jpeg@10"].value) == (3, pytest.approx(0.06))
-    late = row(table.groups[0], "late")["jpeg@10"]
-    assert (late.missing, table.notes[late.note - 1]) == ("n/a", "late on net: no weights yet")
+    shown, _ = against(run, tmp_path, "control")
+    ours = row(shown.groups[0], "ours")
+    assert (ours["pairs"].value, ours["jpeg@10"].value) == (3, pytest.approx(0.06))
+    late = row(shown.groups[0], "late")["jpeg@10"]
+    assert (late.missing, shown.notes[late.note - 1]) == ("n/a", "late on net: no weights yet")
 
 
 def test_samples_that_count_on_one_side_only_drop_out(tmp_path):
-    made = FakeRun(10)
-    made.cell("direct", "jpeg@10", np.zeros(10, dtype=int), bad=(0, 1))
-    made.cell("ours", "jpeg@10", np.arange(10) < 4, unlabelled=(9,))
-    table, _ = against(made, tmp_path, "direct")
-    found = row(table.groups[0], "ours")["jpeg@10"]
-    assert (found.n, found.bad, found.value) == (7, 2, pytest.approx(2 / 7))
+    run = FakeRun(10)
+    run.cell("direct", "jpeg@10", np.zeros(10, dtype=int), bad=(0, 1))
+    run.cell("ours", "jpeg@10", np.arange(10) < 4, unlabelled=(9,))
+    shown, _ = against(run, tmp_path, "direct")
+    ours = row(shown.groups[0], "ours")["jpeg@10"]
+    assert (ours.n, ours.bad, ours.value) == (7, 2, pytest.approx(2 / 7))
 
 
 def test_no_controls_no_table(run, tmp_path):

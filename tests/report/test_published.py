@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from fake_run import FakeRun
+from fake_run import FakeRun, row, table
 
 from qbench.errors import QbenchError
 from qbench.report.build import build
@@ -19,15 +19,15 @@ PAPERS = sorted(file.stem for file in shipped("baselines/published").glob("*.yam
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_printed_averages_are_the_means_of_their_cells_but_for_the_misprints_listed(name):
-    for table in read_paper(name).tables.values():
+    for paper_table in read_paper(name).tables.values():
         wrong = set()
-        for printed in table.averages:
-            rows = [r for r in table.rows if r.model == printed.model and r.condition != "clean"]
-            for place, (method, value) in enumerate(zip(table.methods, printed.values, strict=True)):
+        for printed in paper_table.averages:
+            rows = [r for r in paper_table.rows if r.model == printed.model and r.condition != "clean"]
+            for place, (method, value) in enumerate(zip(paper_table.methods, printed.values, strict=True)):
                 mean = sum(Decimal(str(row.values[place])) for row in rows) / len(rows)
                 if abs(mean - Decimal(str(value))) > Decimal("0.005"):
                     wrong.add((printed.model, method, value, float(mean)))
-        assert wrong == {(m.model, m.method, m.printed, m.mean) for m in table.misprints}, table.where
+        assert wrong == {(m.model, m.method, m.printed, m.mean) for m in paper_table.misprints}, paper_table.where
 
 
 def cells(number):
@@ -79,11 +79,6 @@ def test_the_tables_are_whole():
     }  # fmt: skip
 
 
-def row(group, name):
-    found = next(row for row in group.rows if row.method == name)
-    return {column.name: value for column, value in zip(group.columns, found.values, strict=True)}
-
-
 def test_ours_stand_beside_the_published(tmp_path):
     run = FakeRun(10)
     counts = {
@@ -104,8 +99,8 @@ def test_ours_stand_beside_the_published(tmp_path):
         line for line in RENDERERS["md"].render(report).splitlines() if line.startswith("| jpeg@7, published")
     )
     assert [cell.strip() for cell in printed.split("|")][2:4] == ["31.65", "44.64"]
-    table = next(table for table in report.tables if table.name == "published-afd-5")
-    resnet, repvgg = table.groups
+    beside = table(report, "published-afd-5")
+    resnet, repvgg = beside.groups
     assert [c.heading for c in resnet.columns[:2]] == ["jpeg@25, ours", "jpeg@25, published"]
     assert [c.name for c in resnet.columns[-2:]] == ["average", "average published"]
     assert [r.method for r in resnet.rows][:3] == ["direct", "arcnn", "dncnn"]
@@ -119,7 +114,7 @@ def test_ours_stand_beside_the_published(tmp_path):
     assert row(resnet, "mine")["jpeg@10 published"].missing == "–"
     assert row(repvgg, "afd")["jpeg@7 published"].value == pytest.approx(0.4756)
     assert {value.value for value in repvgg.rows[0].values[::2]} == {None}
-    assert "PANet on ResNet-50 53.71 for 53.704" in " ".join(table.remarks)
+    assert "PANet on ResNet-50 53.71 for 53.704" in " ".join(beside.remarks)
     for form in ("md", "tex", "csv", "json"):
         assert RENDERERS[form].render(report)
 
@@ -129,8 +124,8 @@ def test_an_average_that_the_paper_does_not_print_is_not_shown_as_published(tmp_
     for condition in ("jpeg@25", "jpeg@18", "jpeg@10", "jpeg@7"):
         run.cell("afd", condition, np.ones(10, dtype=int), model="ResNet-50")
     run.published.append(shown("afd", "2"))
-    table = next(table for table in build(run.write(tmp_path)).tables if table.name == "published-afd-2")
-    ours = row(table.groups[0], "afd")
+    beside = table(run.write(tmp_path), "published-afd-2")
+    ours = row(beside.groups[0], "afd")
     assert ours["jpeg@25 published"].value == pytest.approx(0.671)
     assert (ours["average"].value, ours["average published"].value) == (1.0, None)
     assert ours["average published"].missing == "–"
@@ -143,8 +138,8 @@ def test_costs_stand_beside_the_published(tmp_path):
     run.cost("afd", 30.0, extra=106_464, model="ResNet-50")
     run.cost("mine", 30.0, extra=7, model="ResNet-50")
     run.published.append(shown("afd", "7"))
-    table = next(table for table in build(run.write(tmp_path)).tables if table.name == "published-afd-7")
-    (group,) = table.groups
+    beside = table(run.write(tmp_path), "published-afd-7")
+    (group,) = beside.groups
     assert [r.method for r in group.rows][:2] == ["ResNet-50", "arcnn"]
     afd = row(group, "afd")
     assert (afd["parameters, M"].value, afd["parameters, M published"].value) == pytest.approx((106_464, 110_000))

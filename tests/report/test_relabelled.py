@@ -79,19 +79,17 @@ def test_keys_records_families_and_axes_are_those_of_the_items(runs: tuple[qbenc
             item, again = getattr(one.cell, kind), getattr(other.cell, kind)
             assert again == item.model_copy(update={"label": again.label})
             assert again.label in LABELS.values()
-    columns = [
-        name for name in plain and runs[0].records().columns if name not in {"dataset", "condition", "model", "method"}
-    ]
+    columns = [name for name in runs[0].records().columns if name not in KINDS]
     assert runs[0].records()[columns].equals(runs[1].records()[columns])
 
 
 def shown(report: Report, labels: dict[str, str]) -> list[dict[str, Any]]:
     """Every number of a report, in order; labels as the names that they stand for."""
 
-    def told(text: Any) -> Any:
+    def named(text: Any) -> Any:
         return labels.get(text, text) if isinstance(text, str) else text
 
-    return [{field: told(value) for field, value in row.items()} for row in rows(report)]
+    return [{field: named(value) for field, value in row.items()} for row in rows(report)]
 
 
 def test_tables_are_the_same_apart_from_names(runs: tuple[qbench.Results, qbench.Results]) -> None:

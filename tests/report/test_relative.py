@@ -55,9 +55,9 @@ def test_the_picture_has_the_conditions_alone_on_its_axis():
     heads = {"clean": "clean", "jpeg@7": "Q7", "average": "average", "rpc": "rPC"}
     columns = tuple(Column(name, heading, "percent", True) for name, heading in heads.items())
     row = Row("direct", False, tuple(Value(0.5, 0.4, 0.6) for _ in columns))
-    found = Group({"dataset": "data"}, columns, (row,))
+    group = Group({"dataset": "data"}, columns, (row,))
     axes = Figure().subplots()
-    picture._panel(axes, Table("accuracy-by-quality", "a title", (found,)), found, ["direct"])
+    picture._panel(axes, Table("accuracy-by-quality", "a title", (group,)), group, ["direct"])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["clean", "Q7"]
 
 

@@ -29,15 +29,15 @@ FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
 
 @pytest.fixture
 def run(tmp_path):
-    generator, made = np.random.default_rng(0), FakeRun(40)
+    generator, fake = np.random.default_rng(0), FakeRun(40)
     for method in ("direct", "better"):
         for condition in ("clean", "jpeg@25", "jpeg@10", "rejpeg×1"):
-            made.cell(method, condition, generator.integers(0, 2, 40), bad=[3])
-    made.cell("none", "jpeg@25", status="n/a", reason="no site")
-    made.cell("direct", "fog", generator.integers(0, 2, 40))
-    made.cost("direct", 10.0)
-    made.cost("better", 12.0, extra=5)
-    return made.write(tmp_path / "run")
+            fake.cell(method, condition, generator.integers(0, 2, 40), bad=[3])
+    fake.cell("none", "jpeg@25", status="n/a", reason="no site")
+    fake.cell("direct", "fog", generator.integers(0, 2, 40))
+    fake.cost("direct", 10.0)
+    fake.cost("better", 12.0, extra=5)
+    return fake.write(tmp_path / "run")
 
 
 @pytest.fixture
@@ -84,11 +84,11 @@ def test_exports_of_exports_have_the_same_bytes(run, tmp_path):
 @pytest.mark.slow
 def test_a_full_export_is_small(tmp_path):
     """220 cells of 400 samples in 3 MB."""
-    generator, made = np.random.default_rng(0), FakeRun(400)
+    generator, fake = np.random.default_rng(0), FakeRun(400)
     for method in range(20):
         for quality in range(11):
-            made.cell(f"m{method}", f"jpeg@{quality + 1}", generator.integers(0, 2, 400))
-    export(load(made.write(tmp_path / "run"), whole=True), tmp_path / "export")
+            fake.cell(f"m{method}", f"jpeg@{quality + 1}", generator.integers(0, 2, 400))
+    export(load(fake.write(tmp_path / "run"), whole=True), tmp_path / "export")
     assert sum(file.stat().st_size for file in (tmp_path / "export").iterdir()) <= 3_000_000
 
 
@@ -202,25 +202,25 @@ def versioned(file, change):
              "x/run.json", "x/efficiency.json"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("version", "said"),
     [
         (None, ("no schema version", "run the suite again into another directory")),
         ("0", ("schema version 0", "run the suite again into another directory")),
         ("7", ("schema version 7", "use a newer qbench")),
     ],
 )
-def test_files_of_another_version_are_refused_with_what_to_do(run, name, found, told):
+def test_files_of_another_version_are_refused_with_what_to_do(run, name, version, said):
     export(load(run, whole=True), run / "x")
     file = sorted(run.glob(name))[0]
 
     def change(content, key):
-        content[key] = found.encode() if isinstance(key, bytes) and found else found
+        content[key] = version.encode() if isinstance(key, bytes) and version else version
 
-    versioned(file, (lambda content, key: content.pop(key)) if found is None else change)
+    versioned(file, (lambda content, key: content.pop(key)) if version is None else change)
     where = file.parent if file.name == "store.json" else file
     with pytest.raises(StoreError) as raised:
         build(run / "x" if name.startswith("x/") else run)
-    assert str(raised.value) == f"{where} has {told[0]}, this qbench reads version 1; {told[1]}"
+    assert str(raised.value) == f"{where} has {said[0]}, this qbench reads version 1; {said[1]}"
 
 
 def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path):
@@ -234,7 +234,7 @@ def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path
     export(load(tmp_path / "old", whole=True), tmp_path / "again")
     assert (tmp_path / "old/records.parquet").read_bytes() == (tmp_path / "again/records.parquet").read_bytes()
     info = loaded.info
-    asked = [
+    renamed = [
         result.model_copy(
             update={
                 "cell": result.cell.model_copy(update={"metrics": (MetricItem(name="brier"), MetricItem(name="top1"))})
@@ -242,7 +242,7 @@ def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path
         )
         for result in info.cells
     ]
-    (tmp_path / "old/run.json").write_text(info.model_copy(update={"cells": tuple(asked)}).model_dump_json())
+    (tmp_path / "old/run.json").write_text(info.model_copy(update={"cells": tuple(renamed)}).model_dump_json())
     old, new = load(tmp_path / "old"), load(run)
     cell = info.cells[0].cell
     assert np.isnan(old.records[cell.place]["brier"]).all()

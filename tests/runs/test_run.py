@@ -99,12 +99,12 @@ def test_a_run_stopped_anywhere_resumes_to_the_same_bytes(
     ]
     real, left = store.write_records, 11
 
-    def stop_after(file: Path, columns: object) -> None:
+    def stop_after(file: Path, columns: object, computed_by: str) -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        real(file, columns)  # type: ignore[arg-type]
+        real(file, columns, computed_by)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "write_records", stop_after)
     with pytest.raises(KeyboardInterrupt):

@@ -37,7 +37,7 @@ def test_column_means_are_those_of_the_drawn_samples():
     values, counts = generator.normal(size=(8, 3)), generator.random((8, 3)) < 0.7
     values[~counts] = np.nan
     weights = generator.integers(0, 4, (5, 8)).astype(float)
-    found = column_means(values, counts, weights)
+    by_resample = column_means(values, counts, weights)
     for row in range(5):
         for column in range(3):
             drawn = [
@@ -46,14 +46,14 @@ def test_column_means_are_those_of_the_drawn_samples():
                 if c
                 for _ in range(int(w))
             ]
-            assert found[row, column] == pytest.approx(np.mean(drawn) if drawn else np.nan, nan_ok=True)
+            assert by_resample[row, column] == pytest.approx(np.mean(drawn) if drawn else np.nan, nan_ok=True)
 
 
 def test_percentile_interval_agrees_with_scipy():
     values = np.random.default_rng(3).exponential(size=(300, 1))
-    found = percentile(means(values, np.ones_like(values, dtype=bool), 0, "data")[:, 0])
+    interval = percentile(means(values, np.ones_like(values, dtype=bool), 0, "data")[:, 0])
     reference = bootstrap((values[:, 0],), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
-    assert found == pytest.approx((reference.low, reference.high), abs=0.012)
+    assert interval == pytest.approx((reference.low, reference.high), abs=0.012)
 
 
 def test_percentile_leaves_out_resamples_without_samples():
@@ -63,9 +63,9 @@ def test_percentile_leaves_out_resamples_without_samples():
 
 def test_basic_interval_agrees_with_scipy():
     values = np.random.default_rng(3).exponential(size=300)
-    found = basic(means(values[:, None], np.ones((300, 1), dtype=bool), 0, "data")[:, 0], float(values.mean()))
+    interval = basic(means(values[:, None], np.ones((300, 1), dtype=bool), 0, "data")[:, 0], float(values.mean()))
     reference = bootstrap((values,), np.mean, n_resamples=20_000, method="basic", rng=0).confidence_interval
-    assert found == pytest.approx((reference.low, reference.high), abs=0.012)
+    assert interval == pytest.approx((reference.low, reference.high), abs=0.012)
 
 
 def test_basic_interval_reaches_to_the_statistic_itself():

@@ -15,9 +15,9 @@ def side(hits, counts=None):
 def test_a_shared_shift_has_no_width():
     """Paired: where the first side is always one better, resampling changes nothing."""
     base = np.random.default_rng(0).random((40, 3))
-    found = difference(side(base + 1), side(base), 0, "data")
-    assert (found.mean, found.low, found.high) == pytest.approx((1, 1, 1))
-    assert found.n == (40, 40, 40)
+    estimate = difference(side(base + 1), side(base), 0, "data")
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((1, 1, 1))
+    assert estimate.n == (40, 40, 40)
 
 
 def test_width_is_the_paired_one():
@@ -25,10 +25,10 @@ def test_width_is_the_paired_one():
     generator = np.random.default_rng(1)
     common = generator.normal(0, 10, size=(500, 1))
     first, second = common + generator.normal(0.2, 1, (500, 1)), common + generator.normal(0, 1, (500, 1))
-    found, gap = difference(side(first), side(second), 0, "data"), (first - second)[:, 0]
+    estimate, gap = difference(side(first), side(second), 0, "data"), (first - second)[:, 0]
     reach = 1.96 * gap.std() / 500**0.5
-    assert found.mean == pytest.approx(gap.mean())
-    assert (found.low, found.high) == pytest.approx((gap.mean() - reach, gap.mean() + reach), abs=0.15 * reach)
+    assert estimate.mean == pytest.approx(gap.mean())
+    assert (estimate.low, estimate.high) == pytest.approx((gap.mean() - reach, gap.mean() + reach), abs=0.15 * reach)
 
 
 def test_cells_of_an_average_are_resampled_together():
@@ -40,17 +40,17 @@ def test_cells_of_an_average_are_resampled_together():
 
 
 def test_a_sample_bad_on_one_side_drops_out_of_both():
-    found = difference(
+    estimate = difference(
         side([[1], [1], [0], [1]], [[1], [1], [1], [0]]), side([[0], [1], [0], [0]], [[1], [0], [1], [1]]), 0, "d"
     )
-    assert found.mean == pytest.approx((1 + 0) / 2)
-    assert found.n == (2,)
+    assert estimate.mean == pytest.approx((1 + 0) / 2)
+    assert estimate.n == (2,)
 
 
 def test_nothing_to_compare_is_nan():
-    found = difference(side([[1.0]], [[1]]), side([[1.0]], [[0]]), 0, "d")
-    assert np.isnan([found.mean, found.low, found.high]).all()
-    assert found.n == (0,)
+    estimate = difference(side([[1.0]], [[1]]), side([[1.0]], [[0]]), 0, "d")
+    assert np.isnan([estimate.mean, estimate.low, estimate.high]).all()
+    assert estimate.n == (0,)
 
 
 @pytest.mark.slow
@@ -64,8 +64,8 @@ def test_interval_covers_the_true_gain():
         margin = (ability + noise) / 2**0.5
         second = margin[0] < norm.ppf(levels)
         first = margin[1] < norm.ppf(levels + 0.05)
-        found = difference(side(first), side(second), trial, "data", 500)
-        held += found.low <= 0.05 <= found.high
+        estimate = difference(side(first), side(second), trial, "data", 500)
+        held += estimate.low <= 0.05 <= estimate.high
     assert 0.91 <= held / trials <= 0.98
 
 

@@ -22,32 +22,32 @@ def test_trainings_of_the_same_seed_are_paired() -> None:
 
 def test_samples_that_never_vary_leave_the_paired_t_interval() -> None:
     first, second = np.array([0.70, 0.74, 0.71]), np.array([0.66, 0.71, 0.69])
-    found = over_seeds(first - second, STILL + 0.03, samples=10_000)
+    estimate = over_seeds(first - second, STILL + 0.03, samples=10_000)
     expected = ttest_rel(first, second).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.mean == pytest.approx((first - second).mean())
-    assert found.spread == pytest.approx((first - second).std(ddof=1))
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
+    assert estimate.mean == pytest.approx((first - second).mean())
+    assert estimate.spread == pytest.approx((first - second).std(ddof=1))
 
 
 def test_trainings_that_never_vary_leave_the_samples_interval() -> None:
     drawn = np.random.default_rng(0).normal(0.1, 0.02, 20_000)
-    found = over_seeds(np.full(3, 0.1), drawn, samples=256)
+    estimate = over_seeds(np.full(3, 0.1), drawn, samples=256)
     reach = student.ppf(0.975, 255) * drawn.std(ddof=1)
-    assert (found.low, found.high) == pytest.approx((0.1 - reach, 0.1 + reach))
+    assert (estimate.low, estimate.high) == pytest.approx((0.1 - reach, 0.1 + reach))
 
 
 def test_one_pair_has_the_bootstraps_interval() -> None:
     drawn = np.linspace(0, 1, 1001)
-    found = over_seeds(np.array([0.5]), drawn, samples=100)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.025, 0.975))
-    assert found.spread is None
+    estimate = over_seeds(np.array([0.5]), drawn, samples=100)
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.5, 0.025, 0.975))
+    assert estimate.spread is None
     skewed = over_seeds(np.array([0.4]), drawn, samples=100, bootstrap="basic")
     assert (skewed.mean, skewed.low, skewed.high) == pytest.approx((0.4, 0.8 - 0.975, 0.8 - 0.025))
 
 
 def test_nothing_varies() -> None:
-    found = over_seeds(np.array([0.5, 0.5, 0.5]), STILL, samples=100)
-    assert (found.low, found.high) == (0.5, 0.5)
+    estimate = over_seeds(np.array([0.5, 0.5, 0.5]), STILL, samples=100)
+    assert (estimate.low, estimate.high) == (0.5, 0.5)
 
 
 @pytest.mark.slow
@@ -57,10 +57,10 @@ def test_three_trainings_hold_the_truth_about_95_times_in_100(training: float, s
     """Differences = training + sample + rest; of 1000 such studies with 3 trainings and 64 samples."""
     generator, held, studies, count = np.random.default_rng(1), 0, 1000, 64
     for _ in range(studies):
-        each = generator.normal(0, training, (3, 1)) + generator.normal(0, sample, (1, count))
-        each = each + generator.normal(0, both, (3, count))
-        mean = each.mean(axis=0)
+        differences = generator.normal(0, training, (3, 1)) + generator.normal(0, sample, (1, count))
+        differences = differences + generator.normal(0, both, (3, count))
+        mean = differences.mean(axis=0)
         drawn = mean[generator.integers(0, count, (400, count))].mean(axis=1)
-        found = over_seeds(each.mean(axis=1), drawn, count)
-        held += found.low <= 0 <= found.high
+        estimate = over_seeds(differences.mean(axis=1), drawn, count)
+        held += estimate.low <= 0 <= estimate.high
     assert held / studies > 0.9

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 import qbench
 from qbench.documents.load import Document
 from qbench.errors import DataError, Place, QbenchError, SuiteError, below
-from qbench.keys import sources
 from qbench.registry.create import create, maker
 from qbench.registry.named import Named, text_of
 
@@ -90,9 +89,3 @@ def test_a_document_makes_a_place_of_the_path_and_keeps_the_class() -> None:
     with pytest.raises(QbenchError) as kept, document.at(), below("tasks"):
         raise QbenchError("elsewhere", place=placed)
     assert (kept.value.place, kept.value.path) == (placed, ())
-
-
-def test_keys_hold_what_creates_objects_and_neither_decorators_nor_look_up() -> None:
-    modules = sources.closure(frozenset({"qbench.compute.bench"}))
-    assert "qbench.registry.create" in modules
-    assert not modules & {"qbench.registry", "qbench.registry.entries", "qbench.registry.plugins", "qbench.errors"}

@@ -135,11 +135,11 @@ tasks:
     models: [identity]
     conditions: [{jpeg: {quality: 10}}]
     methods: [direct]
-    metrics: [largest-error: {crop_border: 4, label: inner}]
+    metrics: [test-largest-error: {crop_border: 4, label: inner}]
 """
 
 
-@qbench.metric("largest-error", task="restoration")
+@qbench.metric("test-largest-error", task="restoration")
 class LargestError:
     """The largest difference of any value, in grey levels."""
 
@@ -158,7 +158,7 @@ def test_a_users_metric_stands_in_records_and_scores_under_its_parameters(tmp_pa
     scenes = [Scenes(count=3).load(index) for index in range(3)]
     pairs = [(scene.image, jpeg(scene.image, 10)[0]) for scene in scenes]
     expected = [int(np.abs(a.astype(int) - b)[4:-4, 4:-4].max()) for a, b in pairs]
-    assert results.records()["largest-error(crop_border 4)"].tolist() == expected
+    assert results.records()["test-largest-error(crop_border 4)"].tolist() == expected
     (score,) = results.scores().to_dict("records")
     assert (score["metric"], score["value"]) == ("inner", pytest.approx(np.mean(expected)))
     (tmp_path / "suite.yaml").write_text(SUITE.replace("inner", "another"))

@@ -1,4 +1,4 @@
-"""A tiny dataset and trainings on it, for the tests of this room."""
+"""A tiny dataset and trainings on it, and what tests of trainings watch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from qbench.cards.schema import CropView, MixPart, StageSpec
 from qbench.draws import keyed
 from qbench.registry.named import Named
 from qbench.train.core.batches import Batch, Batches, Samples
+from qbench.train.core.loop import _step
 from qbench.train.core.mix import Mix, mix
 from qbench.train.core.optimisers import optimiser
 from qbench.train.core.recipe import Recipe, Stage
@@ -53,16 +54,29 @@ def batches(
     return Batches(Samples(Noise(), 7), view, jpeg_mix(tmp_path), size, seed, name)
 
 
+def steps(recipe: Recipe, count: int = 2) -> list[dict[str, float]]:
+    """The losses of the first steps of the first stage."""
+    stage = recipe.stages[0]
+    stage.prepare()
+    return [_step(stage, {"source": stage.roles["source"](i)}, i) for i in range(count)]
+
+
+def copied(net: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in net.state_dict().items()}
+
+
+def moved(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
+    """The names in the state that are no longer as they were `copied` before."""
+    return {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
+
+
 class Tiny(nn.Module):
     """Two convolutions around a norm and a dropout: weights, running statistics, a counter and draws of torch."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.norm, self.last = (
-            nn.Conv2d(3, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
-            nn.Conv2d(4, 3, 3, padding=1),
-        )
+        self.first, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.last = nn.Conv2d(4, 3, 3, padding=1)
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 draw = keyed(0, "tiny", 0, name).standard_normal(tuple(parameter.shape)) * 0.1
@@ -81,8 +95,8 @@ def tiny_recipe(tmp_path: Path, steps: tuple[int, int] = (8, 6)) -> Recipe:
         StageSpec(steps=steps[1], batch=3, lr=1e-2, optimiser="sgd", schedule="step", weight_decay=1e-4, clip_norm=1.0),
     ]
 
-    def losses(found: Mapping[str, Batch], _step: int) -> Mapping[str, Tensor]:
-        batch = found["source"]
+    def losses(by_role: Mapping[str, Batch], _number: int) -> Mapping[str, Tensor]:
+        batch = by_role["source"]
         return {
             "l1": F.l1_loss(net(batch.degraded), batch.clean),
             "mse": 0.5 * F.mse_loss(net(batch.degraded), batch.clean),

@@ -73,28 +73,28 @@ def test_an_aligned_degradation_is_that_of_the_crop_itself(tmp_path: Path) -> No
     fixed = Named(name="jpeg", params={"quality": 7})
     only = mix([MixPart(condition=fixed)])
     for aligned in (True, False):
-        made = replace(batches(tmp_path, view=CropView(size=16, aligned=aligned)), mix=only)(0)
-        clean = (made.clean * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        batch = replace(batches(tmp_path, view=CropView(size=16, aligned=aligned)), mix=only)(0)
+        clean = (batch.clean * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         again = np.stack([jpeg(np.ascontiguousarray(picture), 7)[0] for picture in clean])
-        degraded = (made.degraded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        degraded = (batch.degraded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         assert np.array_equal(again, degraded) == aligned
 
 
 def test_tilted_samples_are_turned_in_pairs_and_the_grid_of_the_codec_with_them(tmp_path: Path) -> None:
     """A share of them; the others, and all without `tilt`, keep their bits. Corners turned out of sight are black."""
     plain = batches(tmp_path, size=60, view=CropView(size=16))(0)
-    made = batches(tmp_path, size=60, view=CropView(size=16, tilt=0.5))(0)
-    whole = [bool(torch.equal(a, b)) for a, b in zip(plain.clean, made.clean, strict=True)]
+    turned = batches(tmp_path, size=60, view=CropView(size=16, tilt=0.5))(0)
+    whole = [bool(torch.equal(a, b)) for a, b in zip(plain.clean, turned.clean, strict=True)]
     assert 15 < sum(whole) < 45
     for i, same in enumerate(whole):
-        assert torch.equal(plain.degraded[i], made.degraded[i]) == same
+        assert torch.equal(plain.degraded[i], turned.degraded[i]) == same
         angles = [] if same else [
             turn for turn in range(-180, 181)
             if all(np.array_equal(tilted(_bytes(before[i]), turn), _bytes(after[i]))
-                   for before, after in ((plain.clean, made.clean), (plain.degraded, made.degraded)))
+                   for before, after in ((plain.clean, turned.clean), (plain.degraded, turned.degraded)))
         ]  # fmt: skip
         assert same or angles
-    corners = torch.stack([made.clean[i, :, 0, 0] for i, same in enumerate(whole) if not same])
+    corners = torch.stack([turned.clean[i, :, 0, 0] for i, same in enumerate(whole) if not same])
     assert float((corners == 0).all(1).double().mean()) > 0.6
 
 
@@ -162,9 +162,9 @@ def test_boxes_move_with_the_picture() -> None:
             continue
         seen += 1
         rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        painted_corners = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
         assert moved.labels.tolist() == [4]
-        assert np.abs(moved.corners[0] - found).max() <= 1.01
+        assert np.abs(moved.corners[0] - painted_corners).max() <= 1.01
     assert seen >= 30
 
 

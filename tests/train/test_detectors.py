@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from qbench.cards.schema import CropView, RecipeSpec
 from qbench.draws import keyed
@@ -18,14 +16,13 @@ from qbench.models.base import LoadedModel
 from qbench.models.detection.fcos import FcosHeads
 from qbench.train.core.batches import Batches, Samples
 from qbench.train.core.loop import _step
-from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.dense.training import build as dense
 from qbench.train.recipes.finetune.training import finetune
 from qbench.vocabulary import Boxes, Manifest, Sample
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix, moved, steps
 
 STEM = "backbone.body.conv_stem.*"
 NORM = "backbone.body.bn1"
@@ -75,25 +72,11 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, Any], network: dict[str, An
     return Parts("toy", spec, 0, "cpu", {"source": samples, "validation": samples}, jpeg_mix(tmp_path), Declared())
 
 
-def steps(recipe: Recipe, count: int) -> list[float]:
-    stage = recipe.stages[0]
-    stage.prepare()
-    return [sum(_step(stage, {"source": stage.roles["source"](i)}, i).values()) for i in range(count)]
-
-
-def copied(net: nn.Module) -> dict[str, torch.Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
-
-
-def moved(net: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
-    return {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
-
-
 def test_a_detector_learns_but_for_what_is_frozen_norms_included(tmp_path: Path) -> None:
     recipe = dense(parts(tmp_path, "detector", {"own": 1.0}, {"freeze": [STEM, f"{NORM}.*"]}))
     net = recipe.modules["net"]
     before = copied(net)
-    sums = steps(recipe, 8)
+    sums = [sum(losses.values()) for losses in steps(recipe, 8)]
     assert sums[-1] < sums[0]
     changed = moved(net, before)
     still = {name for name in before if name.startswith((STEM[:-1], f"{NORM}."))}
@@ -116,8 +99,8 @@ def test_measuring_a_detector_moves_nothing(tmp_path: Path) -> None:
 
 
 def test_fine_tuning_a_detector_leaves_the_statistics_of_its_norms(tmp_path: Path) -> None:
-    made = parts(tmp_path, "finetune", {"own": 1.0}, {})
-    recipe = finetune(made)
+    card_parts = parts(tmp_path, "finetune", {"own": 1.0}, {})
+    recipe = finetune(card_parts)
     net = recipe.modules["net"]
     before = copied(net)
     steps(recipe, 3)
@@ -139,17 +122,17 @@ def test_a_detector_s_logits_are_none_and_pictures_need_boxes(tmp_path: Path) ->
 
 def test_features_inside_a_detector_are_mended_without_boxes(tmp_path: Path) -> None:
     deeper = {"weight": 0.1, "sites": ["backbone.fpn.layer_blocks.0.0", "backbone.fpn.layer_blocks.1.0"]}
-    made = parts(
+    card_parts = parts(
         tmp_path, "afd", {"feature": 1.0, "deeper": deeper}, {"site": "blocks.1", "gate": False}, Noise(7, 72, 72)
     )
-    recipe = afd(made)
-    model = made.model.built_[0].net
+    recipe = afd(card_parts)
+    model = card_parts.model.built_[0].net
     before, frozen = copied(recipe.modules["net"]), copied(model)
     stage = recipe.stages[0]
     stage.prepare()
-    found = _step(stage, {"source": stage.roles["source"](0)}, 0)
-    assert set(found) == {"feature", "deeper"}
-    assert all(value > 0 for value in found.values())
+    losses = _step(stage, {"source": stage.roles["source"](0)}, 0)
+    assert set(losses) == {"feature", "deeper"}
+    assert all(value > 0 for value in losses.values())
     assert moved(recipe.modules["net"], before)
     assert not moved(model, frozen)
 

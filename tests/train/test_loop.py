@@ -130,8 +130,8 @@ def test_each_optimiser_follows_its_own_losses_from_one_forward_pass(tmp_path: P
         judge.weight.fill_(3.0)
 
     def step(_batches: Mapping[str, Batch], _i: int) -> Mapping[str, Tensor]:
-        made = maker(torch.ones(1, 1))
-        return {"maker": judge(made).sum(), "judge": -judge(made.detach()).sum()}
+        output = maker(torch.ones(1, 1))
+        return {"maker": judge(output).sum(), "judge": -judge(output.detach()).sum()}
 
     def plain(module: nn.Module, loss: str) -> Optimiser:
         sgd = torch.optim.SGD([{"params": list(module.parameters()), "initial_lr": 0.1}], lr=0.1)

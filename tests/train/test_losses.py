@@ -84,24 +84,24 @@ def test_smoothing_is_the_mean_of_the_window() -> None:
 
 def test_kl_of_maps_is_the_mean_over_their_places() -> None:
     student, teacher = torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0)).double().unbind()
-    each = [
+    by_place = [
         losses.kl(student[b, :, y, x][None], teacher[b, :, y, x][None], 2.0).item()
         for b in range(3) for y in range(5) for x in range(6)
     ]  # fmt: skip
-    assert losses.kl(student, teacher, 2.0).item() == pytest.approx(np.mean(each))
+    assert losses.kl(student, teacher, 2.0).item() == pytest.approx(np.mean(by_place))
 
 
 def test_contrast_by_its_definition_in_numpy() -> None:
     rng = np.random.default_rng(1)
     vectors, labels, temperature = rng.normal(size=(7, 5)), np.array([0, 1, 0, 2, 1, 0, 3]), 0.3
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    each = []
+    by_picture = []
     for i in range(7):
         positives = [j for j in range(7) if j != i and labels[j] == labels[i]]
         likeness = np.exp(units @ units[i] / temperature)
         below = sum(likeness[j] for j in range(7) if j != i)
         if positives:
-            each.append(-np.mean([np.log(likeness[j] / below) for j in positives]))
+            by_picture.append(-np.mean([np.log(likeness[j] / below) for j in positives]))
     given = losses.contrast(torch.from_numpy(vectors), torch.from_numpy(labels), temperature)
-    assert len(each) == 5
-    assert given.item() == pytest.approx(np.mean(each))
+    assert len(by_picture) == 5
+    assert given.item() == pytest.approx(np.mean(by_picture))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import RecipeSpec
@@ -23,7 +23,7 @@ from qbench.train.recipes.common import Parts, layers
 from qbench.train.recipes.osr import OsrTraining
 from qbench.train.recipes.osr.training import build as recipe
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix
 from .test_recipes import Built
 
 PERCEPTUAL = {"weight": 0.04, "sites": ["relu", "stages.0"]}
@@ -43,17 +43,13 @@ def parts(tmp_path: Path, stages: int = 2, loss: dict[str, Any] | None = None, *
     return Parts("osr", spec, 0, "cpu", {"source": data, "validation": data}, jpeg_mix(tmp_path), Built())
 
 
-def run(made: Recipe, stage: int, count: int = 4) -> set[str]:
+def run(training: Recipe, stage: int, count: int = 4) -> set[str]:
     """Names of the parameters that real steps of one stage moved."""
-    net, before = made.modules["net"], copied(made.modules["net"])
-    made.stages[stage].prepare()
+    net, before = training.modules["net"], copied(training.modules["net"])
+    training.stages[stage].prepare()
     for i in range(count):
-        _step(made.stages[stage], {"source": made.stages[stage].roles["source"](i)}, i)
+        _step(training.stages[stage], {"source": training.stages[stage].roles["source"](i)}, i)
     return {key for key, value in net.named_parameters() if not torch.equal(value, before[key])}
-
-
-def copied(net: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
 
 
 def names(net: nn.Module) -> tuple[set[str], set[str]]:
@@ -64,38 +60,38 @@ def names(net: nn.Module) -> tuple[set[str], set[str]]:
 
 
 def test_the_first_stage_is_the_restorers_and_the_second_leaves_it_alone(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path))
-    restorer, transforms = names(made.modules["net"])
-    assert run(made, 0) == restorer
-    assert run(made, 1) == transforms
+    training = recipe(parts(tmp_path))
+    restorer, transforms = names(training.modules["net"])
+    assert run(training, 0) == restorer
+    assert run(training, 1) == transforms
     assert len(restorer) > 20
     assert len(transforms) > 10
 
 
 def test_a_random_restorer_stays_as_it_was_drawn(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path, stages=1, restorer_init="random"))
-    _, transforms = names(made.modules["net"])
-    assert run(made, 0) == transforms
+    training = recipe(parts(tmp_path, stages=1, restorer_init="random"))
+    _, transforms = names(training.modules["net"])
+    assert run(training, 0) == transforms
 
 
 def test_a_restorer_that_is_not_frozen_moves_along(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path, freeze_restorer=False))
-    restorer, transforms = names(made.modules["net"])
-    run(made, 0)
-    assert run(made, 1) == restorer | transforms
+    training = recipe(parts(tmp_path, freeze_restorer=False))
+    restorer, transforms = names(training.modules["net"])
+    run(training, 0)
+    assert run(training, 1) == restorer | transforms
 
 
 def test_norms_of_the_phase_move_and_ship(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path, stages=1, restorer_init="random", phase_act="relu_bn"))
-    before = copied(made.modules["net"])
-    run(made, 0)
-    assert not torch.equal(made.ship()["input.act.0.running_mean"], before["input.act.0.running_mean"])
+    training = recipe(parts(tmp_path, stages=1, restorer_init="random", phase_act="relu_bn"))
+    before = copied(training.modules["net"])
+    run(training, 0)
+    assert not torch.equal(training.ship()["input.act.0.running_mean"], before["input.act.0.running_mean"])
 
 
 def test_the_control_begins_as_the_same_network_and_sees_the_same_batches(tmp_path: Path) -> None:
     method, control = recipe(parts(tmp_path)), recipe(parts(tmp_path, plain=True))
     for stage in (0, 1):
-        ours, plain = (made.stages[stage].roles["source"](3) for made in (method, control))
+        ours, plain = (training.stages[stage].roles["source"](3) for training in (method, control))
         assert torch.equal(ours.degraded, plain.degraded)
     run(method, 0)
     run(control, 0)
@@ -105,24 +101,24 @@ def test_the_control_begins_as_the_same_network_and_sees_the_same_batches(tmp_pa
 
 
 def test_what_ships_builds_the_same_network(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path, otf_residual=True, channels=6))
-    run(made, 0)
-    run(made, 1)
-    again = Osr(OsrOptions(**json.loads(made.metadata["osr"]))).eval()
-    again.load_state_dict(dict(made.ship()), strict=True)
+    training = recipe(parts(tmp_path, otf_residual=True, channels=6))
+    run(training, 0)
+    run(training, 1)
+    again = Osr(OsrOptions(**json.loads(training.metadata["osr"]))).eval()
+    again.load_state_dict(dict(training.ship()), strict=True)
     images = torch.rand(1, 3, 11, 9, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(again(images), made.modules["net"].eval()(images))
+    torch.testing.assert_close(again(images), training.modules["net"].eval()(images))
 
 
 def test_the_loss_is_smooth_l1_and_the_mean_over_layers(tmp_path: Path) -> None:
     given = parts(tmp_path, loss={"smooth_l1": 1.0, "perceptual": PERCEPTUAL}, plain=True)
-    made = recipe(given)
-    batch = made.stages[0].roles["source"](0)
-    found = made.stages[0].step({"source": batch}, 0)
-    restored = made.modules["net"](batch.degraded)
+    training = recipe(given)
+    batch = training.stages[0].roles["source"](0)
+    losses = training.stages[0].step({"source": batch}, 0)
+    restored = training.modules["net"](batch.degraded)
     gap = (restored - batch.clean).abs()
     expected = torch.where(gap < 1, 0.5 * gap**2, gap - 0.5).mean()
-    assert float(found["smooth_l1"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert float(losses["smooth_l1"].detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     model = Built().build()
     with torch.no_grad(), layers(model.net, PERCEPTUAL["sites"]) as ours:
         model.predict(restored)
@@ -130,7 +126,7 @@ def test_the_loss_is_smooth_l1_and_the_mean_over_layers(tmp_path: Path) -> None:
         model.predict(batch.clean)
     gaps = [float(F.mse_loss(ours[name], theirs[name])) for name in PERCEPTUAL["sites"]]
     assert gaps[0] != pytest.approx(gaps[1], rel=0.01)
-    assert float(found["perceptual"].detach()) == pytest.approx(0.04 * sum(gaps) / 2, rel=1e-4)
+    assert float(losses["perceptual"].detach()) == pytest.approx(0.04 * sum(gaps) / 2, rel=1e-4)
 
 
 def test_the_network_of_the_perceptual_loss_never_moves(tmp_path: Path) -> None:
@@ -142,8 +138,8 @@ def test_the_network_of_the_perceptual_loss_never_moves(tmp_path: Path) -> None:
 
 
 def test_validation_is_measured_on_the_whole(tmp_path: Path) -> None:
-    made = recipe(parts(tmp_path))
-    assert set(made.measure()) == {"validation smooth_l1"}
+    training = recipe(parts(tmp_path))
+    assert set(training.measure()) == {"validation smooth_l1"}
 
 
 def test_a_trained_restorer_needs_two_stages(tmp_path: Path) -> None:

@@ -17,12 +17,7 @@ PLUGIN = '''
 from pydantic import BaseModel
 from qbench.registry import recipe
 
-class Brightness(BaseModel, frozen=True, extra="forbid"):
-    start: float = 0.0
-
-@recipe("brightness", terms=("mse",), options=Brightness, model=False)
-def brightness(parts):
-    """One number that is added to every picture."""
+def build(parts):
     import torch
     from torch import nn
     from qbench.train.core.recipe import Recipe
@@ -36,6 +31,11 @@ def brightness(parts):
     net = Shift()
     losses = lambda batch: {"mse": (batch.degraded + net.shift - batch.clean).square().mean()}
     return Recipe({"net": net}, stages(parts, net, losses, net.train), net.state_dict, dict)
+
+@recipe("brightness", terms=("mse",), build=build, model=False)
+class Brightness(BaseModel, frozen=True, extra="forbid"):
+    """One number that is added to every picture."""
+    start: float = 0.0
 '''
 CARD = """\
 card: shift

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qbench.cards.schema import RecipeSpec
@@ -18,14 +17,12 @@ from qbench.models.builtin.declared import INPUT, SITES
 from qbench.models.initial import initialise
 from qbench.train.core import losses as terms
 from qbench.train.core.batches import Batches, Samples
-from qbench.train.core.loop import _step
-from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.afd.training import clean_std
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune.training import classifier, finetune
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix, moved, steps
 
 
 class Built:
@@ -53,23 +50,6 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, object], network: dict[str,
     return Parts("toy", spec, 0, "cpu", {"source": data, "validation": data}, jpeg_mix(tmp_path), Built())
 
 
-def steps(recipe: Recipe, count: int = 2) -> dict[str, float]:
-    stage = recipe.stages[0]
-    stage.prepare()
-    found: dict[str, float] = {}
-    for i in range(count):
-        found = _step(stage, {"source": stage.roles["source"](i)}, i)
-    return found
-
-
-def copied(net: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().clone() for key, value in net.state_dict().items()}
-
-
-def moved(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
-    return {key for key, value in net.state_dict().items() if not torch.equal(value, before[key])}
-
-
 AFD_LOSS: dict[str, object] = {
     "feature": 1.0,
     "kl": {"weight": 0.5, "temperature": 2.0},
@@ -80,13 +60,13 @@ AFD_LOSS: dict[str, object] = {
 
 @pytest.mark.parametrize("form", ["train", "deployed"])
 def test_afd_trains_every_parameter_of_the_module_and_none_of_the_model(tmp_path: Path, form: str) -> None:
-    made = parts(tmp_path, "afd", AFD_LOSS, {"form": form})
-    model = made.model.loaded.net
-    recipe = afd(made)
+    card_parts = parts(tmp_path, "afd", AFD_LOSS, {"form": form})
+    model = card_parts.model.loaded.net
+    recipe = afd(card_parts)
     net = recipe.modules["net"]
     before, frozen = copied(net), copied(model)
-    found = steps(recipe, 3)
-    assert set(found) == set(AFD_LOSS)
+    losses = steps(recipe, 3)[-1]
+    assert set(losses) == set(AFD_LOSS)
     assert {name for name, _ in net.named_parameters()} <= moved(net, before)
     assert "scale" not in moved(net, before)
     assert moved(model, frozen) == set()
@@ -94,20 +74,20 @@ def test_afd_trains_every_parameter_of_the_module_and_none_of_the_model(tmp_path
 
 
 def test_afd_starts_as_the_identity_and_its_feature_loss_is_that_of_the_drift(tmp_path: Path) -> None:
-    made = parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False})
-    recipe = afd(made)
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False})
+    recipe = afd(card_parts)
     batch = recipe.stages[0].roles["source"](0)
-    cut = made.model.loaded.cut("D2")
-    degraded, clean, std = cut.front(batch.degraded), cut.front(batch.clean), clean_std(made, cut)
+    cut = card_parts.model.loaded.cut("D2")
+    degraded, clean, std = cut.front(batch.degraded), cut.front(batch.clean), clean_std(card_parts, cut)
     expected = (((degraded - clean) / std[None, :, None, None]) ** 2).mean().item()
     assert float(recipe.stages[0].step({"source": batch}, 0)["feature"].detach()) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_documented_objective_is_the_mean_squared_error_of_features_as_they_are(tmp_path: Path) -> None:
     """Loss = MSE(f_hat, f_hq) (arXiv 2401.01724, section III-C), with nothing divided inside of the module either."""
-    made = parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False, "standardise": False})
-    recipe = afd(made)
-    net, cut = recipe.modules["net"], made.model.loaded.cut("D2")
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False, "standardise": False})
+    recipe = afd(card_parts)
+    net, cut = recipe.modules["net"], card_parts.model.loaded.cut("D2")
     steps(recipe, 3)
     assert torch.equal(net.scale, torch.ones_like(net.scale))
     batch = recipe.stages[0].roles["source"](3)
@@ -115,32 +95,32 @@ def test_the_documented_objective_is_the_mean_squared_error_of_features_as_they_
         degraded, clean = cut.front(batch.degraded), cut.front(batch.clean)
         residual, fdm = net.fe(degraded, None), net.spread(net.drifting_map(batch.degraded), degraded.shape[-2:])
         enhanced = F.relu(degraded + residual * fdm)
-        found = recipe.stages[0].step({"source": batch}, 3)["feature"]
+        loss = recipe.stages[0].step({"source": batch}, 3)["feature"]
     assert not torch.equal(enhanced, degraded)
-    assert float(found) == pytest.approx(float((enhanced - clean).square().mean()), rel=1e-5)
+    assert float(loss) == pytest.approx(float((enhanced - clean).square().mean()), rel=1e-5)
     assert torch.equal(dict(recipe.ship())["scale"], torch.ones_like(net.scale))
     usual = afd(parts(tmp_path, "afd", {"feature": 1.0}, {"gate": False})).modules["net"]
-    assert torch.equal(usual.scale, clean_std(made, cut))
+    assert torch.equal(usual.scale, clean_std(card_parts, cut))
 
 
 def test_clean_std_is_the_standard_deviation_of_all_positions(tmp_path: Path) -> None:
-    made = parts(tmp_path, "afd", {"feature": 1.0})
-    cut = made.model.loaded.cut("D2")
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0})
+    cut = card_parts.model.loaded.cut("D2")
     with torch.no_grad():
-        make = made.batches("source", "scale", 8)
+        make = card_parts.batches("source", "scale", 8)
         features = torch.cat([cut.front(make(step).clean) for step in range(16)]).double()
     expected = features.numpy().std(axis=(0, 2, 3))
-    assert clean_std(made, cut).numpy() == pytest.approx(np.maximum(expected, expected.mean() * 1e-3), rel=1e-4)
+    assert clean_std(card_parts, cut).numpy() == pytest.approx(np.maximum(expected, expected.mean() * 1e-3), rel=1e-4)
 
 
 def test_what_afd_ships_loads_into_the_deployed_network(tmp_path: Path) -> None:
     from qbench.methods.afd import AfdOptions
     from qbench.methods.afd.net import Afd
 
-    made = parts(tmp_path, "afd", {"feature": 1.0}, {"form": "train"})
-    recipe = afd(made)
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0}, {"form": "train"})
+    recipe = afd(card_parts)
     steps(recipe)
-    cut = made.model.loaded.cut("D2")
+    cut = card_parts.model.loaded.cut("D2")
     deployed = Afd(AfdOptions(), cut.geometry(), "deployed")
     deployed.load_state_dict(dict(recipe.ship()), strict=True)
     image = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
@@ -151,8 +131,8 @@ def test_what_afd_ships_loads_into_the_deployed_network(tmp_path: Path) -> None:
 
 
 def test_finetune_trains_the_model_against_its_clean_self(tmp_path: Path) -> None:
-    made = parts(tmp_path, "finetune", {"kl": {"temperature": 2.0}, "ce": 1.0})
-    recipe = finetune(made)
+    card_parts = parts(tmp_path, "finetune", {"kl": {"temperature": 2.0}, "ce": 1.0})
+    recipe = finetune(card_parts)
     net = recipe.modules["net"]
     before = copied(net)
     batch = recipe.stages[0].roles["source"](0)
@@ -171,8 +151,8 @@ def test_finetune_trains_the_model_against_its_clean_self(tmp_path: Path) -> Non
 def test_the_classifier_learns_and_its_dense_head_does_not_ship(tmp_path: Path) -> None:
     recipe = classifier(parts(tmp_path, "classifier", {"ce": 1.0, "mask": {"sites": ["stages.1"]}}))
     before = copied(recipe.modules["head"])
-    first = steps(recipe, 1)
-    last = steps(recipe, 12)
+    first = steps(recipe, 1)[-1]
+    last = steps(recipe, 12)[-1]
     assert last["ce"] < first["ce"]
     assert moved(recipe.modules["head"], before) == {"weight", "bias"}
     ScenesNet(24).load_state_dict(dict(recipe.ship()), strict=True)
@@ -192,11 +172,11 @@ def test_masks_move_with_the_picture() -> None:
         def scene(self, index: int) -> object:
             mask = np.arange(40 * 40, dtype=np.uint16).reshape(40, 40).astype(np.uint8)
 
-            class Found:
+            class PaintedScene:
                 image, label = np.stack([mask] * 3, axis=2), index
 
-            Found.mask = mask  # type: ignore[attr-defined]
-            return Found
+            PaintedScene.mask = mask  # type: ignore[attr-defined]
+            return PaintedScene
 
     mix = Mix((Part(Clean(), True),), (1.0,))
     view = CropView(size=24, flip=True, rotate=True)

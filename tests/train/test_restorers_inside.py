@@ -20,7 +20,8 @@ from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.finetune.training import finetune
 
-from .test_recipes import copied, moved, parts, steps
+from .pictures import copied, moved, steps
+from .test_recipes import parts
 
 SITES = {"D1": "net.layers.0", "D2": "net.layers.1"}
 
@@ -42,24 +43,24 @@ def with_restorer(tmp_path: Path, kind: str, loss: dict[str, object], network: d
 
 
 def test_finetune_learns_a_restorer_from_clean_pictures(tmp_path: Path) -> None:
-    made = with_restorer(tmp_path, "finetune", {"l1": 2.0, "mse": 1.0}, {})
-    recipe = finetune(made)
+    card_parts = with_restorer(tmp_path, "finetune", {"l1": 2.0, "mse": 1.0}, {})
+    recipe = finetune(card_parts)
     net = recipe.modules["net"]
     before, batch = copied(net), recipe.stages[0].roles["source"](0)
     with torch.no_grad():
         difference = net(batch.degraded).clamp(0, 1) - batch.clean
-        found = recipe.stages[0].step({"source": batch}, 0)
-    assert float(found["l1"]) == pytest.approx(2 * float(difference.abs().mean()), rel=1e-5)
-    assert float(found["mse"]) == pytest.approx(float(difference.square().mean()), rel=1e-5)
+        losses = recipe.stages[0].step({"source": batch}, 0)
+    assert float(losses["l1"]) == pytest.approx(2 * float(difference.abs().mean()), rel=1e-5)
+    assert float(losses["mse"]) == pytest.approx(float(difference.square().mean()), rel=1e-5)
     steps(recipe)
     assert moved(net, before) == set(before)
     assert set(recipe.measure()) == {"validation l1", "validation mse"}
 
 
 def test_afd_learns_in_a_restorer_that_stays_as_it_is(tmp_path: Path) -> None:
-    made = with_restorer(tmp_path, "afd", {"l1": 3.0}, {"gate": False, "base": 4})
-    model = made.model.loaded.net
-    recipe = afd(made)
+    card_parts = with_restorer(tmp_path, "afd", {"l1": 3.0}, {"gate": False, "base": 4})
+    model = card_parts.model.loaded.net
+    recipe = afd(card_parts)
     net, frozen = recipe.modules["net"], copied(model)
     before, batch = copied(net), recipe.stages[0].roles["source"](0)
     with torch.no_grad():
@@ -78,8 +79,8 @@ def test_afd_learns_in_a_restorer_that_stays_as_it_is(tmp_path: Path) -> None:
 def test_adaptive_modules_learn_in_a_restorer_that_stays_as_it_is(
     tmp_path: Path, kind: str, network: dict[str, object], fresh: set[str]
 ) -> None:
-    made = with_restorer(tmp_path, kind, {"l1": 3.0}, {**network, "train": "modules"})
-    recipe = {"quac": quac, "quarf": quarf}[kind](made)
+    card_parts = with_restorer(tmp_path, kind, {"l1": 3.0}, {**network, "train": "modules"})
+    recipe = {"quac": quac, "quarf": quarf}[kind](card_parts)
     net = recipe.modules["net"]
     before, batch = copied(net), recipe.stages[0].roles["source"](0)
     with torch.no_grad(), given(net, feature("brisque").of(batch.degraded)):
@@ -95,8 +96,8 @@ def test_adaptive_modules_learn_in_a_restorer_that_stays_as_it_is(
 
 @pytest.mark.parametrize("kind", ["finetune", "afd", "quac", "quarf"])
 def test_a_classifier_gives_no_pictures(tmp_path: Path, kind: str) -> None:
-    made = parts(tmp_path, kind, {"l1": 1.0}, {"quality": "brisque"} if kind.startswith("qua") else {})
-    recipe = {"finetune": finetune, "afd": afd, "quac": quac, "quarf": quarf}[kind](made)
+    card_parts = parts(tmp_path, kind, {"l1": 1.0}, {"quality": "brisque"} if kind.startswith("qua") else {})
+    recipe = {"finetune": finetune, "afd": afd, "quac": quac, "quarf": quarf}[kind](card_parts)
     with pytest.raises(QbenchError, match="of restored pictures, and this model gives none"):
         steps(recipe, 1)
 

@@ -93,10 +93,10 @@ def test_what_is_written_is_found_and_fits_the_method(
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines/dncnn-small.yaml").write_text(card.read_text())
     monkeypatch.setattr(cards, "shipped", lambda relative: tmp_path / relative)
-    found = cards.find_weights("dncnn-small", None, "anything", 5)
-    assert found is not None
-    assert (found.path, found.sha256) == (trained.weights, trained.sha256)
-    load_weights(empty("dncnn-small", deployed=True), found.path)
+    weights = cards.find_weights("dncnn-small", None, "anything", 5)
+    assert weights is not None
+    assert (weights.path, weights.sha256) == (trained.weights, trained.sha256)
+    load_weights(empty("dncnn-small", deployed=True), weights.path)
 
 
 def test_two_runs_write_the_same_bytes_and_another_seed_does_not(card: Path, tmp_path: Path) -> None:

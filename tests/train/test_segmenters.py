@@ -22,15 +22,13 @@ from qbench.models.fold import for_inference
 from qbench.models.initial import initialise
 from qbench.models.segmentation.segmenter import logits_at_images
 from qbench.train.core.batches import Batch, Samples
-from qbench.train.core.loop import _step
-from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.afd.training import build as afd
 from qbench.train.recipes.common import Parts
 from qbench.train.recipes.dense.training import build as dense
 from qbench.train.recipes.finetune.training import finetune
 from qbench.vocabulary import InputConvention
 
-from .pictures import Noise, jpeg_mix
+from .pictures import Noise, copied, jpeg_mix, moved, steps
 
 CLASSES = 3
 IGNORED = 255
@@ -86,27 +84,13 @@ def parts(tmp_path: Path, kind: str, loss: dict[str, Any], network: dict[str, An
     return Parts("afd", spec, 0, "cpu", {"source": samples, "validation": samples}, jpeg_mix(tmp_path), Declared())
 
 
-def steps(recipe: Recipe, count: int) -> list[float]:
-    stage = recipe.stages[0]
-    stage.prepare()
-    return [sum(_step(stage, {"source": stage.roles["source"](i)}, i).values()) for i in range(count)]
-
-
-def moved(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
-    return {name.split(".")[0] for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
-
-
-def state(net: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in net.state_dict().items()}
-
-
 def test_a_segmenter_learns_from_files_and_its_frozen_parts_keep_their_norms(tmp_path: Path) -> None:
     recipe = dense(parts(tmp_path, "segmenter", {"ce": 1.0}, {"freeze": ["stem.*"]}))
     net = recipe.modules["net"]
-    before = state(net)
-    found = steps(recipe, 25)
-    assert found[-1] < 0.5 * found[0]
-    assert moved(net, before) == {"body", "head"}
+    before = copied(net)
+    losses = [step["ce"] for step in steps(recipe, 25)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert {name.split(".")[0] for name in moved(net, before)} == {"body", "head"}
     assert not torch.equal(net.state_dict()["body.1.running_mean"], before["body.1.running_mean"])
     Streets().load_state_dict(dict(recipe.ship()), strict=True)
     assert "validation ce" in recipe.measure()
@@ -123,13 +107,13 @@ def test_ignored_pixels_weigh_nothing(tmp_path: Path) -> None:
         logits = LoadedModel(recipe.modules["net"], InputConvention(None, None), {}, logits_at_images).logits(
             batch.degraded
         )
-        given = stage.step({"source": batch}, 0)["ce"]
-    each = -logits.log_softmax(1)
-    told = [
-        float(each[b, int(batch.masks[b, y, x]), y, x])
+        loss = stage.step({"source": batch}, 0)["ce"]
+    surprise = -logits.log_softmax(1)
+    labelled = [
+        float(surprise[b, int(batch.masks[b, y, x]), y, x])
         for b, y, x in (batch.masks != IGNORED).nonzero().tolist()
     ]  # fmt: skip
-    assert float(given) == pytest.approx(np.mean(told), rel=1e-4)
+    assert float(loss) == pytest.approx(np.mean(labelled), rel=1e-4)
 
 
 def test_masks_name_the_brightest_channel_after_any_crop(tmp_path: Path) -> None:
@@ -141,31 +125,31 @@ def test_masks_name_the_brightest_channel_after_any_crop(tmp_path: Path) -> None
 
 
 def test_fine_tuning_takes_masks_and_the_clean_answer_at_every_pixel(tmp_path: Path) -> None:
-    made = parts(tmp_path, "finetune", {"ce": 1.0, "kl": {"temperature": 2.0}}, {})
-    recipe = finetune(made)
+    card_parts = parts(tmp_path, "finetune", {"ce": 1.0, "kl": {"temperature": 2.0}}, {})
+    recipe = finetune(card_parts)
     batch: Batch = recipe.stages[0].roles["source"](0)
     recipe.stages[0].prepare()
-    model = made.model.build()
+    model = card_parts.model.build()
     with torch.no_grad():
         student, teacher = (F.log_softmax(model.logits(x) / 2, 1) for x in (batch.degraded, batch.clean))
         expected = 4 * (teacher.exp() * (teacher - student)).sum(1).mean()
         given = recipe.stages[0].step({"source": batch}, 0)["kl"]
     assert float(given) == pytest.approx(float(expected), rel=1e-3)
-    found = steps(recipe, 20)
-    assert found[-1] < found[0]
+    sums = [sum(losses.values()) for losses in steps(recipe, 20)]
+    assert sums[-1] < sums[0]
     model.net.load_state_dict(dict(recipe.ship()), strict=True)
 
 
 def test_afd_learns_the_clean_maps_without_masks(tmp_path: Path) -> None:
-    made = parts(tmp_path, "afd", {"feature": 1.0, "kl": 1.0}, {"gate": False, "form": "deployed"}, data=Noise())
-    recipe = afd(made)
+    card_parts = parts(tmp_path, "afd", {"feature": 1.0, "kl": 1.0}, {"gate": False, "form": "deployed"}, data=Noise())
+    recipe = afd(card_parts)
     batch: Batch = recipe.stages[0].roles["source"](0)
-    model = made.model.build()
+    model = card_parts.model.build()
     with torch.no_grad():
         student, teacher = (F.log_softmax(model.logits(x), 1) for x in (batch.degraded, batch.clean))
         given = recipe.stages[0].step({"source": batch}, 0)
     assert float(given["kl"]) == pytest.approx(float((teacher.exp() * (teacher - student)).sum(1).mean()), rel=1e-3)
-    before = state(recipe.modules["net"])
+    before = copied(recipe.modules["net"])
     steps(recipe, 2)
     assert moved(recipe.modules["net"], before)
 

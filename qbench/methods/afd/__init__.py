@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from qbench.errors import NotApplicable
 from qbench.methods.options import Options, completed, described
-from qbench.methods.weights import weights_for
+from qbench.methods.weights import weights_for, with_weights
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
@@ -80,10 +80,7 @@ class AfdMethod:
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights or site, WeightsError for a file that does not fit, and for options that
         contradict its header; a site may have another name in another model."""
-        import torch
-
         from qbench.methods.afd.net import Afd
-        from qbench.models.base import load_weights
         from qbench.models.files import header
 
         if setup.model is None:
@@ -91,8 +88,7 @@ class AfdMethod:
         file = weights_for(self.NAME, self.weights, setup)
         self._options = completed(self.options, described(header(file), "afd"), "afd", free=("site",))
         network = Afd(self._options, setup.model.cut(self.at).geometry(), "deployed")
-        load_weights(network, file)
-        self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = with_weights(network, file, setup)
 
     def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
         """Features at the site and the images in [0, 1] that the stem saw, to features."""

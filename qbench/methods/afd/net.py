@@ -58,8 +58,8 @@ class Afd(nn.Module):
         return F.relu(features + change) if self.options.nonnegative else features + change
 
     def _residual(self, features: Tensor, fdm: Tensor | None) -> Tensor:
-        found: Tensor = self.fe(features, fdm) if isinstance(self.fe, Fe) else self.fe(features)
-        return found
+        residual: Tensor = self.fe(features, fdm) if isinstance(self.fe, Fe) else self.fe(features)
+        return residual
 
     def drifting_map(self, images: Tensor) -> Tensor:
         """[B, C, blocks down, blocks across] in (0, 1); ones without FDE-Net."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from qbench.errors import WeightsError
 from qbench.methods.options import Options, completed, described
-from qbench.methods.weights import weights_for
+from qbench.methods.weights import weights_for, with_weights
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
@@ -65,19 +65,14 @@ class OsrMethod:
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights, WeightsError for a file that does not fit."""
-        import torch
-
         from qbench.methods.osr.net import Osr
-        from qbench.models.base import load_weights
         from qbench.models.files import header
 
         file = weights_for("osr", self.weights, setup)
         trained = described(header(file), "osr")
         if trained is None:
             raise WeightsError(f"the header of {file} does not describe a network of osr")
-        network = Osr(completed(self.options, trained, "osr"))
-        load_weights(network, file)
-        self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = with_weights(Osr(completed(self.options, trained, "osr")), file, setup)
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         from qbench.models.restoration.plain_networks import clamped

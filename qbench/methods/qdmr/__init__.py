@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qbench.errors import WeightsError
 from qbench.methods.options import Options, completed, described
 from qbench.methods.qdmr.shape import PLANS, PlanName
-from qbench.methods.weights import weights_for
+from qbench.methods.weights import weights_for, with_weights
 from qbench.registry import method
 from qbench.vocabulary import Context, Setup
 
@@ -55,9 +55,6 @@ class QdmrMethod:
 
     def setup(self, setup: Setup) -> None:
         """Raises NotApplicable without weights, WeightsError for a file that does not fit."""
-        import torch
-
-        from qbench.models.base import load_weights
         from qbench.models.files import header
 
         file = weights_for("qdmr", self.weights, setup)
@@ -66,16 +63,12 @@ class QdmrMethod:
         trained = completed(QdmrOptions(**given), described(header(file), "qdmr"), "qdmr")
         if codebook and not trained.codebook:
             raise WeightsError(f"weights {file} were trained without a codebook; leave `codebook: true` out")
-        network = trained.network()
-        load_weights(network, file)
+        self.network = with_weights(trained.network(), file, setup)
         if codebook is not None:
-            network.mixing = codebook
-        self.network = network.eval().to(setup.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network.mixing = codebook
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         """[B, 3, H, W] in [0, 1] to the same; any height and width."""
-        import torch
+        from qbench.models.restoration.plain_networks import clamped
 
-        with torch.no_grad():
-            restored: Tensor = self.network(images)
-        return restored.clamp(0, 1)
+        return clamped(self.network, images)

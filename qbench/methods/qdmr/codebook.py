@@ -38,8 +38,8 @@ class Codebook(nn.Module):
     def nearest(self, vectors: Tensor) -> Tensor:
         """[N, D] to the indices [N] of the nearest codes, the first of equals. No matrix of zeros and ones is made."""
         squares = self.weight.square().sum(1)
-        found = [torch.addmm(squares, part, self.weight.t(), alpha=-2).argmin(1) for part in torch.split(vectors, ROWS)]
-        return torch.cat(found)
+        codes = [torch.addmm(squares, part, self.weight.t(), alpha=-2).argmin(1) for part in torch.split(vectors, ROWS)]
+        return torch.cat(codes)
 
     def forward(self, z: Tensor) -> Codes:
         """z [B, D, h, w], in float32 whatever the caller's precision: the nearest code must not hang on rounding."""

@@ -40,7 +40,7 @@ class Quarf(QualityAdaptive):
             raise NotApplicable(f"{channels} channels cannot be split into {groups} equal groups; set `groups`")
         if not 1 <= top <= count <= len(DILATIONS):
             raise NotApplicable(f"`top` {top} and `count` {count}: 1 <= top <= count <= {len(DILATIONS)}")
-        self.groups, self.top, self.routing, self.own = groups, top, routing, own_experts
+        self.groups, self.top, self.routing, self.own_experts = groups, top, routing, own_experts
         self.straight_through, self.noisy, self.seed, self.index = straight_through, noisy, seed, index
         width = channels // groups
         self.experts = nn.ModuleList(Expert(experts, place, width, groups, own_experts) for place in range(count))
@@ -113,9 +113,9 @@ class Quarf(QualityAdaptive):
         group_of = torch.arange(self.groups, device=x.device).expand(len(x), -1)
         for place, expert in enumerate(self.experts):
             assert isinstance(expert, Expert)
-            for group in range(self.groups) if self.own else (0,):
-                there = (chosen == place) & (group_of == group) if self.own else chosen == place
-                rows = there.flatten().nonzero().flatten()
+            for group in range(self.groups) if self.own_experts else (0,):
+                here = (chosen == place) & (group_of == group) if self.own_experts else chosen == place
+                rows = here.flatten().nonzero().flatten()
                 if len(rows):
                     out.index_copy_(0, rows, expert.of(parts.index_select(0, rows), group).to(out.dtype))
         if self.straight_through and self.training:
@@ -136,7 +136,7 @@ class Plain(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = Expert("dilated", 0, channels, 1, own=True)
+        self.conv = Expert("dilated", 0, channels, 1, own_weights=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.conv(x))

@@ -16,16 +16,16 @@ DENSE = (3, 5, 7, 9)
 
 
 class Expert(nn.Module):
-    """One expert for `groups` groups of `width` channels, shared by all of them, or with weights for each (`own`).
+    """One expert for `groups` groups of `width` channels, shared by all of them, or `own_weights` for each.
 
     `dilated`: a 3x3 convolution with dilation 1, 2, 4 or 8, a field of 3 to 17 pixels (as released); `two_step`: a
     depthwise convolution that fills the holes first, 3 to 25 pixels without holes; `dense_k`: a depthwise kernel of 3
     to 9 pixels and a 1x1 convolution."""
 
-    def __init__(self, kind: Kind, place: int, width: int, groups: int, own: bool) -> None:
+    def __init__(self, kind: Kind, place: int, width: int, groups: int, own_weights: bool) -> None:
         super().__init__()
-        self.width, self.repeats = width, 1 if own else groups
-        self.copies = groups if own else 1
+        self.width, self.repeats = width, 1 if own_weights else groups
+        self.copies = groups if own_weights else 1
         if kind == "dense_k":
             self.steps = nn.ModuleList([self._conv(DENSE[place], depthwise=True), self._conv(1)])
         else:

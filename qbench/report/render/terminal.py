@@ -42,11 +42,11 @@ def _show_table(table: Leaderboard, console: Console) -> None:
         return
     for group in table.groups:
         console.print(Text(group.heading, "italic"))
-        asked = console.width
+        width = console.width
         for part in _parts(group, console):
-            console.width = max(asked, _width(part, console))
+            console.width = max(width, _width(part, console))
             console.print(part)
-        console.width = asked
+        console.width = width
     for index, text in enumerate(table.notes, start=1):
         console.print(Text(f"({index}) {text}"))
     console.print(Text(" ".join(table.remarks), "dim"))

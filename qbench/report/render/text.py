@@ -38,7 +38,7 @@ def _unsigned_zero(text: str) -> str:
 
 
 def number(value: Value, column: Column) -> str:
-    """The number alone, with its spread; `398/400` for a denominator short of what was asked; or why there is none."""
+    """The number alone, with its spread; `398/400` where fewer samples count than the run has; or why there is none."""
     if value.value is None:
         return value.missing
     text = _FORMATS[column.unit](value.value)

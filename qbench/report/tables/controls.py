@@ -23,7 +23,7 @@ NAME = "against-control"
 def against_controls(grids: Grids) -> list[Table]:
     """A table for each metric of each task, a group for each control, model and dataset; none without controls."""
     tables = [_table(ShownMetric(item), grids.of(task, item), grids.info.controls) for task, item in grids.metrics]
-    return [made for made in tables if made.groups]
+    return [table for table in tables if table.groups]
 
 
 def _table(metric: ShownMetric, grids: Sequence[Grid], controls: Sequence[Control]) -> Table:
@@ -34,11 +34,11 @@ def _table(metric: ShownMetric, grids: Sequence[Grid], controls: Sequence[Contro
 
 
 def _groups(grid: Grid, controls: Sequence[Control], notes: Notes) -> Iterator[Group]:
-    for named in controls:
-        control = next((method for method in grid.methods() if method.label == named.control), None)
+    for wanted in controls:
+        control = next((method for method in grid.methods() if method.label == wanted.control), None)
         if control is not None:
             others = [method for method in grid.methods() if method != control]
-            compared = [method for method in others if not named.methods or method.label in named.methods]
+            compared = [method for method in others if not wanted.methods or method.label in wanted.methods]
             yield _group(grid, control, compared, notes)
 
 
@@ -51,8 +51,8 @@ def _group(grid: Grid, control: MethodItem, methods: Sequence[MethodItem], notes
 
 
 def _row(grid: Grid, method: MethodItem, control: MethodItem, notes: Notes) -> Row:
-    own, other = grid.trainings(method), grid.trainings(control)
-    trainings = pairs(own, other) if own and other else ()
+    seeds, control_seeds = grid.trainings(method), grid.trainings(control)
+    trainings = pairs(seeds, control_seeds) if seeds and control_seeds else ()
     if not trainings:
         reasons = [_reason(grid, (method, control), condition, notes) for condition in grid.conditions]
         return Row(method.label, method.oracle, (*reasons, DASH, DASH))
@@ -72,11 +72,11 @@ def _reason(grid: Grid, sides: Sequence[MethodItem], condition: ConditionItem, n
 def _pair(
     grid: Grid, method: MethodItem, control: MethodItem, trainings: Sequence[tuple[int, int]], condition: ConditionItem
 ) -> Pair:
-    one = grid.point(method, condition, list(dict.fromkeys(own for own, _ in trainings)))
-    two = grid.point(control, condition, list(dict.fromkeys(other for _, other in trainings)))
-    assert one is not None, "trainings are done under every condition"
-    assert two is not None, "trainings are done under every condition"
-    return Pair(one, two)
+    of_method = grid.point(method, condition, list(dict.fromkeys(seed for seed, _ in trainings)))
+    of_control = grid.point(control, condition, list(dict.fromkeys(seed for _, seed in trainings)))
+    assert of_method is not None, "trainings are done under every condition"
+    assert of_control is not None, "trainings are done under every condition"
+    return Pair(of_method, of_control)
 
 
 def _difference(metric: ShownMetric, pairs: Sequence[Pair]) -> Value:
@@ -86,8 +86,8 @@ def _difference(metric: ShownMetric, pairs: Sequence[Pair]) -> Value:
         return Value(None, n=0, missing="unlabelled")
     by_training = np.mean([pair.by_training() for pair in pairs], axis=0)
     distribution = np.mean([pair.bootstrap() for pair in pairs], axis=0)
-    found = over_seeds(by_training, distribution, n, bootstrap=metric.bootstrap)
-    return Value(found.mean, found.low, found.high, n, bad, len(found.by_pair), found.spread)
+    difference = over_seeds(by_training, distribution, n, bootstrap=metric.bootstrap)
+    return Value(difference.mean, difference.low, difference.high, n, bad, len(difference.by_pair), difference.spread)
 
 
 def _remarks(metric: ShownMetric) -> tuple[str, ...]:

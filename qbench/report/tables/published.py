@@ -59,18 +59,18 @@ def _group(paper: PublishedTable, model: str, grid: Grid | None, notes: Notes) -
     degraded = [row for row in rows if row.condition != CLEAN]
     names = [row.condition for row in rows] + (["average"] if len(degraded) > 1 else [])
     heads = chain.from_iterable(_pair(name, "percent", "percent printed") for name in names)
-    theirs = list(paper.methods.values())
-    ours = {method.label: method for method in grid.methods()} if grid else {}
+    printed_methods = list(paper.methods.values())
+    our_methods = {method.label: method for method in grid.methods()} if grid else {}
     averages = next((printed.values for printed in paper.averages if printed.model == model), None)
-    made = []
-    for label in dict.fromkeys([*theirs, *ours]):
-        method = ours.get(label)
-        own = _ours(grid, method, names, notes) if grid and method else [DASH] * len(names)
-        printed = _printed(rows, averages, theirs.index(label) if label in theirs else None)
-        values = chain.from_iterable(zip(own, printed[: len(names)], strict=True))
-        made.append(Row(label, method is not None and method.oracle, tuple(values)))
+    lines = []
+    for label in dict.fromkeys([*printed_methods, *our_methods]):
+        method = our_methods.get(label)
+        ours = _ours(grid, method, names, notes) if grid and method else [DASH] * len(names)
+        printed = _printed(rows, averages, printed_methods.index(label) if label in printed_methods else None)
+        values = chain.from_iterable(zip(ours, printed[: len(names)], strict=True))
+        lines.append(Row(label, method is not None and method.oracle, tuple(values)))
     titled = grid.place.titled() if grid else {"task": "classification", "dataset": "", "view": "", "model": model}
-    return Group(titled, tuple(heads), tuple(made))
+    return Group(titled, tuple(heads), tuple(lines))
 
 
 def _ours(grid: Grid, method: MethodItem, names: Sequence[str], notes: Notes) -> list[Value]:
@@ -112,11 +112,11 @@ def _costs(shown: Shown, records: Sequence[EfficiencyRecord]) -> Table:
     )  # fmt: skip
     groups = []
     for model in dict.fromkeys(record.model.label for record in records) or [""]:
-        own = {record.method.label: record for record in records if record.model.label == model}
+        measured = {record.method.label: record for record in records if record.model.label == model}
         listed = [row for row in shown.table.costs if not model or row.model in {"", model}]
         known = {row.method for row in listed}
-        rows = [_cost(row.model or row.method, row, own.get(row.method)) for row in listed]
-        rows += [_cost(name, None, record) for name, record in own.items() if name not in known]
+        rows = [_cost(row.model or row.method, row, measured.get(row.method)) for row in listed]
+        rows += [_cost(name, None, record) for name, record in measured.items() if name not in known]
         groups.append(Group({"model": model or "no model of this run"}, heads, tuple(rows)))
     beyond = "A method's figures are what it adds to the model. Ours are of its deployed form, at the model's input."
     phone = f"Phone: {shown.table.phone}." if shown.table.phone else ""
@@ -125,13 +125,13 @@ def _costs(shown: Shown, records: Sequence[EfficiencyRecord]) -> Table:
 
 
 def _cost(name: str, paper: Costs | None, ours: EfficiencyRecord | None) -> Row:
-    own, theirs = [DASH, DASH], [DASH, DASH, DASH, DASH]
+    measured, printed_values = [DASH, DASH], [DASH, DASH, DASH, DASH]
     if ours is not None:
         alone = ours.method.name == DIRECT
         counts = (ours.parameters_total, ours.macs_total) if alone else (ours.parameters_extra, ours.macs_extra)
-        own = [Value(float(count)) for count in counts]
+        measured = [Value(float(count)) for count in counts]
     if paper is not None:
         printed = (paper.parameters * 1e6, paper.macs * 1e9, paper.cpu_ms, paper.gpu_ms)
-        theirs = [DASH if number is None else Value(number) for number in printed]
-    values = (own[0], theirs[0], own[1], theirs[1], *theirs[2:])
+        printed_values = [DASH if number is None else Value(number) for number in printed]
+    values = (measured[0], printed_values[0], measured[1], printed_values[1], *printed_values[2:])
     return Row(name, ours is not None and ours.method.oracle, values)

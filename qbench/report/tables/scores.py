@@ -37,15 +37,16 @@ def by_condition(grids: Grids) -> list[Table]:
         return scores(replace(BY_CONDITION, with_clean_alone=True), grids)
     if BY_CONDITION.name in grids.info.tables:
         return scores(BY_CONDITION, grids)
-    asked = tuple(layout for layout in LAYOUTS if layout.name in grids.info.tables)
-    return [left for left in scores(replace(BY_CONDITION, besides=asked), grids) if not left.empty]
+    others = tuple(layout for layout in LAYOUTS if layout.name in grids.info.tables)
+    return [table for table in scores(replace(BY_CONDITION, besides=others), grids) if not table.empty]
 
 
 def scores(layout: Layout, grids: Grids) -> list[Table]:
     """The tables of one layout, one for each metric of each task; without any condition one that says so."""
     tables = [_table(layout, ShownMetric(item), grids.of(task, item)) for task, item in grids.metrics]
     empty = f"No cell of this run belongs in {layout.name}."
-    return [made for made in tables if made.groups] or [Table(layout.name, f"Scores by {layout.by}", (), empty=empty)]
+    shown = [table for table in tables if table.groups]
+    return shown or [Table(layout.name, f"Scores by {layout.by}", (), empty=empty)]
 
 
 def _table(layout: Layout, metric: ShownMetric, grids: Sequence[Grid]) -> Table:
@@ -128,8 +129,8 @@ class _Rows:
             values += self._summary(method, direct, degraded)
         cells = [result for c in (*self.clean, *degraded) for result in self.grid.cells(method, c)]
         points = [self.grid.point(method, condition) for condition in (*self.clean, *degraded)]
-        asked = max(result.cell.samples for result in cells)
-        return Row(method.label, method.oracle, (*values, _denominator([one for one in points if one], asked)))
+        samples = max(result.cell.samples for result in cells)
+        return Row(method.label, method.oracle, (*values, _denominator([point for point in points if point], samples)))
 
     def _mean(self, method: MethodItem, conditions: Sequence[ConditionItem]) -> Value:
         """One condition's score, or the mean over those of a column; the first one that is missing says why."""

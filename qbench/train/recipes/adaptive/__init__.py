@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,39 +11,21 @@ from qbench.methods.quarf import QuarfOptions
 from qbench.registry import recipe
 from qbench.train.recipes.finetune import OBJECT_PLANES, SUPERVISED
 
-if TYPE_CHECKING:
-    from qbench.train.core.recipe import Recipe
-    from qbench.train.recipes.common import Parts
-
 Part = Literal["whole", "modules"]
 
 
+@recipe("quac", terms=(*SUPERVISED, "deeper"), planes=OBJECT_PLANES, build=f"{__name__}.training:quac")
 class QuacTraining(QuacOptions):
-    """Which activations the network gets, and how they are trained."""
+    """Adaptive activations in a model."""
 
     train: Part = "whole"
     scaled: bool = Field(default=False, description="beta and the means count in units of each place's maps.")
     smoothing: float = Field(default=0.0, ge=0, le=1, description="Of the labels.")
 
 
+@recipe("quarf", terms=(*SUPERVISED, "deeper", "importance"), planes=OBJECT_PLANES, build=f"{__name__}.training:quarf")
 class QuarfTraining(QuarfOptions):
-    """What the blocks are, and how they are trained."""
+    """Blocks of adaptive receptive fields in a model."""
 
     train: Part = "whole"
     smoothing: float = Field(default=0.0, ge=0, le=1, description="Of the labels.")
-
-
-@recipe("quac", terms=(*SUPERVISED, "deeper"), options=QuacTraining, planes=OBJECT_PLANES)
-def quac(parts: Parts) -> Recipe:
-    """Adaptive activations in a model."""
-    from qbench.train.recipes.adaptive.training import quac as build
-
-    return build(parts)
-
-
-@recipe("quarf", terms=(*SUPERVISED, "deeper", "importance"), options=QuarfTraining, planes=OBJECT_PLANES)
-def quarf(parts: Parts) -> Recipe:
-    """Blocks of adaptive receptive fields in a model."""
-    from qbench.train.recipes.adaptive.training import quarf as build
-
-    return build(parts)

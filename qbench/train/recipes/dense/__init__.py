@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from qbench.methods.options import Options
 from qbench.registry import recipe
 from qbench.train.recipes.finetune import OBJECT_PLANES
-
-if TYPE_CHECKING:
-    from qbench.train.core.recipe import Recipe
-    from qbench.train.recipes.common import Parts
 
 
 class DenseTraining(Options):
@@ -21,17 +15,11 @@ class DenseTraining(Options):
     freeze: tuple[str, ...] = Field(default=(), description="Patterns of parameters that stay as they are.")
 
 
-@recipe("segmenter", terms=("ce",), options=DenseTraining, planes={"ce": ("mask",)})
-def segmenter(parts: Parts) -> Recipe:
+@recipe("segmenter", terms=("ce",), planes={"ce": ("mask",)}, build=f"{__name__}.training:build")
+class SegmenterTraining(DenseTraining):
     """A segmenter from masks."""
-    from qbench.train.recipes.dense.training import build
-
-    return build(parts)
 
 
-@recipe("detector", terms=("heat", "box", "own"), options=DenseTraining, planes=OBJECT_PLANES)
-def detector(parts: Parts) -> Recipe:
+@recipe("detector", terms=("heat", "box", "own"), planes=OBJECT_PLANES, build=f"{__name__}.training:build")
+class DetectorTraining(DenseTraining):
     """A detector from boxes, or the built-in one from the masks of scenes."""
-    from qbench.train.recipes.dense.training import build
-
-    return build(parts)

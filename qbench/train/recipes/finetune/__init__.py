@@ -11,33 +11,11 @@ from qbench.registry import recipe
 
 if TYPE_CHECKING:
     from qbench.cards.schema import RecipeSpec
-    from qbench.train.core.recipe import Recipe
-    from qbench.train.recipes.common import Parts
 
 SUPERVISED = ("ce", "kl", "heat", "box", "own", "l1", "mse")
 """The terms of `qbench.train.recipes.supervised.Supervised`."""
 OBJECT_PLANES = {"heat": ("mask", "instances"), "box": ("mask", "instances")}
 """What of a scene the terms of the built-in detector need."""
-
-
-class ClassifierTraining(Options):
-    """How the classifier is trained."""
-
-    smoothing: float = Field(default=0.0, ge=0, le=1, description="Of the labels.")
-
-
-class FinetuneTraining(ClassifierTraining):
-    """How a model is fine-tuned."""
-
-    freeze: tuple[str, ...] = Field(default=(), description="Patterns of parameters that stay as they are.")
-
-
-@recipe("finetune", terms=SUPERVISED, options=FinetuneTraining, planes=OBJECT_PLANES)
-def finetune(parts: Parts) -> Recipe:
-    """All weights of a model on degraded pictures."""
-    from qbench.train.recipes.finetune.training import finetune as build
-
-    return build(parts)
 
 
 def _one_mask_layer(spec: RecipeSpec) -> None:
@@ -46,10 +24,20 @@ def _one_mask_layer(spec: RecipeSpec) -> None:
 
 
 @recipe(
-    "classifier", terms=("ce", "mask"), options=ClassifierTraining, planes={"mask": ("mask",)}, check=_one_mask_layer
+    "classifier",
+    terms=("ce", "mask"),
+    planes={"mask": ("mask",)},
+    check=_one_mask_layer,
+    build=f"{__name__}.training:classifier",
 )
-def classifier(parts: Parts) -> Recipe:
+class ClassifierTraining(Options):
     """The built-in classifier from first weights drawn by the seed."""
-    from qbench.train.recipes.finetune.training import classifier as build
 
-    return build(parts)
+    smoothing: float = Field(default=0.0, ge=0, le=1, description="Of the labels.")
+
+
+@recipe("finetune", terms=SUPERVISED, planes=OBJECT_PLANES, build=f"{__name__}.training:finetune")
+class FinetuneTraining(ClassifierTraining):
+    """All weights of a model on degraded pictures."""
+
+    freeze: tuple[str, ...] = Field(default=(), description="Patterns of parameters that stay as they are.")

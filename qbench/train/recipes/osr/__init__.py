@@ -9,16 +9,6 @@ from qbench.registry import recipe
 
 if TYPE_CHECKING:
     from qbench.cards.schema import RecipeSpec
-    from qbench.train.core.recipe import Recipe
-    from qbench.train.recipes.common import Parts
-
-
-class OsrTraining(OsrOptions):
-    """What the network is, and what is trained when. The paper reprograms restorers of both kinds; whether it freezes
-    them is not known."""
-
-    restorer_init: Literal["random", "trained"] = "trained"
-    freeze_restorer: bool = True
 
 
 def _compared(spec: RecipeSpec) -> None:
@@ -31,9 +21,11 @@ def _compared(spec: RecipeSpec) -> None:
         raise ValueError("the loss `perceptual` needs the layers to compare in `sites`")
 
 
-@recipe("osr", terms=("smooth_l1", "perceptual"), options=OsrTraining, model=None, check=_compared)
-def osr(parts: Parts) -> Recipe:
-    """A restorer, then the transforms around it; or the restorer alone."""
-    from qbench.train.recipes.osr.training import build
+@recipe("osr", terms=("smooth_l1", "perceptual"), model=None, check=_compared, build=f"{__name__}.training:build")
+class OsrTraining(OsrOptions):
+    """A restorer, then the transforms around it; or the restorer alone.
 
-    return build(parts)
+    The paper reprograms restorers of both kinds; whether it freezes them is not known."""
+
+    restorer_init: Literal["random", "trained"] = "trained"
+    freeze_restorer: bool = True

@@ -11,8 +11,6 @@ from qbench.registry import recipe
 
 if TYPE_CHECKING:
     from qbench.cards.schema import RecipeSpec
-    from qbench.train.core.recipe import Recipe
-    from qbench.train.recipes.common import Parts
 
 PerceptionName = Literal["classifier", "gradients", "vgg19"]
 TERMS = (
@@ -20,20 +18,6 @@ TERMS = (
     "align-source", "align-target",
 )  # fmt: skip
 ORDERS = {("base",), ("vqgan", "base"), ("vqgan", "uda"), ("vqgan", "base", "uda")}
-
-
-class QdmrTraining(QdmrOptions):
-    """What the network is, and how it is trained."""
-
-    perception: PerceptionName = "classifier"
-    start: Literal["even", "data"] = Field(
-        default="even", description="The first codes: evenly from ±1/K, or features of the first batches."
-    )
-    encoder: Literal["own", "vqgan"] = Field(
-        default="own",
-        description="Where the encoder starts: anew, as published, or where stage 1 left its own.",
-    )
-    generated: bool = True
 
 
 def _staged(spec: RecipeSpec) -> None:
@@ -49,9 +33,16 @@ def _staged(spec: RecipeSpec) -> None:
         raise ValueError("aberrations have a size in pixels: crops of qdmr are taken at scale [1, 1]")
 
 
-@recipe("qdmr", terms=TERMS, options=QdmrTraining, model=False, roles=("target",), check=_staged)
-def qdmr(parts: Parts) -> Recipe:
+@recipe("qdmr", terms=TERMS, model=False, roles=("target",), check=_staged, build=f"{__name__}.stages:build")
+class QdmrTraining(QdmrOptions):
     """An autoencoder of two lenses' pictures, a restoration network for one, and its adaptation to the other."""
-    from qbench.train.recipes.qdmr.stages import build
 
-    return build(parts)
+    perception: PerceptionName = "classifier"
+    start: Literal["even", "data"] = Field(
+        default="even", description="The first codes: evenly from ±1/K, or features of the first batches."
+    )
+    encoder: Literal["own", "vqgan"] = Field(
+        default="own",
+        description="Where the encoder starts: anew, as published, or where stage 1 left its own.",
+    )
+    generated: bool = True
