@@ -76,10 +76,10 @@ class Coco:
     def _categories(self) -> dict[int, str]:
         rows = self._content["categories"]
         numbers = [_number(self._file, "categories", at, row, "id") for at, row in enumerate(rows)]
-        found = {number: str(row.get("name", number)) for number, row in zip(numbers, rows, strict=True)}
-        if len(found) != len(rows) or not found:
-            raise DataError(f"{self._file} names {len(rows)} categories with {len(found)} ids; each needs its own")
-        return dict(sorted(found.items()))
+        categories = {number: str(row.get("name", number)) for number, row in zip(numbers, rows, strict=True)}
+        if len(categories) != len(rows) or not categories:
+            raise DataError(f"{self._file} names {len(rows)} categories with {len(categories)} ids; each needs its own")
+        return dict(sorted(categories.items()))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -132,8 +132,8 @@ class Masks(MaskedPictures):
         return [replace(row, group=self._group_of(row.id)) for row in rows]
 
     def _group_of(self, sample: str) -> str | None:
-        found = self.group.search(sample) if self.group else None
-        return found[1] if found else None
+        match = self.group.search(sample) if self.group else None
+        return match[1] if match else None
 
     @field_validator("group")
     @classmethod
@@ -162,7 +162,7 @@ def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> list[Row]:
     for file in pictures(masks, deep=True):
         if file.suffix.lower() not in LOSSY:
             stems.setdefault(file.relative_to(masks).with_suffix(""), []).append(file)
-    rows, found = [], 0
+    rows, with_mask = [], 0
     for file in pictures(images, deep=True):
         if images == masks and suffix and file.stem.endswith(suffix):
             continue
@@ -171,9 +171,9 @@ def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> list[Row]:
         fitting = stems.get(place, [])
         if len(fitting) > 1:
             raise DataError(f"{file} has two masks: {fitting[0]} and {fitting[1]}; keep one")
-        found += len(fitting)
+        with_mask += len(fitting)
         rows.append(Row(file.relative_to(images).as_posix(), file, fitting[0] if fitting else masks / f"{place}.png"))
-    if rows and not found:
+    if rows and not with_mask:
         kinds = " ".join(sorted(SUFFIXES - LOSSY))
         raise DataError(
             f"no picture in {images} has a mask in {masks}: {rows[0].mask} and so on ({kinds}) are not there"

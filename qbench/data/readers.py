@@ -218,8 +218,8 @@ def _text(table: Path) -> str:
 
 def pictures(folder: Path, *, deep: bool = False) -> list[Path]:
     """The picture files of a folder, sorted by path; none that is hidden or in a hidden folder."""
-    found = folder.rglob("*") if deep else folder.iterdir()
-    named = (file for file in found if file.suffix.lower() in SUFFIXES and not hidden(file, folder))
+    entries = folder.rglob("*") if deep else folder.iterdir()
+    named = (file for file in entries if file.suffix.lower() in SUFFIXES and not hidden(file, folder))
     return sorted(file for file in named if not file.is_dir())
 
 

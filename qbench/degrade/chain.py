@@ -58,7 +58,7 @@ class Chain:
     @property
     def runs_through(self) -> tuple[Entry, ...]:
         entries = [registry.get("condition", named.name) for named in self.steps]
-        return (*entries, *(entry for each in self.conditions for entry in inner(each)))
+        return (*entries, *(entry for condition in self.conditions for entry in inner(condition)))
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """The last picture; the facts of every step, and the bits per pixel of the last one that was a file."""

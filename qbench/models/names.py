@@ -11,9 +11,9 @@ from qbench.errors import DataError
 def agree(dataset: Sequence[str], model: Sequence[str]) -> None:
     """Raise DataError where a class of the dataset is one of the model's too, under another index.
 
-    Names that the other side lacks say nothing: a pedestrian may well be somebody's person."""
-    there, known = (_numbers(names) for names in (dataset, model))
-    for name, number in there.items():
+    Names that the other side lacks are not compared: one may say "pedestrian" where the other says "person"."""
+    numbers, known = (_numbers(names) for names in (dataset, model))
+    for name, number in numbers.items():
         if known.get(name, number) != number:
             sizes = f"the dataset has {len(dataset)} classes, the model {len(model)}"
             raise DataError(

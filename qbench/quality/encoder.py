@@ -44,7 +44,7 @@ class QualityEncoder(nn.Module):
     def scales(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W] in [0, 1] to features [B, 128] of unit length, of the picture and of its half-size twin."""
         seen = (images, F.avg_pool2d(images, 2))
-        return [F.normalize(cast(Tensor, self.trunk(each * 4 - 2)).mean(dim=(2, 3)), dim=1) for each in seen]
+        return [F.normalize(cast(Tensor, self.trunk(scale * 4 - 2)).mean(dim=(2, 3)), dim=1) for scale in seen]
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1], from 32 pixels a side, to [B, 256]: both scales side by side."""

@@ -85,8 +85,8 @@ def dimension(name: str) -> int:
 
 
 def _encoded(file: Path, images: Tensor) -> Tensor:
-    found: Tensor = encoder.load_encoder(file, str(images.device))(images)
-    return found
+    features: Tensor = encoder.load_encoder(file, str(images.device))(images)
+    return features
 
 
 def _by_contrique(file: Path, kind: Callable[[nn.Module, Tensor], Tensor], images: Tensor) -> Tensor:

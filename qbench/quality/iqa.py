@@ -34,7 +34,7 @@ LOWER_BETTER = {
 
 
 def lower_is_better(name: str) -> bool:
-    """Which way a metric points; pyiqa itself is asked only about one that it has and its version above had not."""
+    """Which way a metric points; pyiqa's own table is read only for a metric that the list above lacks."""
     if name in LOWER_BETTER:
         return True
     return pyiqa_version() != "none" and bool(_table().get(name, {}).get("lower_better", False))
@@ -50,8 +50,8 @@ def settings(name: str) -> Mapping[str, Any]:
     ]
     if name not in single:
         raise QbenchError(f"pyiqa has no metric {name!r} of single pictures{nearest(name, single)}")
-    found: Mapping[str, Any] = table[name]
-    return found
+    metric: Mapping[str, Any] = table[name]
+    return metric
 
 
 @cache
@@ -65,8 +65,8 @@ def _table() -> Mapping[str, Mapping[str, Any]]:
         raise QbenchError(f"pyiqa {pyiqa_version()} has no table of metrics at {file}; install pyiqa 0.1.16")
     module = importlib.util.module_from_spec(spec_of_table)
     spec_of_table.loader.exec_module(module)
-    found: Mapping[str, Mapping[str, Any]] = module.DEFAULT_CONFIGS
-    return found
+    configs: Mapping[str, Mapping[str, Any]] = module.DEFAULT_CONFIGS
+    return configs
 
 
 @cache
@@ -80,7 +80,9 @@ def load_metric(name: str, device: str) -> Callable[[Tensor, Tensor | None], Ten
     try:
         metric = importlib.import_module("pyiqa").create_metric(name, device=torch.device(device))
     except (OSError, RuntimeError) as error:
-        raise QbenchError(f"pyiqa's {name} cannot be made: {error}; its weights may need the network once") from error
+        raise QbenchError(
+            f"pyiqa's {name} cannot be created: {error}; its weights may need the network once"
+        ) from error
 
     def scores_of(pictures: Tensor, clean: Tensor | None) -> Tensor:
         """One picture at a time: some of its metrics give one number a batch."""

@@ -29,8 +29,8 @@ def niqe(pictures: Tensor, pristine: Pristine) -> Tensor:
     )
     if min(pictures.shape[-2:]) < pristine.block:
         return pictures.new_full(pictures.shape[:1], torch.nan)
-    each = block_features(grey_by_product(pictures), pristine.block)
-    return torch.stack([_distance(features, mean, covariance) for features in each])
+    blocks = block_features(grey_by_product(pictures), pristine.block)
+    return torch.stack([_distance(features, mean, covariance) for features in blocks])
 
 
 def _distance(features: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ def gamma_ratio(shape: Tensor, above: tuple[float, ...], below: tuple[float, ...
 
 def _nearest_shape(ratio: Tensor, *, inverse: bool) -> Tensor:
     """The shape on the grid 0.2, 0.201 ... 10 whose moment ratio is nearest; the lowest for NaN."""
-    shapes, table = (torch.from_numpy(each).to(ratio.device) for each in _tables(inverse))
+    shapes, table = (torch.from_numpy(values).to(ratio.device) for values in _tables(inverse))
     if inverse:
         upper = len(table) - torch.searchsorted(table.flip(0).contiguous(), ratio.contiguous())
     else:

@@ -18,12 +18,12 @@ def tensor_of(output: Any, dims: int, task: str, needs: str) -> Tensor:
 
 
 def misfit(output: Any, task: str, needs: str) -> QbenchError:
-    return QbenchError(f"the model gives {told(output)}, and {task} needs {needs}")
+    return QbenchError(f"the model gives {described(output)}, and {task} needs {needs}")
 
 
-def told(output: Any) -> str:
+def described(output: Any) -> str:
     if isinstance(output, Tensor):
         return f"a tensor of {[*output.shape]}"
-    if isinstance(output, list | tuple) and all(isinstance(each, Boxes) for each in output):
-        return "boxes" if all(each.scores is not None for each in output) else "boxes without scores"
+    if isinstance(output, list | tuple) and all(isinstance(boxes, Boxes) for boxes in output):
+        return "boxes" if all(boxes.scores is not None for boxes in output) else "boxes without scores"
     return f"values of type {type(output).__name__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +54,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def class_index(metric: str, number: str | int) -> int:
-    """What stands behind the colon of `iou:3`. Raises QbenchError for what is not a class index."""
-    if not str(number).isdigit():
-        raise QbenchError(f"`{metric}:` takes the index of a class, counted from 0, not {number!r}")
-    return int(number)
+class OneClass:
+    """A metric of one class, `iou:3` for the class of index 3; `noun` is what its title calls it."""
+
+    noun: ClassVar[str]
+
+    def __init__(self, number: str | int, name: str | None = None) -> None:
+        """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
+        if not str(number).isdigit():
+            raise QbenchError(f"`{self.noun.lower()}:` takes the index of a class, counted from 0, not {number!r}")
+        self.number = int(number)
+        self.title = f"{self.noun} {name or self.number} (%)"

@@ -168,11 +168,11 @@ def voc(root: Path, text: str = VOC, ids: str = "one\ntwo  1\n\n") -> Path:
 def test_voc_counts_pixels_from_one_and_makes_crowds_of_difficult_objects(tmp_path: Path) -> None:
     data = VocDetection(voc(tmp_path))
     assert data.manifest().ids == ("one", "two")
-    found = data.load(0).target
-    assert found.corners.tolist() == [[0, 0, 30, 20], [4, 5, 5, 7.5]], "the box without width is left out"
-    assert found.labels.tolist() == [VOC_CLASSES.index("dog"), VOC_CLASSES.index("cat")]
-    assert found.crowd.tolist() == [False, True]
-    assert found.area.tolist() == [600, 2.5]
+    objects = data.load(0).target
+    assert objects.corners.tolist() == [[0, 0, 30, 20], [4, 5, 5, 7.5]], "the box without width is left out"
+    assert objects.labels.tolist() == [VOC_CLASSES.index("dog"), VOC_CLASSES.index("cat")]
+    assert objects.crowd.tolist() == [False, True]
+    assert objects.area.tolist() == [600, 2.5]
 
 
 def test_a_difficult_object_is_neither_a_hit_nor_a_miss(tmp_path: Path) -> None:
@@ -180,8 +180,8 @@ def test_a_difficult_object_is_neither_a_hit_nor_a_miss(tmp_path: Path) -> None:
     whole = View(None, None)
     truth = target(sample, sample.image, whole)
 
-    def ap(*found: tuple[list[float], int, float]) -> float:
-        corners, labels, scores = ([row[i] for row in found] for i in range(3))
+    def ap(*detections: tuple[list[float], int, float]) -> float:
+        corners, labels, scores = ([row[i] for row in detections] for i in range(3))
         output = Boxes(np.array(corners, np.float32), np.array(labels), np.array(scores, np.float32))
         return float(AveragePrecision.statistic({**score([output], [truth]), "error": np.array([""])}, np.ones(1)))
 
@@ -278,9 +278,9 @@ def noisy(truth: Boxes, seed: int) -> Boxes:
 def seen_whole(row: dict[str, int], boxes: Boxes) -> Boxes:
     """As the task takes them where the view leaves the picture whole."""
     picture = np.zeros((row["height"], row["width"], 3), np.uint8)
-    found = target(Sample("s", picture, boxes), picture, View(None, None))
-    assert found is not None
-    return found
+    moved = target(Sample("s", picture, boxes), picture, View(None, None))
+    assert moved is not None
+    return moved
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,10 @@ def test_real_annotations_score_as_pycocotools_scores_their_file(
     numbers = [row["id"] for row in content["images"]]
     categories = sorted(row["id"] for row in content["categories"])
     truths = [seen_whole(row, boxes) for row, boxes in data._rows]
-    found = [noisy(truth, seed) for seed, truth in enumerate(truths)]
+    detections = [noisy(truth, seed) for seed, truth in enumerate(truths)]
     results = [
         {"image_id": number, "category_id": categories[label], "bbox": xywh(box), "score": float(value)}
-        for number, boxes in zip(numbers, found, strict=True)
+        for number, boxes in zip(numbers, detections, strict=True)
         for box, label, value in zip(boxes.corners, boxes.labels, boxes.scores, strict=True)
     ]
     truth = coco(content)
@@ -307,7 +307,7 @@ def test_real_annotations_score_as_pycocotools_scores_their_file(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    columns = {**score(found, truths), "error": np.array([""] * len(found))}
+    columns = {**score(detections, truths), "error": np.array([""] * len(detections))}
     for name, value in zip(NAMES, evaluation.stats, strict=True):
-        ours = float(get("metric", name).target.statistic(columns, np.ones(len(found))))
+        ours = float(get("metric", name).target.statistic(columns, np.ones(len(detections))))
         assert ours == pytest.approx(without_minus_one(value), rel=0, abs=0, nan_ok=True), name

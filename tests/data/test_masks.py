@@ -104,7 +104,7 @@ def test_several_ignored_values_are_one_dataset_of_a_suite() -> None:
     from qbench.registry.named import Named
 
     named = Named(name="masks", params={"root": "x", "ignore": [1, 2], "first": [0, 1]})
-    assert [each.params["first"] for each in expanded(get("dataset", "masks"), named)] == [0, 1]
+    assert [dataset.params["first"] for dataset in expanded(get("dataset", "masks"), named)] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_broken_samples_are_told_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["L", "P", "I;16", "1"])
 def test_masks_of_every_kind_of_one_channel_give_their_values(tmp_path: Path, mode: str) -> None:
     expected = mask(tmp_path / "m.png", [0, 1] if mode == "1" else [0, 1, 20, 255], mode)
-    found = decode_mask(tmp_path / "m.png")
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, expected)
+    decoded = decode_mask(tmp_path / "m.png")
+    assert decoded.dtype == np.uint8
+    assert np.array_equal(decoded, expected)
 
 
 def test_faulty_folders_are_one_error(tmp_path: Path) -> None:
@@ -248,11 +248,11 @@ def test_cityscapes_turns_label_ids_into_train_ids(tmp_path: Path) -> None:
     data = Cityscapes(tmp_path)
     assert data.manifest().ids == ("aachen/aachen_000001_000019", "ulm/ulm_000000_000019")
     assert data.classes[:3] + data.classes[-1:] == ("road", "sidewalk", "building", "bicycle")
-    found = data.load(1).target
+    train_ids = data.load(1).target
     for value in range(34):
         expected = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13}
         expected |= {27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
-        assert set(found[stored == value].tolist()) == {expected.get(value, 255)}
+        assert set(train_ids[stored == value].tolist()) == {expected.get(value, 255)}
     assert len(CITYSCAPES) == 19
     mask(tmp_path / "gtFine" / "val" / "ulm" / "ulm_000000_000019_gtFine_labelIds.png", [34])
     with pytest.raises(BadSample, match="it holds 34"):

@@ -160,14 +160,14 @@ def test_unpaired_pictures_know_no_clean_one(tree: Path) -> None:
 
 def test_luma_is_that_of_scikit_image_and_grey_stays(tmp_path: Path) -> None:
     colour = pixels(5, 64, 64)
-    found = as_luma(colour)
-    assert found.dtype == np.uint8
-    assert (found == found[..., :1]).all()
-    assert np.array_equal(found[..., 0], np.round(rgb2ycbcr(colour)[..., 0]).astype(np.uint8))
+    luma = as_luma(colour)
+    assert luma.dtype == np.uint8
+    assert (luma == luma[..., :1]).all()
+    assert np.array_equal(luma[..., 0], np.round(rgb2ycbcr(colour)[..., 0]).astype(np.uint8))
     grey = np.repeat(colour[..., :1], 3, axis=2)
     assert np.array_equal(as_luma(grey), grey)
     Image.fromarray(colour).save(tmp_path / "a.png")
-    assert np.array_equal(PhotosLuma(tmp_path).load(0).image, found)
+    assert np.array_equal(PhotosLuma(tmp_path).load(0).image, luma)
     assert PhotosLuma(tmp_path).manifest().digests != Photos(tmp_path).manifest().digests
 
 

@@ -22,12 +22,12 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_patches_are_squares_of_the_pictures_from_all_over(photos: Path) -> None:
-    found = np.stack([Patches(photos, size=16, count=300).load(i).image for i in range(300)])
-    assert found.shape == (300, 16, 16, 3)
-    corners = found[:, 0, 0].astype(int)
+    patches = np.stack([Patches(photos, size=16, count=300).load(i).image for i in range(300)])
+    assert patches.shape == (300, 16, 16, 3)
+    corners = patches[:, 0, 0].astype(int)
     rows, columns = np.mgrid[:16, :16]
-    assert (found[..., 1] - corners[:, None, None, 1] == rows).all()
-    assert (found[..., 2] - corners[:, None, None, 2] == columns).all()
+    assert (patches[..., 1] - corners[:, None, None, 1] == rows).all()
+    assert (patches[..., 2] - corners[:, None, None, 2] == columns).all()
     assert set(corners[:, 0]) == {0, 1, 2}
     assert (corners[:, 1].min(), corners[:, 2].min()) == (0, 0)
     assert (corners[:, 1].max(), corners[:, 2].max()) == (26, 36)  # 42 - 16 and 52 - 16: the last place is reached

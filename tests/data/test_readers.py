@@ -285,12 +285,12 @@ def test_cmyk_pictures_become_rgb(tmp_path: Path) -> None:
     inks = np.zeros((16, 16, 4), dtype=np.uint8)
     inks[:, 8:, 0] = 255
     Image.fromarray(inks, mode="CMYK").save(tmp_path / "inks.tif")
-    found = decode(tmp_path / "inks.tif")
-    assert found.shape == (16, 16, 3)
-    assert found[0, 0].tolist() == [255, 255, 255], "no ink is white"
-    assert found[0, 15].tolist() == [0, 255, 255], "all cyan takes all red"
+    decoded = decode(tmp_path / "inks.tif")
+    assert decoded.shape == (16, 16, 3)
+    assert decoded[0, 0].tolist() == [255, 255, 255], "no ink is white"
+    assert decoded[0, 15].tolist() == [0, 255, 255], "all cyan takes all red"
     Image.fromarray(inks, mode="CMYK").save(tmp_path / "inks.jpg", quality=95)
-    assert np.abs(decode(tmp_path / "inks.jpg").astype(int) - found).max() <= 8
+    assert np.abs(decode(tmp_path / "inks.jpg").astype(int) - decoded).max() <= 8
 
 
 def test_the_orientation_in_exif_is_left_alone(tmp_path: Path) -> None:

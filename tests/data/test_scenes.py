@@ -60,9 +60,9 @@ def test_no_scene_under_128_pixels() -> None:
 
 def test_each_box_is_the_extent_of_its_objects_pixels(scenes: list[Scene]) -> None:
     for drawn in scenes:
-        found = ndimage.find_objects(drawn.instances)
-        assert len(found) == len(drawn.boxes) >= 1
-        for number, (place, box) in enumerate(zip(found, drawn.boxes, strict=True), start=1):
+        outlines = ndimage.find_objects(drawn.instances)
+        assert len(outlines) == len(drawn.boxes) >= 1
+        for number, (place, box) in enumerate(zip(outlines, drawn.boxes, strict=True), start=1):
             x0, y0, x1, y1, label = box
             assert (slice(y0, y1), slice(x0, x1)) == place
             assert set(np.unique(drawn.mask[drawn.instances == number])) == {label + 1}

@@ -26,12 +26,12 @@ def picture(height: int, width: int) -> np.ndarray:
 def by_torchvision(image: np.ndarray, short: int | None, crop: int, interpolation: str) -> np.ndarray:
     """Exact fractions, and torchvision's own resize and crop with explicit sizes."""
     height, width = image.shape[:2]
-    made = Image.fromarray(image)
+    resized = Image.fromarray(image)
     wanted = max(short or min(height, width), crop)
     if wanted != min(height, width):
         height, width = (round(Fraction(side * wanted, min(image.shape[:2]))) for side in (height, width))
-        made = resize(made, [height, width], InterpolationMode(interpolation))
-    return np.asarray(crop_at(made, math.floor((height - crop) / 2), math.floor((width - crop) / 2), crop, crop))
+        resized = resize(resized, [height, width], InterpolationMode(interpolation))
+    return np.asarray(crop_at(resized, math.floor((height - crop) / 2), math.floor((width - crop) / 2), crop, crop))
 
 
 @settings(deadline=None, max_examples=150)
@@ -57,9 +57,9 @@ def test_even_margins_are_torchvision_s_centre_crop(down: int, across: int, crop
 @settings(deadline=None, max_examples=50)
 @given(SIZES, SIZES, st.one_of(st.none(), st.integers(1, 70)), st.integers(1, 70))
 def test_every_view_is_whole_uint8_and_contiguous(height: int, width: int, resize: int | None, crop: int) -> None:
-    found = View(resize, crop).apply(picture(height, width))
-    assert (found.shape, found.dtype) == ((crop, crop, 3), np.uint8)
-    assert found.flags["C_CONTIGUOUS"]
+    viewed = View(resize, crop).apply(picture(height, width))
+    assert (viewed.shape, viewed.dtype) == ((crop, crop, 3), np.uint8)
+    assert viewed.flags["C_CONTIGUOUS"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(227, 227), (224, 300), (301, 225)])

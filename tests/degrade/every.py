@@ -18,12 +18,16 @@ from qbench.vocabulary import Condition
 Picture = NDArray[np.uint8]
 CORRUPTIONS = (*COMMON, *EXTRA, "frost_procedural")
 CODECS: tuple[dict[str, Any], ...] = (
-    {"jpeg": {"quality": 10}}, {"jpeg": {"quality": 30, "subsampling": "4:4:4", "progressive": True}},
+    {"jpeg": {"quality": 1}}, {"jpeg": {"quality": 30, "subsampling": "4:4:4", "progressive": True}},
     {"rejpeg": {"times": 3}}, {"rejpeg": {"times": 2, "shift": 8}}, {"webp": {"quality": 10}},
-    {"avif": {"quality": 20}}, {"jpeg2000": {"psnr": 30}}, {"jxl": {"quality": 20}}, {"heic": {"quality": 20}},
+    {"webp": {"quality": 60, "method": 1}}, {"avif": {"quality": 1, "speed": 10}},
+    {"avif": {"quality": 60, "speed": 10, "subsampling": "4:4:4"}}, {"jpeg2000": {"psnr": 25}},
+    {"jpeg2000": {"psnr": 60}}, {"jxl": {"quality": 10, "effort": 3}}, {"jxl": {"quality": 80, "effort": 1}},
+    {"heic": {"quality": 10}}, {"heic": {"quality": 80, "subsampling": "4:4:4"}},
 )  # fmt: skip
 STEPS: tuple[dict[str, Any], ...] = (
-    {"clean": {}}, {"shift": {"dx": 3, "dy": -2}}, {"resize": {"scale": 0.5}}, {"crop": {"border": 3}},
+    {"clean": {}}, {"shift": {"dx": 3, "dy": -2}}, {"resize": {"scale": 0.37}},
+    {"resize": {"scale": 2.5, "filter": "box"}}, {"crop": {"border": 3}},
     {"chain": {"steps": [{"jpeg": {"quality": {"between": [20, 60]}}}, {"awgn": {"sigma": 5}}]}},
 )  # fmt: skip
 REST: tuple[dict[str, Any], ...] = (
@@ -46,15 +50,24 @@ def severities(name: str, **more: Any) -> list[dict[str, Any]]:
 
 
 EVERY: tuple[dict[str, Any], ...] = (
-    *(each for name in CORRUPTIONS for each in severities(name)[::2]),
+    *(written for name in CORRUPTIONS for written in severities(name)[::4]),
+    *({name: {"severity": 3, "size": "cifar"}} for name in CORRUPTIONS),
     *({name: {"severity": 3, "mode": "parity"}} for name in CORRUPTIONS),
-    {"fog": {"severity": 2, "size": "cifar"}}, {"contrast": {"severity": 2, "resave": True}},
+    {"contrast": {"severity": 2, "resave": True}},
     *CODECS, *STEPS, *REST,
 )  # fmt: skip
 
 
 def name_of(written: dict[str, Any]) -> str:
     return next(iter(written))
+
+
+def smallest(written: dict[str, Any]) -> int:
+    """The shorter side of the smallest picture that a condition takes, in pixels."""
+    name = name_of(written)
+    if name in CORRUPTIONS or name == "lens":
+        return 32
+    return 8 if written in REST else {"crop": 7, "chain": 8}.get(name, 1)
 
 
 def here(written: dict[str, Any]) -> bool:

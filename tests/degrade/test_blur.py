@@ -80,10 +80,10 @@ def test_motion_is_the_mean_of_shifted_pictures_in_linear_light(parameters: tupl
     image = picture()
     kernel = motion_kernel(*parameters)
     light = np.dstack([direct(to_linear(image)[..., c].astype(float), kernel, mode="mirror") for c in range(3)])
-    found, _ = Motion(*parameters).apply(image, DRAW)
-    assert np.abs(found.astype(int) - to_srgb(light.astype(np.float32))).max() <= 1
+    degraded, _ = Motion(*parameters).apply(image, DRAW)
+    assert np.abs(degraded.astype(int) - to_srgb(light.astype(np.float32))).max() <= 1
     gamma = np.dstack([direct(image[..., c].astype(float), kernel, mode="mirror") for c in range(3)])
-    assert found.mean() > gamma.mean() + 5, "bright points win in linear light"
+    assert degraded.mean() > gamma.mean() + 5, "bright points win in linear light"
 
 
 @pytest.mark.parametrize("radius", [0.3, 0.5, 1.0, 2.5, 3.0, 7.7, 20.0])
@@ -107,12 +107,12 @@ def test_defocus_is_close_to_a_hard_disk_s(radius: int) -> None:
     light = np.dstack(
         [direct(to_linear(image)[..., c].astype(float), hard / hard.sum(), mode="mirror") for c in range(3)]
     )
-    found = Defocus(radius).apply(image, DRAW)[0].astype(float)
-    moved = np.abs(found - image).mean()
-    assert np.abs(found - to_srgb(light.astype(np.float32))).mean() < 0.08 * moved
+    degraded = Defocus(radius).apply(image, DRAW)[0].astype(float)
+    moved = np.abs(degraded - image).mean()
+    assert np.abs(degraded - to_srgb(light.astype(np.float32))).mean() < 0.08 * moved
     soft = disk_kernel(radius)
     light = np.dstack([direct(to_linear(image)[..., c].astype(float), soft, mode="mirror") for c in range(3)])
-    assert np.abs(found - to_srgb(light.astype(np.float32))).max() <= 1
+    assert np.abs(degraded - to_srgb(light.astype(np.float32))).max() <= 1
 
 
 @pytest.mark.parametrize("sigma", [0.4, 1.0, 1.6, 3.0, 9.0])
@@ -147,21 +147,21 @@ def resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("size", [(60, 75), (61, 47)])
 def test_lost_resolution_against_a_bicubic_written_out(scale: float, size: tuple[int, int]) -> None:
     image = picture(*size)
-    found, facts = LowResolution(scale).apply(image, DRAW)
+    degraded, facts = LowResolution(scale).apply(image, DRAW)
     width, height = facts["size"]
     assert (width, height) == (round(size[1] / scale), round(size[0] / scale))
     expected = resized(resized(image.astype(float), height, width), *size)
-    assert np.abs(found - expected).max() <= 2
-    assert np.abs(found - expected).mean() < 0.1
+    assert np.abs(degraded - expected).max() <= 2
+    assert np.abs(degraded - expected).mean() < 0.1
 
 
 def test_lost_resolution_by_nearest_and_by_pillow() -> None:
     image = picture(64, 64)
-    found, _ = LowResolution(4, "nearest").apply(image, DRAW)
-    blocks = found.reshape(16, 4, 16, 4, 3)
+    degraded, _ = LowResolution(4, "nearest").apply(image, DRAW)
+    blocks = degraded.reshape(16, 4, 16, 4, 3)
     assert (blocks == blocks[:, :1, :, :1]).all()
     small = Image.fromarray(image).resize((16, 16), Image.Resampling.BICUBIC)
-    assert np.array_equal(found[::4, ::4], np.asarray(small))
+    assert np.array_equal(degraded[::4, ::4], np.asarray(small))
     assert np.array_equal(LowResolution(1).apply(image, DRAW)[0], image)
     flat = np.full((33, 35, 3), 77, np.uint8)
     assert (LowResolution(3).apply(flat, DRAW)[0] == 77).all()

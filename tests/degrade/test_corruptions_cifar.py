@@ -34,9 +34,9 @@ def cut_in_the_middle(values: np.ndarray, zoom: float) -> np.ndarray:
     side = values.shape[0]
     kept = int(np.ceil(side / zoom))
     top = (side - kept) // 2
-    made = ndimage.zoom(values[top : top + kept, top : top + kept], (zoom, zoom, 1), order=1)
-    trim = (made.shape[0] - side) // 2
-    return np.asarray(made[trim : trim + side, trim : trim + side])
+    enlarged = ndimage.zoom(values[top : top + kept, top : top + kept], (zoom, zoom, 1), order=1)
+    trim = (enlarged.shape[0] - side) // 2
+    return np.asarray(enlarged[trim : trim + side, trim : trim + side])
 
 
 @pytest.mark.parametrize("side", [32, 96])
@@ -65,8 +65,8 @@ def test_snow_is_trimmed_on_both_sides_before_it_falls() -> None:
     fallen = np.round(moved(flakes.astype(np.float32), radius, sigma, angle) * 255) / 255
     expected = np.clip((1 - share) * 0.5 + fallen + np.rot90(fallen, 2), 0, 1) * 255
     call = Call(parameters("snow", severity, "cifar"), lambda: np.random.RandomState(3), "cifar")
-    found = follow("snow", image, call)
-    assert (np.abs(found[..., 0] - expected) <= 1).mean() > 0.999
+    degraded = follow("snow", image, call)
+    assert (np.abs(degraded[..., 0] - expected) <= 1).mean() > 0.999
 
 
 @pytest.mark.parametrize("severity", range(1, 6))
@@ -85,8 +85,8 @@ def test_elastic_shears_by_the_script_s_reach(mode: str) -> None:
     columns = np.broadcast_to(np.arange(side) * 3, (side, side)).astype(np.uint8).copy()
     moves = []
     for seed in range(12):
-        found = corrupt(columns, "elastic_transform", 1, seed=seed, size="cifar", mode=mode)  # type: ignore[arg-type]
-        slopes = np.gradient(found[20:44, 20:44].astype(float), axis=1) / 3
+        degraded = corrupt(columns, "elastic_transform", 1, seed=seed, size="cifar", mode=mode)  # type: ignore[arg-type]
+        slopes = np.gradient(degraded[20:44, 20:44].astype(float), axis=1) / 3
         assert np.std(slopes) < 0.3, "one map for the whole picture"
-        moves.append(np.abs(found.astype(float) - columns)[24:40, 24:40].mean() / 3)
+        moves.append(np.abs(degraded.astype(float) - columns)[24:40, 24:40].mean() / 3)
     assert 0.2 < np.mean(moves) < 0.08 * side

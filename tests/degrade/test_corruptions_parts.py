@@ -29,8 +29,8 @@ def swapped_one_by_one(values: np.ndarray, reach: int, moves: np.ndarray) -> np.
     for row in range(values.shape[0] - reach, reach, -1):
         for column in range(values.shape[1] - reach, reach, -1):
             right, down = next(moves)
-            there = row + down, column + right
-            values[row, column], values[there] = values[there], values[row, column]
+            other = row + down, column + right
+            values[row, column], values[other] = values[other], values[row, column]
     return values
 
 
@@ -41,9 +41,9 @@ def test_chains_of_copies_are_the_loop_of_the_script(size: tuple[int, int], reac
     rows, columns = shapes.glass_visits(values.shape, reach)
     moves = np.random.default_rng(reach).integers(-reach, reach, (rows * columns, 2))
     sources = shapes.glass_sources(values.shape, reach, moves[:, 1] * size[1] + moves[:, 0])
-    found = values.reshape(-1, 3)[sources].reshape(values.shape)
-    assert np.array_equal(found, swapped_one_by_one(values, reach, moves))
-    assert not np.array_equal(found, values)
+    shuffled = values.reshape(-1, 3)[sources].reshape(values.shape)
+    assert np.array_equal(shuffled, swapped_one_by_one(values, reach, moves))
+    assert not np.array_equal(shuffled, values)
 
 
 def test_a_true_swap_would_be_another_picture() -> None:
@@ -66,7 +66,7 @@ def test_zooming_is_scipy_s(zoom: float, size: tuple[int, int]) -> None:
     assert whole.shape == expected.shape
     assert np.abs(whole - expected).max() < 0.01
     assert np.array_equal(filters.zoomed(values, zoom, "first"), whole[: size[0], : size[1]])
-    first = [(made - side) // 2 for made, side in zip(whole.shape, size, strict=False)]
+    first = [(length - side) // 2 for length, side in zip(whole.shape, size, strict=False)]
     middle = whole[first[0] : first[0] + size[0], first[1] : first[1] + size[1]]
     assert np.allclose(filters.zoomed(values, zoom, "middle"), middle, atol=1e-3)
 
@@ -125,9 +125,9 @@ def test_brightness_and_saturation_are_those_of_colorsys() -> None:
                 saturation = min(saturation * c[0] + c[1], 1)
             expected[place] = np.array(colorsys.hsv_to_rgb(hue, saturation, value)) * 255
         for mode in ("fast", "parity"):
-            found = corrupt(image, name, severity, mode=mode)
-            assert (np.abs(found + 0.5 - expected) < 0.51).mean() > 0.98, (name, severity, mode)
-            assert np.abs(found + 0.5 - expected).max() < 1.51, (name, severity, mode)
+            degraded = corrupt(image, name, severity, mode=mode)
+            assert (np.abs(degraded + 0.5 - expected) < 0.51).mean() > 0.98, (name, severity, mode)
+            assert np.abs(degraded + 0.5 - expected).max() < 1.51, (name, severity, mode)
 
 
 def test_grey_and_black_pixels_keep_their_hue_of_0_in_hsv() -> None:
@@ -224,8 +224,8 @@ def test_elastic_moves_by_what_its_table_says() -> None:
     expected = displacement * side / np.sqrt(3) / (2 * np.sqrt(np.pi) * sigma * side)
     for mode in ("fast", "parity"):
         moved = [corrupt(ramp, "elastic_transform", severity, seed=s, mode=mode).astype(float) - ramp for s in range(6)]
-        found = np.std([one[20:-20, 20:-20] for one in moved])
-        assert found == pytest.approx(expected, rel=0.15)
+        spread = np.std([one[20:-20, 20:-20] for one in moved])
+        assert spread == pytest.approx(expected, rel=0.15)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (65, 40)])
@@ -240,9 +240,9 @@ def test_displacements_are_smoothed_uniform_values(size: tuple[int, int]) -> Non
 @pytest.mark.parametrize("mode", ["fast", "parity"])
 def test_snow_falls_twice_once_turned_by_half(mode: str) -> None:
     flat = np.full((60, 76, 3), 20, np.uint8)
-    found = corrupt(flat, "snow", 4, mode=mode).astype(int)  # type: ignore[arg-type]
-    assert np.abs(found - found[::-1, ::-1]).max() <= 1
-    assert found.std() > 5
+    degraded = corrupt(flat, "snow", 4, mode=mode).astype(int)  # type: ignore[arg-type]
+    assert np.abs(degraded - degraded[::-1, ::-1]).max() <= 1
+    assert degraded.std() > 5
 
 
 @pytest.mark.parametrize("mode", ["fast", "parity"])
@@ -280,10 +280,10 @@ def test_parity_holds_for_other_sizes_against_the_package_itself(size: tuple[int
                 np.random.seed(9)
                 expected = published(image, name, severity)
                 call = Call(parameters(name, severity, "imagenet"), lambda: np.random.RandomState(9))
-                found = follow(name, image, call)
+                degraded = follow(name, image, call)
                 if name in OWN_STREAM:
                     continue
-                assert (np.abs(found.astype(int) - expected) <= 1).mean() >= 0.999, (name, severity)
+                assert (np.abs(degraded.astype(int) - expected) <= 1).mean() >= 0.999, (name, severity)
     finally:
         context.__exit__(None, None, None)
 

@@ -104,9 +104,9 @@ def brute_force(values: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 def test_spatial_variance_against_every_pixel_by_itself(size: tuple[int, int]) -> None:
     values = light(*size)
     kernels = psf_field(LENSES["doublet-as-built"], 0.5, size, 4)
-    found = varying_blur(values, kernels)
-    assert np.abs(found - brute_force(values, kernels)).max() < 3e-6
-    assert np.array_equal(found, varying_blur(values, kernels, kernel_spectra(kernels, *size)))
+    blurred = varying_blur(values, kernels)
+    assert np.abs(blurred - brute_force(values, kernels)).max() < 3e-6
+    assert np.array_equal(blurred, varying_blur(values, kernels, kernel_spectra(kernels, *size)))
 
 
 def test_a_constant_picture_stays_constant_and_light_is_kept() -> None:
@@ -135,5 +135,5 @@ def test_more_nodes_change_little() -> None:
     for nodes in (NODES, 2 * NODES - 1, 4 * NODES - 3):
         kernels = psf_field(lens, 1.0, (1, 1), nodes)
         blurred.append(varying_blur(values, kernels))
-    coarse, fine = (float(np.sqrt(np.mean((each - blurred[-1]) ** 2))) for each in blurred[:2])
+    coarse, fine = (float(np.sqrt(np.mean((picture - blurred[-1]) ** 2))) for picture in blurred[:2])
     assert fine < coarse < 0.06 * float(np.std(values - blurred[-1]))

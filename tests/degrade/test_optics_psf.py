@@ -30,14 +30,14 @@ def disk(side: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("colour", [0, 1, 2])
 def test_an_ideal_lens_gives_the_airy_pattern(colour: int) -> None:
-    found = fine_psf(Wavefront(), colour, AXIS, FNUMBER, PITCH)
+    computed = fine_psf(Wavefront(), colour, AXIS, FNUMBER, PITCH)
     line = (np.arange(GRID) - CENTRE) * PITCH / FINE
     radius = np.pi * np.hypot(*np.meshgrid(line, line)) / (WAVELENGTHS[colour] * FNUMBER)
     with np.errstate(invalid="ignore", divide="ignore"):
         airy = np.where(radius == 0, 1.0, (2 * j1(radius) / radius) ** 2)
-    assert np.abs(found / found[CENTRE, CENTRE] - airy).max() < 0.003
+    assert np.abs(computed / computed[CENTRE, CENTRE] - airy).max() < 0.003
     first_zero = round(1.22 * WAVELENGTHS[colour] * FNUMBER / (PITCH / FINE))
-    assert found[CENTRE, CENTRE + first_zero] < 0.01 * found[CENTRE, CENTRE]
+    assert computed[CENTRE, CENTRE + first_zero] < 0.01 * computed[CENTRE, CENTRE]
 
 
 def test_much_finer_optics_than_pixels_give_almost_a_point() -> None:
@@ -102,12 +102,12 @@ def test_seidel_terms_have_their_rms_in_closed_form() -> None:
 def test_coma_points_away_from_the_centre_at_every_azimuth(azimuth: float) -> None:
     """The centroid follows the mean slope of the wavefront over the pupil: for W131 H p_r |p|², W131 / λ F in all."""
     field = (np.cos(azimuth), np.sin(azimuth))
-    found = shift(Wavefront(w131=1.2), 1, field)
-    assert np.arctan2(found[1], found[0]) == pytest.approx(azimuth, abs=0.02)
-    assert np.hypot(*found) == pytest.approx(2 * 1.2 * REFERENCE * FNUMBER / PITCH, rel=0.05)
+    computed = shift(Wavefront(w131=1.2), 1, field)
+    assert np.arctan2(computed[1], computed[0]) == pytest.approx(azimuth, abs=0.02)
+    assert np.hypot(*computed) == pytest.approx(2 * 1.2 * REFERENCE * FNUMBER / PITCH, rel=0.05)
     kernel = pixel_psf(Wavefront(w131=1.2), 1, field, FNUMBER, PITCH)
     y, x = np.indices(kernel.shape) - kernel.shape[0] // 2
-    along = field[0] * x + field[1] * y - np.hypot(*found)
+    along = field[0] * x + field[1] * y - np.hypot(*computed)
     assert (kernel * along**3).sum() > 0, "the tail lies outside"
 
 
@@ -132,8 +132,8 @@ def test_decentre_tilt_and_figure_do_what_they_say() -> None:
 def test_lateral_colour_shifts_by_the_predicted_amount(colour: int, waves: float) -> None:
     """A tilt of w waves of 0.55 µm over the pupil's radius moves the image by 2 F w 0.55 µm, away from the centre."""
     lateral = (waves, 0.0, 0.0) if colour == 0 else (0.0, 0.0, waves)
-    found = shift(Wavefront(lateral=lateral), colour, CORNER)
-    assert found == pytest.approx(2 * FNUMBER * waves * REFERENCE / PITCH * np.array(CORNER), abs=0.02)
+    computed = shift(Wavefront(lateral=lateral), colour, CORNER)
+    assert computed == pytest.approx(2 * FNUMBER * waves * REFERENCE / PITCH * np.array(CORNER), abs=0.02)
     assert shift(Wavefront(lateral=lateral), 1, CORNER) == pytest.approx([0, 0], abs=1e-6)
 
 

@@ -11,24 +11,14 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter, label
 
-from qbench import registry
-from qbench.degrade.blur.conditions import Blur, Defocus, LowResolution, Motion
-from qbench.degrade.noise.conditions import GaussianNoise, LowLight, PoissonGaussianNoise, PoissonNoise
-from qbench.degrade.weather.conditions import DENSITIES, Haze, Rain
+from qbench.degrade.weather.conditions import DENSITIES
 from qbench.degrade.weather.haze import haze, procedural_depth
 from qbench.degrade.weather.rain import rain, streak_map
 from qbench.draws import Draw
-from qbench.errors import ConditionError, SuiteError
-from qbench.runs.plan import Options, load_suite, make_plan
-from tests.conftest import PLUGIN, TOY
+from qbench.errors import ConditionError
+from tests.degrade.every import built
 
 DRAW = Draw(0, "x")
-CONDITIONS: dict[str, tuple[Any, bool]] = {
-    "haze": (Haze, True), "rain": (Rain, True), "motion": (Motion, False), "defocus": (Defocus, False),
-    "blur": (Blur, False), "awgn": (GaussianNoise, True), "poisson": (PoissonNoise, True),
-    "poisson-gauss": (PoissonGaussianNoise, True), "lowres": (LowResolution, False), "lowlight": (LowLight, True),
-}  # fmt: skip
-"""Class, and whether it draws."""
 ORDERED: list[tuple[str, str, list[Any]]] = [
     ("haze", "beta", [0.0, 0.6, 1.2, 1.8, 4.0]), ("rain", "density", [0.01, "light", "medium", "heavy", 0.4]),
     ("motion", "length", [2.0, 9.0, 15.0, 21.0, 40.0]), ("defocus", "radius", [0.8, 2.0, 4.0, 8.0]),
@@ -96,7 +86,7 @@ def airlight_and_transmission(hazy: np.ndarray, clear: np.ndarray) -> tuple[floa
         t = (offset * (hazy - air)).sum(-1) / np.maximum((offset * offset).sum(-1), 1e-9)
         return float(np.square(hazy - air - offset * t[..., None]).mean()), t
 
-    air = min((round(0.7 + 0.01 * step, 2) for step in range(31)), key=lambda each: fit(each)[0])
+    air = min((round(0.7 + 0.01 * step, 2) for step in range(31)), key=lambda airlight: fit(airlight)[0])
     return air, fit(air)[1]
 
 
@@ -153,28 +143,10 @@ def test_rain_brightens_by_a_screen_and_denser_rain_keeps_the_drops() -> None:
     assert few.mean() > 0
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
-@pytest.mark.parametrize("size", [(96, 128), (33, 47), (8, 9), (200, 11)])
-def test_shape_dtype_grey_keys_and_input(name: str, size: tuple[int, int]) -> None:
-    make, draws = CONDITIONS[name]
-    condition = make()
-    image = picture(*size)
-    image.flags.writeable = False
-    found, facts = condition.apply(image, DRAW)
-    assert (found.shape, found.dtype, found.flags.writeable) == (image.shape, np.uint8, True)
-    assert np.array_equal(found, condition.apply(image, Draw(0, "x"))[0])
-    for other in (Draw(0, "y"), Draw(1, "x"), DRAW.within("2")):
-        assert np.array_equal(found, condition.apply(image, other)[0]) != draws or (name == "rain" and min(size) < 12)
-    grey, _ = condition.apply(image[..., 0], DRAW)
-    assert (grey.shape, grey.dtype) == (size, np.uint8)
-    assert facts
-    assert condition.label.startswith(f"{name}(")
-
-
 @pytest.mark.parametrize("name", ["haze", "rain", "motion", "defocus", "blur", "lowres"])
 def test_grey_is_what_three_equal_colours_give(name: str) -> None:
     grey = picture()[..., 0]
-    condition = CONDITIONS[name][0]()
+    condition = built({name: {}})
     colours = condition.apply(np.dstack([grey] * 3), DRAW)[0]
     assert np.abs(condition.apply(grey, DRAW)[0].astype(int)[..., None] - colours).max() <= 1
 
@@ -182,7 +154,7 @@ def test_grey_is_what_three_equal_colours_give(name: str) -> None:
 @pytest.mark.parametrize(("name", "parameter", "values"), ORDERED)
 def test_the_parameter_orders_the_distance(name: str, parameter: str, values: list[Any]) -> None:
     image = picture()
-    errors = [distance(CONDITIONS[name][0](**{parameter: value}).apply(image, DRAW)[0], image) for value in values]
+    errors = [distance(built({name: {parameter: value}}).apply(image, DRAW)[0], image) for value in values]
     assert errors == sorted(errors)
     assert len(set(errors)) == len(errors)
 
@@ -204,43 +176,4 @@ def test_the_parameter_orders_the_distance(name: str, parameter: str, values: li
 )  # fmt: skip
 def test_wrong_parameters_are_refused(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        CONDITIONS[name][0](**parameters)
-
-
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_wrong_pictures_are_refused_by_name(name: str) -> None:
-    condition = CONDITIONS[name][0]()
-    for wrong in (picture(7, 40), picture().astype(np.float32), np.zeros((40, 40, 4), np.uint8), "picture"):
-        with pytest.raises(ConditionError, match=rf"^{name}\("):
-            condition.apply(wrong, DRAW)
-
-
-def test_names_are_those_of_the_registry_and_not_imagenet_c_s() -> None:
-    for name, (make, _) in CONDITIONS.items():
-        assert registry.get("condition", name).target is make
-
-
-def test_labels_show_the_first_parameter_and_what_is_unusual() -> None:
-    assert Haze(1.2).label == "haze(beta 1.2)"
-    assert Haze(0.6, 1.0).label == "haze(beta 0.6, airlight 1)"
-    assert Rain("heavy").label == "rain(density heavy)"
-    assert Rain(0.05, angle=70).label == "rain(density 0.05, angle 70)"
-    assert LowLight(0.1, photons=None).label == "lowlight(gain 0.1, photons None)"
-    assert Motion(21, 45, 90).axis == ("length", 21.0)
-    assert Rain("light").axis == ("density", 0.03)
-
-
-def test_suites_name_them_and_errors_have_places(tmp_path: Path) -> None:
-    file = tmp_path / "toy.yaml"
-    line = "- jpeg: {quality: [25, 7]}"
-    file.write_text(TOY.replace(line, "- haze: {beta: [0.6, 1.8]}\n      - rain: {density: [light, 0.2]}"))
-    plan = make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    assert {"haze(beta 0.6)", "haze(beta 1.8)", "rain(density light)", "rain(density 0.2)"} <= {
-        cell.condition.label for cell in plan.cells
-    }
-    file.write_text(TOY.replace(line, "- motion: {length: 9, angle: {between: [0, 180]}}"))
-    make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
-    for wrong in ("- haze: {beta: -1}", "- lowres: {scale: 0}", "- rain: {density: 3}"):
-        file.write_text(TOY.replace(line, wrong))
-        with pytest.raises(SuiteError, match=r"toy\.yaml:11:\d+"):
-            make_plan(*load_suite(file), Options(device="cpu", plugin_files=(PLUGIN,)))
+        built({name: parameters})

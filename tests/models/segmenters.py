@@ -24,8 +24,8 @@ def seen(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Ten
     return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
-def same(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+def same(predicted: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(predicted, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
 
 
 def stored(net: nn.Module, file: Path) -> Path:

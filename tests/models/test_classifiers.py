@@ -77,8 +77,8 @@ def test_a_norm_with_a_second_reader_of_its_convolution_is_not_folded() -> None:
 
 
 def test_the_convention_is_the_librarys_and_can_be_overridden() -> None:
-    own = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
-    assert (own.size, own.resize, own.mean, own.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
+    timms = Timm(name="tf_efficientnet_lite0", pretrained=False).build().input
+    assert (timms.size, timms.resize, timms.mean, timms.interpolation) == (224, 256, (0.5, 0.5, 0.5), "bicubic")
     theirs = Torchvision(name="resnet18", pretrained=False, input=InputChanges(channels="BGR", size=96)).build().input
     assert (theirs.size, theirs.resize, theirs.channels, theirs.mean[0]) == (96, 256, "BGR", 0.485)
 
@@ -96,15 +96,6 @@ def test_channel_order_matters_and_is_honoured() -> None:
     assert rgb.identity() != bgr.identity()
 
 
-def test_random_weights_follow_the_seed_alone() -> None:
-    first = Timm(name="repvgg_a0", pretrained=False).build().net.state_dict()
-    torch.rand(7)
-    again = Timm(name="repvgg_a0", pretrained=False).build().net.state_dict()
-    other = Timm(name="repvgg_a0", pretrained=False, seed=1).build().net.state_dict()
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert any(not torch.equal(first[name], other[name]) for name in first)
-
-
 def test_identity_says_where_the_weights_come_from(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"one")
@@ -116,10 +107,10 @@ def test_identity_says_where_the_weights_come_from(tmp_path: Path) -> None:
 
 
 def test_errors_name_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(QbenchError, match="did you mean 'resnet18'"):
+    with pytest.raises(QbenchError, match=r"timm has no model 'resnet18x' \(did you mean 'resnet18'\?\)"):
         Timm(name="resnet18x", pretrained=False).build()
-    with pytest.raises(QbenchError, match="torchvision has no model 'resnet81'"):
-        Torchvision(name="resnet81", pretrained=False).build()
+    with pytest.raises(QbenchError, match=r"torchvision has no model 'ResNet50' \(did you mean 'resnet50'\?\)"):
+        Torchvision(name="ResNet50", pretrained=False).build()
     with pytest.raises(WeightsError, match="do not exist"):
         Timm(name="resnet18", weights=tmp_path / "none.safetensors").build()
     other = tmp_path / "other.safetensors"
@@ -160,11 +151,11 @@ def test_the_tag_decides_the_convention(tmp_path: Path) -> None:
     """MobileNetV2's first weights were tested at 256 pixels, its second at 232."""
     net = torchvision.models.mobilenet_v2()
     save_file(net.state_dict(), tmp_path / "net.safetensors")
-    found = [
+    conventions = [
         Torchvision(name="mobilenet_v2", weights=tmp_path / "net.safetensors", tag=f"IMAGENET1K_V{i}").build().input
         for i in (1, 2)
     ]
-    assert [each.resize for each in found] == [256, 232]
+    assert [convention.resize for convention in conventions] == [256, 232]
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Timm, "resnet18"), (Torchvision, "resnet18")])
@@ -180,7 +171,7 @@ def test_weights_may_know_other_classes(kind: type[Timm] | type[Torchvision], na
 @pytest.mark.slow
 def test_every_resnet_of_timm_that_declares_sites_has_them() -> None:
     """The shallowest of all names that differ in their numbers."""
-    names = sorted(timm.list_models("*res*"), key=lambda name: [int(each) for each in re.findall(r"\d+", name)])
+    names = sorted(timm.list_models("*res*"), key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)])
     first = {re.sub(r"\d+", "0", name): name for name in reversed(names) if Timm(name=name).sites}
     assert len(first) > 20
     for name in first.values():
@@ -210,10 +201,3 @@ def test_a_declared_site_that_the_network_lacks_is_dropped(monkeypatch: pytest.M
     assert built.sites == {"D1": "conv1"}
     with pytest.raises(NotApplicable, match=r"no site 'D2' .*; declared sites: D1$"):
         built.path("D2")
-
-
-def test_nearest_names_of_networks_are_told_when_they_are_built() -> None:
-    with pytest.raises(QbenchError, match=r"timm has no model 'resnett50' \(did you mean 'resnet50'\?\)"):
-        Timm(name="resnett50", pretrained=False).build()
-    with pytest.raises(QbenchError, match=r"torchvision has no model 'ResNet50' \(did you mean 'resnet50'\?\)"):
-        Torchvision(name="ResNet50", pretrained=False).build()

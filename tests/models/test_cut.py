@@ -83,10 +83,10 @@ def test_a_second_half_that_reads_sizes_runs_nothing_of_the_first_again() -> Non
         with torch.inference_mode():
             features = cut.front(images)
             runs.clear()
-            found = cut.back(features, images)
-            assert found.shape == (2, 2, *size)
+            answer = cut.back(features, images)
+            assert answer.shape == (2, 2, *size)
             assert not runs, "the stem ran again"
-            assert torch.equal(found, model.predict(images))
+            assert torch.equal(answer, model.predict(images))
     handle.remove()
 
 
@@ -100,8 +100,8 @@ def test_a_second_half_that_reads_sizes_runs_nothing_of_the_first_again() -> Non
     ],
 )
 def test_centres_of_receptive_fields(layers: list[nn.Module], stride: float, offset: float) -> None:
-    found = geometry(nn.Sequential(*layers), 64)
-    assert (found.channels, found.stride, found.offset) == (4, stride, offset)
+    layout = geometry(nn.Sequential(*layers), 64)
+    assert (layout.channels, layout.stride, layout.offset) == (4, stride, offset)
 
 
 def test_a_site_that_is_not_there_is_named() -> None:

@@ -71,27 +71,27 @@ def test_a_folder_finds_what_the_library_finds(kind: str, tmp_path: Path) -> Non
         given = processor(images=numbers, return_tensors="pt")
         output = net(pixel_values=given["pixel_values"])
         direct = processor.post_process_object_detection(output, threshold=0.0, target_sizes=[(40, 56)] * 2)
-        found = HfDetection(name=str(root)).build().predict(pictures())
-    for boxes, each in zip(found, direct, strict=True):
-        kept = torch.isin(each["labels"], torch.tensor([1, 3]))
+        predicted = HfDetection(name=str(root)).build().predict(pictures())
+    for boxes, expected in zip(predicted, direct, strict=True):
+        kept = torch.isin(expected["labels"], torch.tensor([1, 3]))
         assert kept.any()
-        assert boxes.labels.tolist() == ((each["labels"][kept] - 1) // 2).tolist()
-        np.testing.assert_allclose(boxes.corners, each["boxes"][kept].numpy(), rtol=1e-3, atol=1e-2)
-        np.testing.assert_allclose(boxes.scores, each["scores"][kept].numpy(), rtol=1e-3, atol=1e-5)
+        assert boxes.labels.tolist() == ((expected["labels"][kept] - 1) // 2).tolist()
+        np.testing.assert_allclose(boxes.corners, expected["boxes"][kept].numpy(), rtol=1e-3, atol=1e-2)
+        np.testing.assert_allclose(boxes.scores, expected["scores"][kept].numpy(), rtol=1e-3, atol=1e-5)
 
 
 def test_weights_go_round(tmp_path: Path) -> None:
     root, net, _ = folder(tmp_path / "yolos", "yolos")
     state = {name: tensor + 0.01 for name, tensor in load_file(root / "model.safetensors").items()}
-    own = {name: tensor + 0.01 for name, tensor in net.state_dict().items()}
-    assert state.keys() != own.keys(), "published checkpoints have names of their own"
+    own_names = {name: tensor + 0.01 for name, tensor in net.state_dict().items()}
+    assert state.keys() != own_names.keys(), "published checkpoints have names of their own"
     (root / "model.safetensors").unlink()
-    for kind in (state, own):
+    for kind in (state, own_names):
         save_file(kind, tmp_path / "w.safetensors")
         loaded = HfDetection(name=str(root), weights=tmp_path / "w.safetensors").build()
-        found = loaded.net.get_submodule("net").state_dict()
-        assert found.keys() == own.keys()
-        assert all(torch.equal(found[name], tensor) for name, tensor in own.items())
+        loaded_state = loaded.net.get_submodule("net").state_dict()
+        assert loaded_state.keys() == own_names.keys()
+        assert all(torch.equal(loaded_state[name], tensor) for name, tensor in own_names.items())
 
 
 def test_other_classes_draw_the_head_anew(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_other_classes_draw_the_head_anew(tmp_path: Path) -> None:
     heads = []
     for seed in (0, 0, 1):
         loaded = HfDetection(name=str(root), classes=2, seed=seed).build()
-        own = loaded.net.get_submodule("net").state_dict()
-        assert torch.equal(own["bbox_predictor.layers.0.weight"], net.state_dict()["bbox_predictor.layers.0.weight"])
-        heads.append(own["class_labels_classifier.layers.2.weight"])
+        state = loaded.net.get_submodule("net").state_dict()
+        assert torch.equal(state["bbox_predictor.layers.0.weight"], net.state_dict()["bbox_predictor.layers.0.weight"])
+        heads.append(state["class_labels_classifier.layers.2.weight"])
     assert len(heads[0]) == 3, "two classes and none"
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])

@@ -64,12 +64,12 @@ def test_a_box_lies_around_the_middle_of_its_place(scale: float, stride: int, ro
     place = before + row * (160 // stride) + column
     output["cls_logits"][0, place, 2] = 20.0
     output["bbox_regression"][0, place] = torch.tensor([0.25, 0.125, 0.5, 0.375])
-    (found,) = model.decode(output, torch.zeros(1, 3, height, width))
+    (predicted,) = model.decode(output, torch.zeros(1, 3, height, width))
     x, y = column + 0.5, row + 0.5
     corners = np.array([x - 0.25, y - 0.125, x + 0.5, y + 0.375]) * stride / scale
-    assert found.labels.tolist() == [1]
-    np.testing.assert_allclose(found.corners, [corners], atol=1e-4)
-    np.testing.assert_allclose(found.scores, [1.0], atol=1e-4)
+    assert predicted.labels.tolist() == [1]
+    np.testing.assert_allclose(predicted.corners, [corners], atol=1e-4)
+    np.testing.assert_allclose(predicted.scores, [1.0], atol=1e-4)
 
 
 def test_the_lesser_of_two_overlapping_boxes_and_low_scores_are_left_out() -> None:
@@ -78,18 +78,18 @@ def test_the_lesser_of_two_overlapping_boxes_and_low_scores_are_left_out() -> No
     output["bbox_regression"][0, [5, 6, 15]] = torch.tensor([[2.0] * 4, [3.0, 2.0, 1.0, 2.0], [0.5] * 4])
     output["cls_logits"][0, [5, 6], 1] = torch.tensor([1.0, 2.0])
     output["cls_logits"][0, 15, 2] = -2.5
-    (found,) = model.decode(output, torch.zeros(1, 3, 64, 64))
-    assert found.labels.tolist() == [0]
-    assert found.scores == pytest.approx([torch.sigmoid(torch.tensor(2.0)).sqrt().item()], abs=1e-4)
+    (predicted,) = model.decode(output, torch.zeros(1, 3, 64, 64))
+    assert predicted.labels.tolist() == [0]
+    assert predicted.scores == pytest.approx([torch.sigmoid(torch.tensor(2.0)).sqrt().item()], abs=1e-4)
 
 
 @pytest.mark.parametrize(("height", "width"), [(70, 101), (32, 33), (9, 200)])
 def test_pictures_of_any_size(height: int, width: int) -> None:
     model = declared(score=0.0, scale=0.75).build()
     with torch.inference_mode():
-        found = model.predict(pictures(height, width))
-    assert len(found) == 2
-    for boxes in found:
+        predicted = model.predict(pictures(height, width))
+    assert len(predicted) == 2
+    for boxes in predicted:
         assert len(boxes.labels) > 0
         assert set(boxes.labels.tolist()) <= {0, 1}
         assert (boxes.corners >= 0).all()
@@ -101,8 +101,8 @@ def test_a_cut_keeps_every_bit(site: str) -> None:
     model = declared(score=0.0).build()
     cut, images = model.cut(site), pictures()
     with torch.inference_mode():
-        found, whole = cut.back(cut.front(images), images), model.predict(images)
-    for part, boxes in zip(found, whole, strict=True):
+        predicted, whole = cut.back(cut.front(images), images), model.predict(images)
+    for part, boxes in zip(predicted, whole, strict=True):
         assert np.array_equal(part.corners, boxes.corners)
         assert np.array_equal(part.scores, boxes.scores)
 
@@ -124,12 +124,12 @@ def test_weights_from_a_file_are_all_that_counts(tmp_path: Path) -> None:
     net = declared(seed=5).build(fold=False).net
     save_file(packed(net), tmp_path / "w.safetensors")
     with torch.inference_mode():
-        found, again, other = (
+        first, again, other = (
             model.build().net(pictures())["cls_logits"]
             for model in (declared(weights=tmp_path / "w.safetensors"), declared(seed=5), declared(seed=6))
         )
-    assert torch.equal(found, again)
-    assert not torch.equal(found, other)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_an_encoder_s_weights_from_a_file(tmp_path: Path) -> None:

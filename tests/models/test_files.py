@@ -22,9 +22,9 @@ def saved(content: Any, tmp_path: Path) -> Path:
     return file
 
 
-def assert_same(found: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == TENSORS.keys()
-    assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
+def assert_same(state: dict[str, torch.Tensor]) -> None:
+    assert state.keys() == TENSORS.keys()
+    assert all(torch.equal(state[name], TENSORS[name]) for name in TENSORS)
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -61,8 +61,8 @@ class Planted:
 def test_code_in_a_file_is_refused_in_one_line_that_does_not_advise_to_run_it(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         read_state(saved({"state_dict": TENSORS, "more": Planted()}, tmp_path))
-    told = "it asks for posix.system, which is not run; give safetensors or a state dictionary of plain tensors"
-    assert str(caught.value) == f"weights {tmp_path / 'some.pth'} cannot be read: {told}"
+    reason = "it asks for posix.system, which is not run; give safetensors or a state dictionary of plain tensors"
+    assert str(caught.value) == f"weights {tmp_path / 'some.pth'} cannot be read: {reason}"
 
 
 @pytest.mark.parametrize(

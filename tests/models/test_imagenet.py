@@ -27,10 +27,12 @@ needs_package = pytest.mark.skipif(
 @needs_package
 def test_every_key_of_the_package_has_its_place() -> None:
     state = package_state()
-    own = timm.create_model("tf_efficientnet_lite0").state_dict()
+    original = timm.create_model("tf_efficientnet_lite0").state_dict()
     mapped = renamed(state)
-    assert len(state) == len(mapped) == len(own) == 296
-    assert {name: value.shape for name, value in mapped.items()} == {name: value.shape for name, value in own.items()}
+    assert len(state) == len(mapped) == len(original) == 296
+    assert {name: value.shape for name, value in mapped.items()} == {
+        name: value.shape for name, value in original.items()
+    }
     assert torch.equal(mapped["blocks.1.0.conv_pw.weight"], state["_blocks.1._expand_conv.weight"])
     assert torch.equal(mapped["blocks.0.0.conv_pw.weight"], state["_blocks.0._project_conv.weight"])
 

@@ -47,15 +47,17 @@ def named(name: str) -> nn.Module:
 @torch.no_grad()
 def outputs(net: nn.Module, sites: Sequence[str], images: Tensor) -> dict[str, Tensor]:
     """What the network answers, and what its sites do on the way."""
-    found: dict[str, Tensor] = {}
+    answers: dict[str, Tensor] = {}
     hooks = [
-        net.get_submodule(site).register_forward_hook(lambda _m, _i, out, site=site: found.update({site: out.clone()}))
+        net.get_submodule(site).register_forward_hook(
+            lambda _m, _i, out, site=site: answers.update({site: out.clone()})
+        )
         for site in sites
     ]
-    found["logits"] = net.eval()(images)
+    answers["logits"] = net.eval()(images)
     for hook in hooks:
         hook.remove()
-    return found
+    return answers
 
 
 @pytest.mark.parametrize(
@@ -70,9 +72,9 @@ def test_the_merged_form_agrees_at_every_site_with_the_librarys_own_count(name: 
     ready = for_inference(net)
     assert (count_parameters([net]), count_parameters([ready])) == (before, after)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in ready.modules())
-    for site, found in outputs(ready, sites, images).items():
-        assert found.abs().max() > 0.1
-        torch.testing.assert_close(found, expected[site], rtol=1e-4, atol=1e-4 * float(expected[site].abs().max()))
+    for site, values in outputs(ready, sites, images).items():
+        assert values.abs().max() > 0.1
+        torch.testing.assert_close(values, expected[site], rtol=1e-4, atol=1e-4 * float(expected[site].abs().max()))
 
 
 @pytest.mark.slow
@@ -82,14 +84,14 @@ def test_sites_of_repvgg_are_those_of_the_paper(tmp_path: Path) -> None:
     model = Timm(name="repvgg_a2", weights=tmp_path / "net.safetensors").build()
     assert model.sites == {"D1": "stem", "D2": "stages.0.0", "D3": "stages.0", "D4": "stages.1"}
     images = drawn(1, 3, 64, 64)
-    found = {}
+    shapes = {}
     for site in model.sites:
         cut = model.cut(site)
         geometry = cut.geometry()
-        found[site] = (geometry.channels, geometry.stride)
+        shapes[site] = (geometry.channels, geometry.stride)
         with torch.inference_mode():
             assert torch.equal(cut.back(cut.front(images), images), model.logits(images))
-    assert found == {"D1": (64, 2.0), "D2": (96, 4.0), "D3": (96, 4.0), "D4": (192, 8.0)}
+    assert shapes == {"D1": (64, 2.0), "D2": (96, 4.0), "D3": (96, 4.0), "D4": (192, 8.0)}
 
 
 def test_macs_of_repvgg_are_the_published_ones() -> None:
@@ -116,9 +118,9 @@ def test_a_network_that_is_to_be_trained_from_its_first_weights_keeps_its_branch
 def test_the_keys_of_cells_tell_the_merged_form() -> None:
     """Only of networks that have one."""
     assert Timm(name="repvgg_a2").identity()["form"] == "merged"
-    for encoder, told in (("tu-mobileone_s0", True), ("mobileone_s0", False), ("tu-resnet18", False)):
+    for encoder, has_form in (("tu-mobileone_s0", True), ("mobileone_s0", False), ("tu-resnet18", False)):
         smp = get("model", "smp:unet").target(name="unet", encoder=encoder, classes=2, pretrained=False)
-        assert ("form" in smp.identity()) == told
+        assert ("form" in smp.identity()) == has_form
     heads = get("model", "torchvision-heads:fcos").target
     assert [("form" in heads(classes=2, encoder=name).identity()) for name in ("repvgg_a0", "resnet18")] == [
         True,
@@ -168,7 +170,7 @@ def stepped(recipe: Recipe, count: int) -> set[str]:
     stage = recipe.stages[0]
     stage.prepare()
     for step in range(count):
-        assert all(torch.isfinite(torch.tensor(each)) for each in
+        assert all(torch.isfinite(torch.tensor(loss)) for loss in
                    _step(stage, {"source": stage.roles["source"](step)}, step).values())  # fmt: skip
     return {name for name, value in net.named_parameters() if not torch.equal(value, before[name])}
 

@@ -53,8 +53,8 @@ def test_jpeg_alone_has_the_known_figures(
     shared: Path, reader: type[Photos], folder: str, metric: str, expected: float
 ) -> None:
     """Luma PSNR at quality 10 of Pillow's JPEG: of grey pictures, of colour ones' luma, and of colour JPEG."""
-    found = mean_psnr(Identity().build(), reader(shared / "data" / "testsets" / folder), metric)
-    assert round(found, 2) == expected
+    measured = mean_psnr(Identity().build(), reader(shared / "data" / "testsets" / folder), metric)
+    assert round(measured, 2) == expected
 
 
 @pytest.mark.slow
@@ -250,8 +250,8 @@ def test_spandrel_s_grey_networks_restore_luma(tmp_path: Path) -> None:
     save_file(net.state_dict(), tmp_path / "grey.safetensors")
     grey = tensor(np.repeat(noise(1)[..., :1], 3, axis=2))
     with torch.inference_mode():
-        found = Spandrel(tmp_path / "grey.safetensors").build().predict(grey)
-        assert torch.allclose(found, net(grey[:, :1]).clamp(0, 1).expand(-1, 3, -1, -1), atol=1e-5)
+        restored = Spandrel(tmp_path / "grey.safetensors").build().predict(grey)
+        assert torch.allclose(restored, net(grey[:, :1]).clamp(0, 1).expand(-1, 3, -1, -1), atol=1e-5)
 
 
 def test_spandrel_refuses_what_is_no_restorer(tmp_path: Path) -> None:

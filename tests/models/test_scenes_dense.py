@@ -17,21 +17,21 @@ CLASSES = len(Scenes().classes)
 
 
 def scenes(count: int = 6) -> tuple[list[object], Tensor, Tensor]:
-    found = [Scenes(count=count).scene(index) for index in range(count)]
-    planes = ((s.mask for s in found), (s.instances for s in found))
+    drawn = [Scenes(count=count).scene(index) for index in range(count)]
+    planes = ((s.mask for s in drawn), (s.instances for s in drawn))
     masks, instances = (torch.from_numpy(np.stack(list(p))).long() for p in planes)
-    return list(found), masks, instances
+    return list(drawn), masks, instances
 
 
 def test_perfect_maps_give_back_every_box() -> None:
-    found, masks, instances = scenes()
+    drawn, masks, instances = scenes()
     heat, sides, _ = targets_of(masks, instances, CLASSES)
     perfect = torch.cat([torch.logit(heat.clamp(1e-4, 1 - 1e-4)), sides], 1)
-    for scene, boxes in zip(found, boxes_of(perfect, torch.zeros(len(found), 3, 128, 128)), strict=True):
+    for scene, boxes in zip(drawn, boxes_of(perfect, torch.zeros(len(drawn), 3, 128, 128)), strict=True):
         assert boxes.scores is not None
         sure = boxes.scores > 0.9
-        told = {(*map(float, c), int(k)) for c, k in zip(boxes.corners[sure], boxes.labels[sure], strict=True)}
-        assert told == {(*map(float, box[:4]), box[4]) for box in scene.boxes}  # type: ignore[attr-defined]
+        detected = {(*map(float, c), int(k)) for c, k in zip(boxes.corners[sure], boxes.labels[sure], strict=True)}
+        assert detected == {(*map(float, box[:4]), box[4]) for box in scene.boxes}  # type: ignore[attr-defined]
 
 
 def test_losses_are_least_for_perfect_maps() -> None:

@@ -17,7 +17,7 @@ from tests.models.segmenters import SIZES, TINY, folder, pictures, same, seen, s
 
 @pytest.mark.usefixtures("offline")
 def test_segformer_of_a_folder_is_transformers_own(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
+    original, root = folder(tmp_path / "tiny")
     spec = HfSegmentation(str(root))
     assert spec.label == "hf-segmentation:tiny"
     model = spec.build()
@@ -25,37 +25,37 @@ def test_segformer_of_a_folder_is_transformers_own(tmp_path: Path) -> None:
     for size in SIZES:
         images = pictures(*size)
         with torch.inference_mode():
-            quarter = own(seen(images, model.input.mean, model.input.std)).logits
-            found = model.predict(images)
+            quarter = original(seen(images, model.input.mean, model.input.std)).logits
+            predicted = model.predict(images)
         assert quarter.shape[-1] == -(-size[1] // 4)
-        same(found, interpolate(quarter, size=size, mode="bilinear", align_corners=False))
+        same(predicted, interpolate(quarter, size=size, mode="bilinear", align_corners=False))
     with torch.inference_mode():
         features = model.cut("segformer.stages.1").front(images)
-        assert torch.equal(model.cut("segformer.stages.1").back(features, images), found)
+        assert torch.equal(model.cut("segformer.stages.1").back(features, images), predicted)
 
 
 @pytest.mark.usefixtures("offline")
 def test_segformer_takes_states_under_the_library_s_names_of_files_and_of_modules(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    inside = stored(own, tmp_path / "modules.safetensors")
+    original, root = folder(tmp_path / "tiny")
+    inside = stored(original, tmp_path / "modules.safetensors")
     assert load_file(inside).keys() != load_file(root / "model.safetensors").keys()
-    for value in own.parameters():
+    for value in original.parameters():
         value.data.mul_(1.5)
-    other = stored(own, tmp_path / "other.pth")
+    other = stored(original, tmp_path / "other.pth")
     images = pictures(40, 40)
     with torch.inference_mode():
         plain = HfSegmentation(str(root)).build().predict(images)
         for file in (inside, root / "model.safetensors"):
             assert torch.equal(HfSegmentation(str(root), weights=file).build().predict(images), plain)
         model = HfSegmentation(str(root), weights=other).build()
-        quarter = own(seen(images, model.input.mean, model.input.std)).logits
+        quarter = original(seen(images, model.input.mean, model.input.std)).logits
         same(model.predict(images), interpolate(quarter, size=(40, 40), mode="bilinear", align_corners=False))
         assert not torch.equal(model.predict(images), plain)
 
 
 def test_segformer_with_other_classes_draws_its_last_layer_alone(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
-    kept = own.state_dict()
+    original, root = folder(tmp_path / "tiny")
+    kept = original.state_dict()
     states = [HfSegmentation(str(root), classes=7, seed=seed).build(fold=False).net.state_dict() for seed in (0, 0, 1)]
     differing = {name for name, value in kept.items() if not torch.equal(value, states[0][name].to(value.dtype))}
     assert differing == {"decode_head.classifier.weight", "decode_head.classifier.bias"}
@@ -66,7 +66,7 @@ def test_segformer_with_other_classes_draws_its_last_layer_alone(tmp_path: Path)
 
 
 def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
-    own, root = folder(tmp_path / "tiny")
+    original, root = folder(tmp_path / "tiny")
     state = {name: tensor.contiguous() for name, tensor in load_file(root / "model.safetensors").items()}
     first = min(state)
     save_file({name: tensor for name, tensor in state.items() if name != first}, root / "model.safetensors")
@@ -78,7 +78,7 @@ def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
     five = stored(folder(tmp_path / "five", num_labels=5)[0], tmp_path / "five.safetensors")
     with pytest.raises(WeightsError, match=r"classifier\.weight' is \(5, .*, expected \(4,"):
         HfSegmentation(str(root), weights=five).build()
-    stored(own, tmp_path / "more.safetensors")
+    stored(original, tmp_path / "more.safetensors")
     save_file({**load_file(tmp_path / "more.safetensors"), "x": torch.ones(1)}, tmp_path / "more.safetensors")
     with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
         HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()

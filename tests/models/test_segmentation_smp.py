@@ -33,23 +33,23 @@ def test_smp_with_weights_of_a_file_is_smp_s_own(
     name: str, encoder: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
     """At sizes that its encoder does not divide too: there the library's own logits of the padded picture count."""
-    own = randomised(smp.create_model(name, encoder, None, classes=4, **options))
-    file = stored(own, tmp_path / "w.safetensors")
+    original = randomised(smp.create_model(name, encoder, None, classes=4, **options))
+    file = stored(original, tmp_path / "w.safetensors")
     model = Smp(name, weights=file, encoder=encoder, classes=4, options=options).build()
     for height, width in SIZES:
         images = pictures(height, width)
         inputs = seen(images, model.input.mean, model.input.std)
-        if own.requires_divisible_input_shape:
-            stride = own.encoder.output_stride
+        if original.requires_divisible_input_shape:
+            stride = original.encoder.output_stride
             inputs = pad(inputs, (0, -width % stride, 0, -height % stride), mode="replicate")
         with torch.inference_mode():
-            found, expected = model.predict(images), own(inputs)[..., :height, :width]
-        assert found.shape == (2, 4, height, width)
-        same(found, expected)
+            predicted, expected = model.predict(images), original(inputs)[..., :height, :width]
+        assert predicted.shape == (2, 4, height, width)
+        same(predicted, expected)
     again = Smp(name, encoder=encoder, classes=4, options=options, weights=tmp_path / "again.pth")
     stored(Smp(**{**vars_of(again), "weights": file}).build(fold=False).net, tmp_path / "again.pth")
     with torch.inference_mode():
-        assert torch.equal(again.build().predict(images), found)
+        assert torch.equal(again.build().predict(images), predicted)
 
 
 def vars_of(spec: Smp) -> dict[str, Any]:
@@ -67,21 +67,21 @@ def test_smp_s_hub_is_asked_for_the_encoder_alone_and_never_beside_weights(
 ) -> None:
     trunk = randomised(smp.encoders.get_encoder("resnet18", weights=None))
     files = {"model.safetensors": stored(trunk, tmp_path / "trunk.safetensors"), "config.json": tmp_path / "none"}
-    asked: list[str] = []
+    requested: list[str] = []
 
     def hub(_: str, filename: str, **__: object) -> str:
-        asked.append(filename)
+        requested.append(filename)
         return str(files[filename])
 
     monkeypatch.setattr(smp.encoders, "hf_hub_download", hub)
     model = Smp("fpn", encoder="resnet18", classes=3).build(fold=False)
-    assert "model.safetensors" in asked
+    assert "model.safetensors" in requested
     weight = model.net.get_submodule("encoder.conv1").weight
     assert torch.equal(weight.contiguous(), trunk.conv1.weight)  # type: ignore[arg-type]
-    asked.clear()
+    requested.clear()
     Smp("fpn", encoder="resnet18", classes=3, weights=stored(model.net, tmp_path / "all.safetensors")).build()
     Smp("fpn", encoder="resnet18", classes=3, encoder_weights=str(files["model.safetensors"])).build()
-    assert not asked
+    assert not requested
 
 
 def test_smp_s_encoder_takes_a_classifier_s_state(tmp_path: Path) -> None:
@@ -89,9 +89,9 @@ def test_smp_s_encoder_takes_a_classifier_s_state(tmp_path: Path) -> None:
     file = stored(donor, tmp_path / "classifier.pth")
     for given, state in ((str(file), donor.state_dict()), ("package", renamed(package_state()))):
         spec = Smp("fpn", encoder="tu-tf_efficientnet_lite0", classes=3, encoder_weights=given)
-        found = spec.build(fold=False).net.get_submodule("encoder.model").state_dict()
-        assert len(found) > 200
-        assert all(torch.equal(value.contiguous(), state[name]) for name, value in found.items())
+        taken = spec.build(fold=False).net.get_submodule("encoder.model").state_dict()
+        assert len(taken) > 200
+        assert all(torch.equal(value.contiguous(), state[name]) for name, value in taken.items())
     assert spec.identity() != Smp("fpn", encoder="tu-tf_efficientnet_lite0", classes=3).identity()
     other = stored(nn.Conv2d(1, 1, 1), tmp_path / "convolution.safetensors")
     with pytest.raises(WeightsError, match="hold nothing that the encoder"):

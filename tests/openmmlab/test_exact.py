@@ -45,11 +45,11 @@ def segmenter(config: Path, folder: Path) -> Pair:
     )
 
 
-def same_boxes(found: Boxes, theirs: Any) -> None:
+def same_boxes(answer: Boxes, theirs: Any) -> None:
     expected = theirs.pred_instances
-    np.testing.assert_array_equal(found.labels, expected.labels.numpy())
-    np.testing.assert_array_equal(found.scores, expected.scores.numpy())
-    np.testing.assert_array_equal(found.corners, expected.bboxes.numpy())
+    np.testing.assert_array_equal(answer.labels, expected.labels.numpy())
+    np.testing.assert_array_equal(answer.scores, expected.scores.numpy())
+    np.testing.assert_array_equal(answer.corners, expected.bboxes.numpy())
 
 
 def bgr(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -67,9 +67,9 @@ def test_detections_are_theirs(config: Path, tmp_path: Path) -> None:
     number = 0
     for height, width in SIZES:
         images = pictures(height, width, 3)
-        for found, image in zip(predicted(model, batch_of(images)), images, strict=True):
-            same_boxes(found, inference_detector(theirs, bgr(image)))
-            number += len(found.labels)
+        for answer, image in zip(predicted(model, batch_of(images)), images, strict=True):
+            same_boxes(answer, inference_detector(theirs, bgr(image)))
+            number += len(answer.labels)
     assert number > 50
 
 
@@ -79,9 +79,9 @@ def test_masks_are_theirs(config: Path, tmp_path: Path) -> None:
     classes = set()
     for height, width in SIZES:
         images = pictures(height, width, 3)
-        found = predicted(model, batch_of(images))
-        assert found.shape[-2:] == (height, width)
-        for logits, image in zip(found, images, strict=True):
+        answer = predicted(model, batch_of(images))
+        assert answer.shape[-2:] == (height, width)
+        for logits, image in zip(answer, images, strict=True):
             expected = inference_model(theirs, bgr(image))
             assert torch.equal(logits[-len(expected.seg_logits.data) :], expected.seg_logits.data)
             assert torch.equal(logits.argmax(0), expected.pred_sem_seg.data[0].long())
@@ -100,9 +100,9 @@ def test_the_trained_detector_finds_what_theirs_finds(tmp_path: Path) -> None:
     model = MMDetection(config=config, weights=config.with_suffix(".safetensors"), trust=True).build()
     theirs = init_detector(config, str(trained_checkpoint("scenes_detector", tmp_path)), device="cpu")
     likely = 0
-    for found, image in zip(predicted(model, batch_of(images)), images, strict=True):
-        same_boxes(found, inference_detector(theirs, bgr(image)))
-        likely += int((found.scores > 0.3).sum())
+    for answer, image in zip(predicted(model, batch_of(images)), images, strict=True):
+        same_boxes(answer, inference_detector(theirs, bgr(image)))
+        likely += int((answer.scores > 0.3).sum())
     assert likely > 12, "it finds the objects, not noise"
 
 
@@ -124,17 +124,17 @@ def test_the_trained_segmenter_marks_what_theirs_marks(tmp_path: Path) -> None:
 def test_a_published_detector(name: str, tmp_path: Path) -> None:
     model, theirs = detector(PUBLISHED_DETECTORS / name, tmp_path)
     image = pictures(140, 171, 1)[0]
-    (found,) = predicted(model, batch_of([image]))
-    same_boxes(found, inference_detector(theirs, bgr(image)))
-    assert len(found.labels) > 10
+    (answer,) = predicted(model, batch_of([image]))
+    same_boxes(answer, inference_detector(theirs, bgr(image)))
+    assert len(answer.labels) > 10
 
 
 @pytest.mark.parametrize("name", ["segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py"])
 def test_a_published_segmenter(name: str, tmp_path: Path) -> None:
     model, theirs = segmenter(PUBLISHED_SEGMENTERS / name, tmp_path)
     image = pictures(128, 150, 1)[0]
-    found = predicted(model, batch_of([image]))
-    assert torch.equal(found[0], inference_model(theirs, bgr(image)).seg_logits.data)
+    answer = predicted(model, batch_of([image]))
+    assert torch.equal(answer[0], inference_model(theirs, bgr(image)).seg_logits.data)
 
 
 def test_pictures_between_levels_keep_their_fractions(tmp_path: Path) -> None:
@@ -143,20 +143,20 @@ def test_pictures_between_levels_keep_their_fractions(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     image = np.clip(pictures(128, 150, 1)[0] + rng.uniform(-0.4, 0.4, (128, 150, 3)), 0, 255)
     levels = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 255
-    (found,) = predicted(model, levels)
+    (answer,) = predicted(model, levels)
     given = (levels[0] * 255).permute(1, 2, 0).numpy()
-    same_boxes(found, inference_detector(theirs, bgr(given)))
+    same_boxes(answer, inference_detector(theirs, bgr(given)))
     (rounded,) = predicted(model, (levels * 255).round() / 255)
-    assert not np.array_equal(found.scores, rounded.scores)
+    assert not np.array_equal(answer.scores, rounded.scores)
 
 
 def test_another_channel_order_would_be_seen(tmp_path: Path) -> None:
     """The planted fault: what the frameworks would be given without the turn to BGR."""
     model, theirs = detector(DETECTORS[0], tmp_path)
     image = pictures(128, 128, 1)[0]
-    (found,) = predicted(model, batch_of([image]))
+    (answer,) = predicted(model, batch_of([image]))
     with pytest.raises(AssertionError):
-        same_boxes(found, inference_detector(theirs, image))
+        same_boxes(answer, inference_detector(theirs, image))
 
 
 @pytest.mark.parametrize("kind", ["detector", "segmenter"])

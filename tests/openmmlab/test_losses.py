@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 def theirs(net: Any, images: torch.Tensor, boxes: list[Boxes], scale: float) -> float:
     """By the framework's data samples and preprocessor, with pictures that are resized by hand where they are."""
     samples = []
-    for each in boxes:
+    for target in boxes:
         known = InstanceData(
-            bboxes=torch.from_numpy(each.corners * np.float32(scale)), labels=torch.from_numpy(each.labels).long()
+            bboxes=torch.from_numpy(target.corners * np.float32(scale)), labels=torch.from_numpy(target.labels).long()
         )
         size = (round(images.shape[2] * scale), round(images.shape[3] * scale))
         sample = DetDataSample(metainfo={"img_shape": size, "ori_shape": size, "scale_factor": (scale, scale)})
@@ -34,14 +34,14 @@ def theirs(net: Any, images: torch.Tensor, boxes: list[Boxes], scale: float) -> 
         samples.append(sample)
     with DefaultScope.overwrite_default_scope("mmdet"):
         data = net.data_preprocessor({"inputs": list(images.flip(1) * 255), "data_samples": samples}, False)
-        found = net.loss(data["inputs"], data["data_samples"])
-        return float(net.parse_losses(found)[0])
+        losses = net.loss(data["inputs"], data["data_samples"])
+        return float(net.parse_losses(losses)[0])
 
 
 def scenes(count: int) -> tuple[torch.Tensor, list[Boxes]]:
-    found = [Scenes(count=count, target="boxes").load(i) for i in range(count)]
-    images = torch.from_numpy(np.stack([sample.image for sample in found])).permute(0, 3, 1, 2).float() / 255
-    return images, [sample.target for sample in found]
+    losses = [Scenes(count=count, target="boxes").load(i) for i in range(count)]
+    images = torch.from_numpy(np.stack([sample.image for sample in losses])).permute(0, 3, 1, 2).float() / 255
+    return images, [sample.target for sample in losses]
 
 
 def shipped() -> MMDetection:
@@ -52,10 +52,10 @@ def shipped() -> MMDetection:
 def test_losses_are_those_of_the_framework() -> None:
     model, (images, boxes) = shipped().build(), scenes(4)
     assert model.own_losses is not None
-    found = model.own_losses(model.net, images, boxes)
-    assert float(found["own"]) == pytest.approx(theirs(model.net, images, boxes, 1.0), rel=1e-4)
-    wrong = [Boxes(each.corners, (each.labels + 1) % 24) for each in boxes]
-    assert float(model.own_losses(model.net, images, wrong)["own"]) > 1.2 * float(found["own"])
+    losses = model.own_losses(model.net, images, boxes)
+    assert float(losses["own"]) == pytest.approx(theirs(model.net, images, boxes, 1.0), rel=1e-4)
+    wrong = [Boxes(target.corners, (target.labels + 1) % 24) for target in boxes]
+    assert float(model.own_losses(model.net, images, wrong)["own"]) > 1.2 * float(losses["own"])
 
 
 def test_gradients_reach_every_weight() -> None:
@@ -77,9 +77,9 @@ def test_crowds_are_no_objects(tmp_path: Path) -> None:
     objects = Boxes(boxes[0].corners, labels)
     crowd = Boxes(boxes[0].corners, labels, crowd=np.ones(len(labels), bool))
     none = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
-    told = [float(model.own_losses(model.net, images, [each])["own"]) for each in (objects, crowd, none)]
-    assert told[0] != pytest.approx(told[2])
-    assert told[1] == pytest.approx(told[2])
+    totals = [float(model.own_losses(model.net, images, [target])["own"]) for target in (objects, crowd, none)]
+    assert totals[0] != pytest.approx(totals[2])
+    assert totals[1] == pytest.approx(totals[2])
 
 
 def test_a_configuration_for_inference_alone_says_so(tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def test_every_method_runs_or_says_why_not(task: str, tmp_path: Path, monkeypatc
     given = {"config": str(SHIPPED / f"{name}.py"), "weights": str(SHIPPED / f"{name}.safetensors"), "trust": True}
     model = kind(**given)  # type: ignore[arg-type]
     weights = {"afd": afd_weights(model, tmp_path), "finetune": tuned_weights(model, tmp_path)}
-    others = [each for each in registry.names("method") if each not in {*weights, "restorer"}]
-    methods: list[Any] = [*others, *({each: {"weights": str(file)}} for each, file in weights.items())]
+    others = [method for method in registry.names("method") if method not in {*weights, "restorer"}]
+    methods: list[Any] = [*others, *({method: {"weights": str(file)}} for method, file in weights.items())]
     suite = {
         "suite": "openmmlab-methods",
         "tasks": [

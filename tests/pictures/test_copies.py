@@ -168,9 +168,9 @@ def test_psnr_is_its_definition() -> None:
 
 def test_a_tile_tells_its_rate() -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    made = sheet.tile(condition_from({"jpeg": {"quality": 9}}), "jpeg@9", image, Draw(0, "x"))
-    assert " dB · " in made.caption
-    assert " bpp" in made.caption
+    tile = sheet.tile(condition_from({"jpeg": {"quality": 9}}), "jpeg@9", image, Draw(0, "x"))
+    assert " dB · " in tile.caption
+    assert " bpp" in tile.caption
 
 
 def test_conditions_of_the_command_line_and_of_a_suite(toy: Callable[..., Path]) -> None:

@@ -63,7 +63,7 @@ def naive(picture: Picture) -> np.ndarray:
     offsets = np.arange(7) - 3
     window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * (7 / 6) ** 2))
     window = (window / window.sum()).astype(np.float32).astype(float)
-    found: list[float] = []
+    values: list[float] = []
     for scale in range(2):
         if scale:
             grey = half_matrix(grey.shape[0]) @ grey @ half_matrix(grey.shape[1]).T
@@ -71,7 +71,7 @@ def naive(picture: Picture) -> np.ndarray:
         deviation = np.sqrt(np.abs(correlate(grey**2, window, mode="constant") - mean**2))
         n = (grey - mean) / (deviation + 1)
         rho = (n**2).mean() / np.abs(n).mean() ** 2
-        found += [SHAPES[np.abs(rho - 1 / RATIO).argmin()], (n**2).mean()]
+        values += [SHAPES[np.abs(rho - 1 / RATIO).argmin()], (n**2).mean()]
         for down, right in ((0, 1), (1, 0), (1, 1), (-1, 1)):
             products = (n * np.roll(n, (down, right), axis=(0, 1))).ravel()
             left = np.sqrt((products[products < 0] ** 2).mean())
@@ -80,8 +80,8 @@ def naive(picture: Picture) -> np.ndarray:
             r = np.abs(products).mean() ** 2 / (products**2).mean()
             a = SHAPES[np.abs(r * (g**3 + 1) * (g + 1) / (g**2 + 1) ** 2 - RATIO).argmin()]
             eta = (beyond - left) * gamma(2 / a) / np.sqrt(gamma(1 / a) * gamma(3 / a))
-            found += [a, eta, left**2, beyond**2]
-    return np.array(found)
+            values += [a, eta, left**2, beyond**2]
+    return np.array(values)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_features_are_those_of_piq(picture: Picture, expected: list[float]) -> N
 def test_batches_devices_and_types() -> None:
     together = brisque_features(tensor(waves(), moved(waves()), noise(3, 96, 128)).requires_grad_())
     assert (together.shape, together.dtype, together.requires_grad) == ((3, FEATURES), torch.float32, False)
-    each = [brisque_features(tensor(p))[0] for p in (waves(), moved(waves()), noise(3, 96, 128))]
-    assert torch.allclose(together, torch.stack(each), atol=1e-6)
+    alone = [brisque_features(tensor(p))[0] for p in (waves(), moved(waves()), noise(3, 96, 128))]
+    assert torch.allclose(together, torch.stack(alone), atol=1e-6)
 
 
 @pytest.mark.parametrize("picture", [constant(0), constant(255), constant(77), noise(0, 8, 8), noise(0, 1, 1)])

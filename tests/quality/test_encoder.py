@@ -37,13 +37,13 @@ def encoded(split: Split, count: int) -> NDArray[np.float64]:
 
 @pytest.mark.slow
 def test_neighbours_share_their_degradation_and_severity_is_ordered() -> None:
-    known, asked = encoded("train", 24), encoded("test", 16)
-    chosen = np.einsum("cnd,kmd->cnkm", asked, known).max(axis=3).argmax(axis=2)
+    known, queries = encoded("train", 24), encoded("test", 16)
+    chosen = np.einsum("cnd,kmd->cnkm", queries, known).max(axis=3).argmax(axis=2)
     exact = (chosen == np.arange(13)[:, None]).mean()
     kind = ((chosen + 3) // 4 == ((np.arange(13) + 3) // 4)[:, None]).mean()
     assert exact > 0.4, f"chance is {1 / 13:.2f}"
     assert kind > 0.65, "chance is 0.31 at most"
-    away = np.linalg.norm(asked - asked[0].mean(axis=0), axis=2).mean(axis=1)
+    away = np.linalg.norm(queries - queries[0].mean(axis=0), axis=2).mean(axis=1)
     for first, name in zip((1, 5, 9), LEVELS, strict=True):
         levels = away[first : first + 4]
         assert (np.diff(levels) > 0).sum() >= 2, (name, levels)

@@ -30,13 +30,13 @@ def context(images: Tensor) -> Context:
 @pytest.mark.parametrize("name", ["brisque", "encoder"])
 def test_a_feature_has_its_dimension_and_needs_no_other_picture(name: str) -> None:
     images = pictures()
-    found = features(name, images)
-    assert found.shape == (3, dimension(name))
-    assert found.dtype == torch.float32
-    assert not found.requires_grad
+    values = features(name, images)
+    assert values.shape == (3, dimension(name))
+    assert values.dtype == torch.float32
+    assert not values.requires_grad
     alone = torch.cat([features(name, images[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
-    assert (found[0] - found[1]).abs().max() > 1e-3
+    torch.testing.assert_close(values, alone, atol=1e-5, rtol=1e-5)
+    assert (values[0] - values[1]).abs().max() > 1e-3
 
 
 def test_brisque_by_name_is_brisque() -> None:
@@ -54,18 +54,18 @@ def test_autocast_outside_does_not_reach_the_feature(name: str) -> None:
 
 def test_a_context_computes_a_feature_once_and_of_its_own_pictures() -> None:
     images = pictures()
-    made = feature("encoder")
+    quality = feature("encoder")
     runs: list[int] = []
-    handle = made.networks[0].register_forward_hook(lambda *_: runs.append(1))
+    handle = quality.networks[0].register_forward_hook(lambda *_: runs.append(1))
     try:
         travelling = context(images)
-        first = made.of(pictures(seed=5), travelling)
+        first = quality.of(pictures(seed=5), travelling)
         second = feature("encoder").of(images, travelling)
     finally:
         handle.remove()
     assert len(runs) == 1
     assert first is second
-    assert torch.equal(first, made.of(images))
+    assert torch.equal(first, quality.of(images))
 
 
 def test_names_are_checked() -> None:

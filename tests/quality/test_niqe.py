@@ -79,8 +79,8 @@ def published(shared: Path) -> Pristine:
 def test_niqe_is_pyiqa_s(
     shared: Path, published: Pristine, name: str, change: Callable[[Picture], Picture], fused: float, plain: float
 ) -> None:
-    found = float(niqe(levels(tensor(change(picture_of(shared, name)))), published))
-    assert min(abs(found - fused), abs(found - plain)) < 1e-3, (found, fused, plain)
+    ours = float(niqe(levels(tensor(change(picture_of(shared, name)))), published))
+    assert min(abs(ours - fused), abs(ours - plain)) < 1e-3, (ours, fused, plain)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyiqa") is None, reason="pyiqa (extra iqa) is not installed")
@@ -104,8 +104,8 @@ def test_niqe_is_what_pyiqa_says_here(
 
 def test_a_batch_is_its_pictures(published: Pristine) -> None:
     pictures = [noise(seed, 200, 300) for seed in range(3)]
-    each = [float(niqe(levels(tensor(picture)), published)) for picture in pictures]
-    assert niqe(levels(tensor(*pictures)), published).tolist() == pytest.approx(each, abs=1e-9)
+    alone = [float(niqe(levels(tensor(picture)), published)) for picture in pictures]
+    assert niqe(levels(tensor(*pictures)), published).tolist() == pytest.approx(alone, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -140,24 +140,24 @@ def test_the_local_model_that_ships_is_the_fitted_one() -> None:
     """Up to how processors round grey levels halfway between two."""
     from benchmarks.niqe_local import fitted
 
-    found, shipped = fitted(), load_pristine(local_file())
-    assert found.block == shipped.block
-    assert found.mean == pytest.approx(shipped.mean, abs=3e-4)
-    assert found.covariance == pytest.approx(shipped.covariance, abs=1e-3)
+    refitted, shipped = fitted(), load_pristine(local_file())
+    assert refitted.block == shipped.block
+    assert refitted.mean == pytest.approx(shipped.mean, abs=3e-4)
+    assert refitted.covariance == pytest.approx(shipped.covariance, abs=1e-3)
 
 
 def test_fitting_recovers_the_moments_of_sharp_blocks(tmp_path: Path) -> None:
     pictures = [levels(tensor(noise(seed, 96, 96))) for seed in range(9)]
     for picture in pictures:
         picture[..., :32, :32] = 40 + picture[..., :32, :32] / 255
-    found = fit(iter(pictures), block=32)
+    model = fit(iter(pictures), block=32)
     rows = torch.cat([block_features(grey_by_product(picture), 32)[0, 1:] for picture in pictures]).numpy()
-    assert found.mean == pytest.approx(rows.mean(axis=0))
-    assert found.covariance == pytest.approx(np.cov(rows.T))
-    found.save(tmp_path / "own.npz")
+    assert model.mean == pytest.approx(rows.mean(axis=0))
+    assert model.covariance == pytest.approx(np.cov(rows.T))
+    model.save(tmp_path / "own.npz")
     stored = load_pristine(tmp_path / "own.npz")
-    assert (stored.mean == found.mean).all()
-    assert (stored.covariance == found.covariance).all()
+    assert (stored.mean == model.mean).all()
+    assert (stored.covariance == model.covariance).all()
     assert stored.block == 32
     sharpness = block_sharpness(grey_by_product(pictures[0]), 32)[0]
     assert sharpness.argmin() == 0
@@ -184,18 +184,18 @@ def test_the_published_model_is_fetched_once_and_checked(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
-    there = tmp_path / "there.npz"
-    monkeypatch.setattr(pristine, "URL", there.as_uri())
+    origin = tmp_path / "there.npz"
+    monkeypatch.setattr(pristine, "URL", origin.as_uri())
     with pytest.raises(WeightsError, match="cannot be fetched"):
         published_file()
-    there.write_bytes(b"something else")
+    origin.write_bytes(b"something else")
     with pytest.raises(WeightsError, match="is not what was published"):
         published_file()
     assert not list((tmp_path / "home").rglob("*.npz"))
-    there.write_bytes((shared / "weights" / "niqe_pristine.npz").read_bytes())
+    origin.write_bytes((shared / "weights" / "niqe_pristine.npz").read_bytes())
     file = published_file()
     assert hashlib.sha256(file.read_bytes()).hexdigest() == pristine.SHA256
-    there.unlink()
+    origin.unlink()
     assert published_file() == file, "once"
     file.write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="delete it and run again"):

@@ -59,19 +59,19 @@ def test_a_batch_is_its_pictures() -> None:
     a, b = [noise(seed) for seed in range(3)], [noise(seed + 10) for seed in range(3)]
     for measure in (psnr, ssim):
         together = measure(levels(tensor(*a)), levels(tensor(*b)))
-        each = [float(measure(levels(tensor(x)), levels(tensor(y)))) for x, y in zip(a, b, strict=True)]
-        assert together.tolist() == pytest.approx(each, abs=1e-12)
+        alone = [float(measure(levels(tensor(x)), levels(tensor(y)))) for x, y in zip(a, b, strict=True)]
+        assert together.tolist() == pytest.approx(alone, abs=1e-12)
 
 
 def test_identical_pictures_count_as_the_cap_and_means_stay_finite() -> None:
     """Only one level in a million pixels would come near it: no picture can count more than an identical one."""
     same, near = waves(), waves()
     near[0, 0, 0] ^= 1
-    found = psnr(levels(tensor(same, near, constant(7, 96, 128))), levels(tensor(same, same, constant(7, 96, 128))))
-    assert found.tolist()[0] == found.tolist()[2] == CAP == 100
-    assert found[1] == pytest.approx(10 * math.log10(255**2 / mean_squared_error(same, near)))
-    assert found[1] < CAP
-    assert math.isfinite(float(found.mean()))
+    ours = psnr(levels(tensor(same, near, constant(7, 96, 128))), levels(tensor(same, same, constant(7, 96, 128))))
+    assert ours.tolist()[0] == ours.tolist()[2] == CAP == 100
+    assert ours[1] == pytest.approx(10 * math.log10(255**2 / mean_squared_error(same, near)))
+    assert ours[1] < CAP
+    assert math.isfinite(float(ours.mean()))
     huge = torch.zeros(1, 3, 1500, 1500, dtype=torch.float64)
     barely = huge.clone()
     barely[0, 0, 0, 0] = 1
@@ -101,9 +101,9 @@ def test_grey_rounds_the_weighted_sum() -> None:
     picture = noise(8, 200, 200)
     exact = picture.astype(np.int64) @ [299, 587, 114]
     sure = exact % 1000 != 500
-    found = grey(levels(tensor(picture)))[0, 0].numpy()
-    assert np.array_equal(found[sure], np.round(exact / 1000)[sure])
-    assert np.abs(found - exact / 1000).max() <= 0.5
+    ours = grey(levels(tensor(picture)))[0, 0].numpy()
+    assert np.array_equal(ours[sure], np.round(exact / 1000)[sure])
+    assert np.abs(ours - exact / 1000).max() <= 0.5
 
 
 def test_borders_are_cut_on_every_side() -> None:

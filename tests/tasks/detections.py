@@ -18,24 +18,24 @@ NAMES = (
 
 
 def picture(
-    found: Sequence[tuple[Sequence[float], int, float]] = (),
-    there: Sequence[tuple[Sequence[float], int]] = (),
+    detections: Sequence[tuple[Sequence[float], int, float]] = (),
+    objects: Sequence[tuple[Sequence[float], int]] = (),
     crowd: Sequence[int] = (),
     area: Sequence[float] | None = None,
     error: str = "",
     labelled: bool = True,
 ) -> dict[str, Any]:
     """The record of one picture; `crowd` lists which objects are crowds."""
-    corners = np.array([box for box, *_ in there], np.float32).reshape(-1, 4)
-    own = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]) if area is None else np.array(area)
+    corners = np.array([box for box, *_ in objects], np.float32).reshape(-1, 4)
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]) if area is None else np.array(area)
     return {
-        "det_corners": np.array([box for box, *_ in found], np.float32).ravel(),
-        "det_labels": np.array([label for _, label, _ in found], np.int32),
-        "det_scores": np.array([score for *_, score in found], np.float32),
+        "det_corners": np.array([box for box, *_ in detections], np.float32).ravel(),
+        "det_labels": np.array([label for _, label, _ in detections], np.int32),
+        "det_scores": np.array([score for *_, score in detections], np.float32),
         "gt_corners": corners.ravel(),
-        "gt_labels": np.array([label for _, label in there], np.int32),
-        "gt_crowd": np.isin(np.arange(len(there)), crowd).astype(np.uint8),
-        "gt_area": own.astype(np.float64),
+        "gt_labels": np.array([label for _, label in objects], np.int32),
+        "gt_crowd": np.isin(np.arange(len(objects)), crowd).astype(np.uint8),
+        "gt_area": areas.astype(np.float64),
         "labelled": np.uint8(labelled),
         "error": error,
     }
@@ -45,7 +45,7 @@ def records(pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Columns by name, as they come back from the store."""
     columns: dict[str, Any] = {}
     for name in picture():
-        values = [each[name] for each in pictures]
+        values = [entry[name] for entry in pictures]
         if name in {"labelled", "error"}:
             columns[name] = np.array(values)
         else:
@@ -56,18 +56,18 @@ def records(pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def reference(pictures: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[int, float]]:
     """All twelve scores, and AP by class, of pycocotools itself; NaN for its -1."""
-    kept = [each for each in pictures if each["labelled"] and not each["error"]]
+    kept = [entry for entry in pictures if entry["labelled"] and not entry["error"]]
     truth = [
         (image, *row)
-        for image, each in enumerate(kept)
+        for image, entry in enumerate(kept)
         for row in zip(
-            each["gt_corners"].reshape(-1, 4), each["gt_labels"], each["gt_area"], each["gt_crowd"], strict=True
+            entry["gt_corners"].reshape(-1, 4), entry["gt_labels"], entry["gt_area"], entry["gt_crowd"], strict=True
         )
     ]
     hits = [
         (image, *row)
-        for image, each in enumerate(kept)
-        for row in zip(each["det_corners"].reshape(-1, 4), each["det_labels"], each["det_scores"], strict=True)
+        for image, entry in enumerate(kept)
+        for row in zip(entry["det_corners"].reshape(-1, 4), entry["det_labels"], entry["det_scores"], strict=True)
     ]
     labels = sorted({int(row[2]) for row in truth} | {int(row[2]) for row in hits})
     base = {
@@ -107,10 +107,10 @@ def xywh(corners: np.ndarray) -> list[float]:
 
 
 def coco(data: dict[str, Any]) -> COCO:
-    made = COCO()
-    made.dataset = data
-    made.createIndex()
-    return made
+    result = COCO()
+    result.dataset = data
+    result.createIndex()
+    return result
 
 
 def made_up(
@@ -123,26 +123,28 @@ def made_up(
     extra: int = 5,
 ) -> list[dict[str, Any]]:
     """Pictures with objects of all sizes, and detections around them, beside them and of the wrong class."""
-    made = []
+    result = []
     for _ in range(pictures):
         number = int(generator.integers(0, most + 1))
         start = generator.uniform(0, 300, (number, 2))
         size = np.exp(generator.uniform(np.log(8), np.log(200), (number, 2)))
         boxes = np.concatenate([start, start + size], axis=1).round(int(generator.integers(0, 3)))
         labels = generator.integers(0, classes, number)
-        there = list(zip(boxes.tolist(), labels.tolist(), strict=True))
-        found = []
-        for box, label in there:
+        objects = list(zip(boxes.tolist(), labels.tolist(), strict=True))
+        detections = []
+        for box, label in objects:
             for _ in range(int(generator.integers(0, 3))):
                 moved = np.array(box) + generator.normal(0, 0.08, 4) * np.repeat([[box[2] - box[0]]], 4)
                 moved[2:] = np.maximum(moved[2:], moved[:2] + 1)
-                found.append((moved.tolist(), int(label if generator.random() < 0.9 else generator.integers(classes))))
+                detections.append(
+                    (moved.tolist(), int(label if generator.random() < 0.9 else generator.integers(classes)))
+                )
         for _ in range(int(generator.integers(0, extra + 1))):
             corner = generator.uniform(0, 300, 2)
-            found.append(([*corner, *(corner + generator.uniform(4, 120, 2))], int(generator.integers(classes))))
-        scores = generator.random(len(found))
+            detections.append(([*corner, *(corner + generator.uniform(4, 120, 2))], int(generator.integers(classes))))
+        scores = generator.random(len(detections))
         if ties:
             scores = np.round(scores * 4) / 4
         crowd = np.flatnonzero(generator.random(number) < crowds).tolist()
-        made.append(picture([(b, k, float(s)) for (b, k), s in zip(found, scores, strict=True)], there, crowd))
-    return made
+        result.append(picture([(b, k, float(s)) for (b, k), s in zip(detections, scores, strict=True)], objects, crowd))
+    return result

@@ -42,8 +42,8 @@ def test_boxes_that_leave_a_whole_picture_stay_as_they_are():
         moved = seen(objects, view, 480, 640)
         assert np.array_equal(moved.corners, objects.corners)
         assert np.array_equal(moved.area, objects.area), "to the last digit: the area is not small"
-    found = boxes((600, 400, 640, 480), labels=[0], scores=np.ones(1))
-    records = {**score([found], [seen(objects, View(None, None), 480, 640)]), "error": np.array([""])}
+    detection = boxes((600, 400, 640, 480), labels=[0], scores=np.ones(1))
+    records = {**score([detection], [seen(objects, View(None, None), 480, 640)]), "error": np.array([""])}
     assert records["gt_area"][0].tolist() == [1024.00001, 400.0]
     assert AveragePrecision.statistic(records, np.ones(1)) == 0
     assert seen(objects, View(960, None), 480, 640).corners[0].tolist() == [1200, 800, 1400, 1000]
@@ -58,10 +58,10 @@ def test_boxes_land_where_the_pixels_do(view, size):
     left, top, right, bottom = width // 2 - 9, height // 2 - 8, width // 2 + 7, height // 2 + 8
     picture[top:bottom, left:right] = 255
     viewed = view.apply(picture)
-    found = target(Sample("s", picture, boxes((left, top, right, bottom))), viewed, view)
+    moved = target(Sample("s", picture, boxes((left, top, right, bottom))), viewed, view)
     rows, columns = np.nonzero(viewed[..., 0] > 127)
     expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    assert found.corners[0] == pytest.approx(expected, abs=1.0)
+    assert moved.corners[0] == pytest.approx(expected, abs=1.0)
 
 
 @pytest.mark.parametrize("size", [(64, 100), (100, 64), (37, 91), (480, 639)])
@@ -71,9 +71,9 @@ def test_a_box_around_the_picture_stays_around_it(size):
         picture = np.zeros((*size, 3), np.uint8)
         view = View(resize, None)
         viewed = view.apply(picture)
-        found = target(Sample("s", picture, boxes((0, 0, size[1], size[0]))), viewed, view)
-        assert found.corners[0] == pytest.approx([0, 0, viewed.shape[1], viewed.shape[0]], abs=1e-4)
-        assert found.area == pytest.approx([viewed.shape[0] * viewed.shape[1]], rel=1e-5)
+        moved = target(Sample("s", picture, boxes((0, 0, size[1], size[0]))), viewed, view)
+        assert moved.corners[0] == pytest.approx([0, 0, viewed.shape[1], viewed.shape[0]], abs=1e-4)
+        assert moved.area == pytest.approx([viewed.shape[0] * viewed.shape[1]], rel=1e-5)
 
 
 def test_boxes_are_clipped_and_dropped_by_the_share_that_is_visible():
@@ -109,13 +109,13 @@ def test_no_labels_stay_no_labels_and_others_are_refused():
 
 
 def test_records_survive_the_store_and_are_scored(tmp_path: Path):
-    there = [boxes((0, 0, 10, 10), (20, 20, 40, 40), labels=[0, 2]), boxes(), None]
-    found = [
+    truths = [boxes((0, 0, 10, 10), (20, 20, 40, 40), labels=[0, 2]), boxes(), None]
+    moved = [
         boxes((0, 0, 10, 10), (20, 20, 40, 40), labels=[0, 2], scores=np.array([0.9, 0.8])),
         boxes(scores=np.zeros(0)),
         boxes((1, 1, 5, 5), labels=[0], scores=np.array([0.99])),
     ]
-    parts = [score(found[:2], there[:2]), score(found[2:], there[2:]), bad(1)]
+    parts = [score(moved[:2], truths[:2]), score(moved[2:], truths[2:]), bad(1)]
     columns = {
         name: np.concatenate([part[name] for part in parts])
         if name == "labelled"

@@ -81,8 +81,8 @@ def test_rows_of_weights_give_a_value_each(case):
     frame = case[0]
     weights = np.random.default_rng(2).integers(0, 3, (4, 200)).astype(float)
     for name in Classification.metrics:
-        each = [float(metric(name).statistic(frame, row)) for row in weights]
-        assert metric(name).statistic(frame, weights) == pytest.approx(each)
+        alone = [float(metric(name).statistic(frame, row)) for row in weights]
+        assert metric(name).statistic(frame, weights) == pytest.approx(alone)
 
 
 def test_registered_with_direction_and_range(case):

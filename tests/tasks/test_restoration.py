@@ -23,7 +23,6 @@ from qbench.quality import iqa
 from qbench.quality.niqe import niqe
 from qbench.quality.pictures import levels
 from qbench.quality.pristine import load_pristine, local_file
-from qbench.registry import entries
 from qbench.registry.named import Named
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import MeanOfColumn, Niqe, NiqeLocal, Psnr, Pyiqa, Ssim, column
@@ -34,7 +33,7 @@ from tests.quality.pictures import constant, noise, tensor, waves
 WHOLE = View(None, None)
 
 
-def asked(*names: str, **params: object) -> list[Named]:
+def named(*names: str, **params: object) -> list[Named]:
     return [Named(name=name, params=params) for name in names]
 
 
@@ -43,7 +42,7 @@ def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
     output = (tensor(*clean) + 0.03 * torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))).clamp(
         0, 1
     )
-    found = score(output, clean, asked("psnr", "ssim", "psnr-y", "ssim-y"))
+    scores = score(output, clean, named("psnr", "ssim", "psnr-y", "ssim-y"))
     stored = [(image.permute(1, 2, 0).double().numpy() * 255).round().astype(np.uint8) for image in output]
     for i, (restored, true) in enumerate(zip(stored, clean, strict=True)):
         y, true_y = rgb2ycbcr(restored)[..., 0], rgb2ycbcr(true)[..., 0]
@@ -54,22 +53,24 @@ def test_each_metric_is_scikit_image_s_of_the_rounded_output() -> None:
             "psnr-y": peak_signal_noise_ratio(true_y, y, data_range=255),
             "ssim-y": structural_similarity(true_y, y, **options),
         }
-        assert {name: column[i] for name, column in found.items()} == pytest.approx(expected, abs=1e-9)
+        assert {name: column[i] for name, column in scores.items()} == pytest.approx(expected, abs=1e-9)
 
 
 def test_borders_do_not_count() -> None:
     clean, restored = waves(), waves()
     restored[:4], restored[:, :4], restored[-4:], restored[:, -4:] = 0, 0, 0, 0
-    borders = {border: asked("psnr", crop_border=border) for border in (4, 3, 0)}
-    found = {border: next(iter(score(tensor(restored), [clean], named).values())) for border, named in borders.items()}
-    assert found[4] == 100 > 40 > found[3] > found[0]
-    inner = score(tensor(waves()[4:-4, 4:-4]), [noise(0, 88, 120)], asked("ssim"))
+    borders = {border: named("psnr", crop_border=border) for border in (4, 3, 0)}
+    scores = {
+        border: next(iter(score(tensor(restored), [clean], metrics).values())) for border, metrics in borders.items()
+    }
+    assert scores[4] == 100 > 40 > scores[3] > scores[0]
+    inner = score(tensor(waves()[4:-4, 4:-4]), [noise(0, 88, 120)], named("ssim"))
     whole = noise(5, 96, 128)
     whole[4:-4, 4:-4] = noise(0, 88, 120)
-    cut = score(tensor(waves()), [whole], asked("ssim", crop_border=4))
+    cut = score(tensor(waves()), [whole], named("ssim", crop_border=4))
     assert cut["ssim(crop_border 4)"] == pytest.approx(inner["ssim"])
     for name in ("psnr", "niqe-local"):
-        nothing = score(tensor(clean), [clean], asked(name, crop_border=48))
+        nothing = score(tensor(clean), [clean], named(name, crop_border=48))
         assert np.isnan(nothing[f"{name}(crop_border 48)"]).all(), "of which nothing is left"
 
 
@@ -88,26 +89,40 @@ def test_a_label_is_the_title_alone() -> None:
     assert MeanOfColumn(Psnr, "psnr").title == "PSNR (dB)"
 
 
-def test_a_users_metric_gets_copies_and_answers_with_one_number_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Mine:
-        higher_is_better, range, needs_clean, crop_border = True, (0.0, 1.0), False, 2
-        answer = staticmethod(lambda restored: restored.zero_().mean(dim=(1, 2, 3)) + restored.shape[-1])
+@qbench.metric("width", task="restoration")
+class Width:
+    """The width of the pictures, by a measure that writes into what it gets."""
 
-        def measure(self) -> object:
-            return self.answer
+    higher_is_better, range, needs_clean, crop_border = True, (0.0, 1.0), False, 2
 
-    entry = registry.Entry("metric", "mine", Mine, {"task": "restoration"})
-    monkeypatch.setitem(entries._entries, ("metric", "mine"), entry)
+    def measure(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda restored: restored.zero_().mean(dim=(1, 2, 3)) + restored.shape[-1]
+
+
+@qbench.metric("one-for-all", task="restoration")
+class OneForAll(Width):
+    """It answers with one number for all pictures."""
+
+    def measure(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda restored: restored.mean()
+
+
+@qbench.metric("no-measure", task="restoration")
+class NoMeasure:
+    """It lacks what computes its numbers."""
+
+    higher_is_better, range, needs_clean = True, (0.0, 1.0), False
+
+
+def test_a_users_metric_gets_copies_and_answers_with_one_number_a_picture() -> None:
     pictures = [waves(), noise(1, 96, 128)]
-    found = score(tensor(*pictures), pictures, asked("mine", "psnr"))
-    assert found["mine"].tolist() == [124, 124]
-    assert found["psnr"].tolist() == [100, 100], "what one measure writes, another must not see"
-    Mine.answer = staticmethod(lambda restored: restored.mean())
-    with pytest.raises(QbenchError, match=r"'mine' gave values of shape \[\] for 2 pictures; .* one number a picture"):
-        score(tensor(*pictures), pictures, asked("mine"))
-    del Mine.measure
-    with pytest.raises(QbenchError, match=r"'mine' has no `measure\(\)`"):
-        scoring(asked("mine"))
+    columns = score(tensor(*pictures), pictures, named("width", "psnr"))
+    assert columns["width"].tolist() == [124, 124]
+    assert columns["psnr"].tolist() == [100, 100], "what one measure writes, another must not see"
+    with pytest.raises(QbenchError, match=r"'one-for-all' gave values of shape \[\] for 2 pictures; .* one number a"):
+        score(tensor(*pictures), pictures, named("one-for-all"))
+    with pytest.raises(QbenchError, match=r"'no-measure' has no `measure\(\)`"):
+        scoring(named("no-measure"))
 
 
 SUITE = """
@@ -148,7 +163,7 @@ def test_a_users_metric_stands_in_records_and_scores_under_its_parameters(tmp_pa
     assert (score["metric"], score["value"]) == ("inner", pytest.approx(np.mean(expected)))
     (tmp_path / "suite.yaml").write_text(SUITE.replace("inner", "another"))
     again = qbench.run(tmp_path / "suite.yaml", out=tmp_path / "again", device="cpu")
-    assert [one.cell.key for one in again.info.cells] == [one.cell.key for one in results.info.cells]
+    assert [result.cell.key for result in again.info.cells] == [result.cell.key for result in results.info.cells]
     assert again.scores()["metric"].tolist() == ["another"]
 
 
@@ -164,14 +179,14 @@ def test_target_is_the_clean_picture_moved_through_the_view() -> None:
 
 def test_pictures_without_a_clean_one_have_only_what_needs_none() -> None:
     pictures = [noise(0, 128, 128), noise(1, 128, 128)]
-    wanted = asked("psnr", "niqe-local")
-    found = score(tensor(*pictures), [None, pictures[1]], wanted)
-    assert np.isnan(found["psnr"]).tolist() == [True, False]
+    wanted = named("psnr", "niqe-local")
+    scores = score(tensor(*pictures), [None, pictures[1]], wanted)
+    assert np.isnan(scores["psnr"]).tolist() == [True, False]
     expected = niqe(levels(tensor(*pictures)), load_pristine(local_file()))
-    assert found["niqe-local"].tolist() == pytest.approx(expected.tolist())
+    assert scores["niqe-local"].tolist() == pytest.approx(expected.tolist())
     assert np.isnan(score(tensor(*pictures), [None, None], wanted)["psnr"]).all()
     with pytest.raises(DataError, match="knows no clean pictures; ask for metrics that need none"):
-        score(tensor(*pictures), [None, None], asked("psnr", "ssim"))
+        score(tensor(*pictures), [None, None], named("psnr", "ssim"))
 
 
 def test_outputs_that_are_wrong_say_so() -> None:
@@ -184,10 +199,10 @@ def test_outputs_that_are_wrong_say_so() -> None:
 def test_niqe_needs_the_published_model(shared: Path, tmp_path: Path) -> None:
     file = shared / "weights" / "niqe_pristine.npz"
     picture = noise(0, 200, 300)
-    (found,) = score(tensor(picture), [None], asked("niqe", model=file)).values()
-    assert found == pytest.approx(34.751, abs=4e-3)
+    (scores,) = score(tensor(picture), [None], named("niqe", model=file)).values()
+    assert scores == pytest.approx(34.751, abs=4e-3)
     with pytest.raises(WeightsError, match="not the published model"):
-        scoring(asked("niqe", model=local_file()))
+        scoring(named("niqe", model=local_file()))
     assert Niqe(model=file).identity() == Niqe().identity()
     load_pristine(file).save(tmp_path / "own.npz")
     assert NiqeLocal(model=tmp_path / "own.npz").identity() != NiqeLocal().identity()
@@ -207,15 +222,15 @@ def test_metrics_of_pyiqa_go_by_their_mode(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("qbench.quality.iqa.load_metric", load)
     pictures = [noise(0), noise(1)]
-    found = score(tensor(*pictures), [None, pictures[1]], asked("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
+    scores = score(tensor(*pictures), [None, pictures[1]], named("pyiqa:lpips", "pyiqa:musiq", crop_border=2))
     assert seen == [("lpips", (1, 3, 56, 66), 1.0, True), ("musiq", (2, 3, 56, 66), 1.0, False)]
-    assert np.isnan(found["pyiqa:lpips(crop_border 2)"]).tolist() == [True, False]
-    assert not np.isnan(found["pyiqa:musiq(crop_border 2)"]).any()
+    assert np.isnan(scores["pyiqa:lpips(crop_border 2)"]).tolist() == [True, False]
+    assert not np.isnan(scores["pyiqa:musiq(crop_border 2)"]).any()
     assert (Pyiqa("lpips").higher_is_better, Pyiqa("musiq").higher_is_better) == (False, True)
 
 
 def test_a_bad_sample_has_the_same_columns() -> None:
-    wanted = asked("psnr", "niqe-local")
+    wanted = named("psnr", "niqe-local")
     good, missing = score(tensor(waves()), [waves()], wanted), bad(2, wanted)
     assert good.keys() == missing.keys()
     assert all(len(column) == 2 and np.isnan(column).all() for column in missing.values())

@@ -72,14 +72,14 @@ def test_scores_are_torchmetrics_where_classes_are_absent() -> None:
     """Class 5 of 7 is predicted and not there, class 6 neither: the one counts in the mean, the other does not."""
     prediction, truth = drawn(4)
     prediction[0, :3] = 5
-    found = records(prediction, truth, 7)
-    each = class_ious(found, np.ones(6))
-    assert each[5] == 0
-    assert np.isnan(each[6])
-    assert value("miou", found) == pytest.approx(np.mean(each[:6]))
+    columns = records(prediction, truth, 7)
+    ious = class_ious(columns, np.ones(6))
+    assert ious[5] == 0
+    assert np.isnan(ious[6])
+    assert value("miou", columns) == pytest.approx(np.mean(ious[:6]))
     for name in ("miou", "pixel-accuracy"):
-        assert value(name, found) == pytest.approx(float(theirs(name, prediction, truth, 7)))
-    assert value("mean-accuracy", found) == pytest.approx(
+        assert value(name, columns) == pytest.approx(float(theirs(name, prediction, truth, 7)))
+    assert value("mean-accuracy", columns) == pytest.approx(
         np.mean([np.mean(prediction[truth == k] == k) for k in range(5)])
     )
 
@@ -94,19 +94,19 @@ def test_weights_count_samples_as_often_as_if_they_were_there_again(name: str) -
 
 def test_a_class_of_unweighted_samples_is_absent() -> None:
     truth = np.stack([np.zeros((4, 4), int), np.full((4, 4), 2)])
-    found = records(truth, truth, 3)
-    assert np.isnan(value("iou:2", found, np.array([1, 0])))
-    assert value("miou", found, np.array([1, 0])) == 1
-    assert np.isnan(value("miou", found, np.array([0, 0])))
+    columns = records(truth, truth, 3)
+    assert np.isnan(value("iou:2", columns, np.array([1, 0])))
+    assert value("miou", columns, np.array([1, 0])) == 1
+    assert np.isnan(value("miou", columns, np.array([0, 0])))
 
 
 def test_rows_of_weights_give_a_value_each() -> None:
-    found = records(*drawn(2), 5)
+    columns = records(*drawn(2), 5)
     weights = np.random.default_rng(2).multinomial(6, np.full(6, 1 / 6), size=(2, 4)).astype(float)
     for name in ALL:
-        together = value(name, found, weights)
+        together = value(name, columns, weights)
         assert together.shape == (2, 4)
-        assert together == pytest.approx(np.array([[value(name, found, row) for row in half] for half in weights]))
+        assert together == pytest.approx(np.array([[value(name, columns, row) for row in half] for half in weights]))
 
 
 def test_identical_pictures_are_perfect_in_every_score() -> None:
@@ -121,20 +121,20 @@ def test_a_shift_by_one_pixel_has_the_closed_form() -> None:
         truth, prediction = np.zeros((1, 20, 20), int), np.zeros((1, 20, 20), int)
         truth[0, 5 : 5 + side, 5 : 5 + side] = 1
         prediction[0, 5 : 5 + side, 6 : 6 + side] = 1
-        found = records(prediction, truth, 2)
+        columns = records(prediction, truth, 2)
         rest = (400 - side * side - side) / (400 - side * side + side)
-        assert class_ious(found, np.ones(1)) == pytest.approx([rest, (side - 1) / (side + 1)])
-        assert value("pixel-accuracy", found) == pytest.approx(1 - 2 * side / 400)
+        assert class_ious(columns, np.ones(1)) == pytest.approx([rest, (side - 1) / (side + 1)])
+        assert value("pixel-accuracy", columns) == pytest.approx(1 - 2 * side / 400)
 
 
 def test_masks_that_are_ignored_everywhere_count_in_nothing() -> None:
     prediction, truth = drawn(5)
     without = records(prediction[:3], truth[:3], 5)
     truth[3:] = 255
-    found = records(prediction, truth, 5)
-    assert [int(found[name][4].sum()) for name in COLUMNS] == [0, 0, 0]
-    assert all(value(name, found) == value(name, without) for name in ALL)
-    assert scored({**found, "error": ["", "broken", "", "", "", ""]}).tolist() == [
+    columns = records(prediction, truth, 5)
+    assert [int(columns[name][4].sum()) for name in COLUMNS] == [0, 0, 0]
+    assert all(value(name, columns) == value(name, without) for name in ALL)
+    assert scored({**columns, "error": ["", "broken", "", "", "", ""]}).tolist() == [
         True,
         False,
         True,
@@ -157,7 +157,7 @@ def test_unreadable_samples_count_in_nothing_even_through_a_file() -> None:
     good = records(prediction, truth, 5)
     rows = {name: [*good[name], *bad(2)[name]] for name in COLUMNS}
     rows["error"] = [""] * 6 + ["cannot be decoded"] * 2
-    stored = pa.table({name: pa.array(list(each)) for name, each in rows.items()}).to_pandas()
+    stored = pa.table({name: pa.array(list(values)) for name, values in rows.items()}).to_pandas()
     for name in ALL:
         assert value(name, rows) == value(name, stored) == value(name, good)
     planted = {**good, "error": ["", "", "broken", "", "", ""]}
@@ -166,10 +166,10 @@ def test_unreadable_samples_count_in_nothing_even_through_a_file() -> None:
 
 
 def test_columns_of_arrays_and_of_lists_score_alike() -> None:
-    found = records(*drawn(8), 5)
-    stacked = {**{name: np.stack(found[name]) for name in COLUMNS}, "error": np.array(found["error"])}
-    frame = pd.DataFrame(found)
-    assert all(value(name, found) == value(name, stacked) == value(name, frame) for name in ALL)
+    columns = records(*drawn(8), 5)
+    stacked = {**{name: np.stack(columns[name]) for name in COLUMNS}, "error": np.array(columns["error"])}
+    frame = pd.DataFrame(columns)
+    assert all(value(name, columns) == value(name, stacked) == value(name, frame) for name in ALL)
 
 
 @given(st.data())
@@ -180,12 +180,12 @@ def test_counts_are_those_of_a_plain_loop(data: st.DataObject) -> None:
     prediction = np.array(data.draw(cells)).reshape(1, height, width)
     truth = np.array(data.draw(cells)).reshape(1, height, width)
     truth[np.array(data.draw(cells)).reshape(truth.shape) == 0] = 255
-    found = records(prediction, truth, classes)
+    columns = records(prediction, truth, classes)
     pairs = [(p, t) for p, t in zip(prediction.flat, truth.flat, strict=True) if t != 255]
     for k in range(classes):
-        assert found["tp"][0][k] == sum(p == t == k for p, t in pairs)
-        assert found["fp"][0][k] == sum(p == k != t for p, t in pairs)
-        assert found["fn"][0][k] == sum(t == k != p for p, t in pairs)
+        assert columns["tp"][0][k] == sum(p == t == k for p, t in pairs)
+        assert columns["fp"][0][k] == sum(p == k != t for p, t in pairs)
+        assert columns["fn"][0][k] == sum(t == k != p for p, t in pairs)
 
 
 def test_a_batch_is_its_pictures_one_by_one() -> None:
@@ -200,7 +200,7 @@ def test_metrics_are_declared_with_title_unit_and_direction() -> None:
     assert Segmentation.metrics[0] == "miou"
     for name in (*Segmentation.metrics, "iou:1"):
         entry = registry.get("metric", name)
-        assert entry.facts == {"task": "segmentation"}
+        assert entry.facts["task"] == "segmentation"
         assert (entry.target.unit, entry.target.range, entry.target.higher_is_better) == ("percent", (0.0, 1.0), True)
     assert registry.get("metric", "miou").target.title == "mIoU (%)"
     assert (ClassIoU("3").title, ClassIoU(3, "Road").title) == ("IoU 3 (%)", "IoU Road (%)")
@@ -208,13 +208,13 @@ def test_metrics_are_declared_with_title_unit_and_direction() -> None:
 
 def test_wrong_input_is_one_error() -> None:
     prediction, truth = drawn(0)
-    found = records(prediction, truth, 5)
+    columns = records(prediction, truth, 5)
     with pytest.raises(QbenchError, match="5 classes, none of index 5"):
-        value("iou:5", found)
+        value("iou:5", columns)
     with pytest.raises(QbenchError, match="index of a class"):
         ClassIoU("Road")
     other = records(np.zeros((1, 2, 2), int), np.zeros((1, 2, 2), int), 3)
-    mixed = {name: [*found[name], *other[name]] for name in (*COLUMNS, "error")}
+    mixed = {name: [*columns[name], *other[name]] for name in (*COLUMNS, "error")}
     with pytest.raises(QbenchError, match="3 and 5 classes"):
         value("miou", mixed)
     few = np.where((truth == 4) & (np.arange(6) != 2)[:, None, None], 0, truth)

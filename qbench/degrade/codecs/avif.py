@@ -29,13 +29,13 @@ ENCODER = "aom"
 
 def _version() -> str | None:
     """libavif's version, and those of the AV1 encoder and decoder that it was built with."""
-    own = pillow_version("avif")
-    if own is None:
+    libavif = pillow_version("avif")
+    if libavif is None:
         return None
     from PIL import AvifImagePlugin
 
     inside = [f"{name} {number}" for name in ("aom", "dav1d") if (number := AvifImagePlugin.get_codec_version(name))]
-    return f"{own} ({', '.join(inside)})" if inside else own
+    return f"{libavif} ({', '.join(inside)})" if inside else libavif
 
 
 @codec("avif", library="libavif", version=_version)

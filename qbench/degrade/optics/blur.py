@@ -93,8 +93,8 @@ def varying_blur(values: Light, kernels: Kernel, spectra: Light | None = None) -
         for j, left in enumerate(columns.starts):
             window = rows.windows[i][:, None] * columns.windows[j]
             for colour, plane in enumerate(planes):
-                own = _spectrum(kernels[i, j, colour], down, across) if spectra is None else spectra[i, j, colour]
-                product = cv2.mulSpectrums(cv2.dft(plane[top : top + down, left : left + across]), own, 0)
+                kernel = _spectrum(kernels[i, j, colour], down, across) if spectra is None else spectra[i, j, colour]
+                product = cv2.mulSpectrums(cv2.dft(plane[top : top + down, left : left + across]), kernel, 0)
                 blurred = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
                 result[colour, top : top + rows.length, left : left + columns.length] += window * blurred[inner]
     return np.ascontiguousarray(np.moveaxis(result, 0, 2))

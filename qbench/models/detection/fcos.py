@@ -111,8 +111,8 @@ class FcosHeads:
         except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError) as error:
             raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}: {error}") from error
         if tuple(body.feature_info.reduction()) != self.strides:
-            there = body.feature_info.reduction()
-            raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}, but at {there}")
+            reductions = body.feature_info.reduction()
+            raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}, but at {reductions}")
         return body
 
     def _convention(self) -> InputConvention:

@@ -22,7 +22,7 @@ def class_indices(names: Sequence[str], skipped: int = 0) -> tuple[int, ...]:
     The first `skipped` (the background) and `N/A` stand for nothing: COCO's category ids have gaps, and heads that were
     trained on them a place for each id."""
     real = [place >= skipped and name != "N/A" for place, name in enumerate(names)]
-    return tuple(int(number) - 1 if there else -1 for there, number in zip(real, np.cumsum(real), strict=True))
+    return tuple(int(number) - 1 if is_class else -1 for is_class, number in zip(real, np.cumsum(real), strict=True))
 
 
 def real_names(names: Sequence[str], skipped: int = 0) -> tuple[str, ...]:

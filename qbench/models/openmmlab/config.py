@@ -89,12 +89,12 @@ def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 def _bases(file: Path) -> list[str]:
     """`_base_`, and relative imports, which stand under `read_base()` in the newer style."""
-    found: list[str] = []
+    bases: list[str] = []
     for name, value in _entries(file):
         if name == "_base_":
             given: Any = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
-            found += [each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            bases += [node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     for node in ast.walk(_tree(file)):
         if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            found.append("../" * (node.level - 1) + node.module.replace(".", "/") + ".py")
-    return found
+            bases.append("../" * (node.level - 1) + node.module.replace(".", "/") + ".py")
+    return bases

@@ -20,15 +20,29 @@ def scored(records: Columns) -> NDArray[np.bool_]:
     return np.asarray(labelled & (np.asarray(records["error"], dtype=np.str_) == ""))
 
 
+class MeanOfSamples:
+    """A mean of one number a sample over the samples that count."""
+
+    counts = staticmethod(scored)
+
+    @staticmethod
+    def per_sample(records: Columns) -> Numbers:
+        """[samples]: the number of each; what stands where a sample does not count is not read."""
+        raise NotImplementedError
+
+    @classmethod
+    def statistic(cls, records: Columns, weights: Numbers) -> Numbers:
+        return weighted_mean(cls.per_sample(records), cls.counts(records), weights)
+
+
 @metric("top1", task="classification")
-class Top1:
+class Top1(MeanOfSamples):
     """Share of samples whose target has the highest logit, alone (a tie counts as a miss)."""
 
     title = "Top-1 accuracy (%)"
     unit = "percent"
     hits = True
     columns = ("target", "rank")
-    counts = staticmethod(scored)
     higher_is_better = True
     range = (0.0, 1.0)
 
@@ -36,20 +50,15 @@ class Top1:
     def per_sample(records: Columns) -> Numbers:
         return np.asarray(np.asarray(records["rank"]) == 0, dtype=np.float64)
 
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers:
-        return weighted_mean(Top1.per_sample(records), scored(records), weights)
-
 
 @metric("top5", task="classification")
-class Top5:
+class Top5(MeanOfSamples):
     """Share of samples whose target has one of the five highest logits (ties count against it)."""
 
     title = "Top-5 accuracy (%)"
     unit = "percent"
     hits = True
     columns = ("target", "rank")
-    counts = staticmethod(scored)
     higher_is_better = True
     range = (0.0, 1.0)
 
@@ -58,19 +67,14 @@ class Top5:
         rank = np.asarray(records["rank"], dtype=np.int64)
         return ((rank >= 0) & (rank < 5)).astype(np.float64)
 
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers:
-        return weighted_mean(Top5.per_sample(records), scored(records), weights)
-
 
 @metric("nll", task="classification")
-class NegativeLogLikelihood:
+class NegativeLogLikelihood(MeanOfSamples):
     """Mean of minus the logarithm (base e) of the softmax at the target."""
 
     title = "Negative log likelihood (nats)"
     unit = "plain"
     columns = ("target", "nll")
-    counts = staticmethod(scored)
     higher_is_better = False
     range = (0.0, float("inf"))
 
@@ -78,13 +82,9 @@ class NegativeLogLikelihood:
     def per_sample(records: Columns) -> Numbers:
         return np.asarray(records["nll"], dtype=np.float64)
 
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers:
-        return weighted_mean(NegativeLogLikelihood.per_sample(records), scored(records), weights)
-
 
 @metric("brier", task="classification")
-class Brier:
+class Brier(MeanOfSamples):
     """Mean over samples of the squared distance between the softmax and the target's one-hot vector.
 
     Brier, Verification of Forecasts Expressed in Terms of Probability (Monthly Weather Review, 1950): the sum over all
@@ -104,10 +104,6 @@ class Brier:
     @staticmethod
     def per_sample(records: Columns) -> Numbers:
         return np.asarray(records["brier"], dtype=np.float64)
-
-    @staticmethod
-    def statistic(records: Columns, weights: Numbers) -> Numbers:
-        return weighted_mean(Brier.per_sample(records), Brier.counts(records), weights)
 
 
 @metric("ece", task="classification")

@@ -32,8 +32,8 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     classes = logits.shape[1]
     target = torch.tensor([-1 if t is None else t for t in targets])
     if int(target.max()) >= classes:
-        told = f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart"
-        raise BadTarget(told, int(target.argmax()))
+        message = f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart"
+        raise BadTarget(message, int(target.argmax()))
     values = logits.float().cpu()
     log_probabilities = values.log_softmax(1)
     labelled = target >= 0

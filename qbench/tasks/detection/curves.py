@@ -37,30 +37,30 @@ def blocks(weights: Whole, matches: Matches) -> Iterator[Whole]:
 
 
 def wanted(matches: Matches, weights: Whole) -> Whole:
-    """[resamples, K]: how many objects ask to be found."""
+    """[resamples, K]: how many objects count and have to be found."""
     return np.asarray(weights @ matches.wanted, dtype=np.int64)
 
 
 def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
     """[resamples, overlaps, K]: the share of objects found by the `limit` best detections of each picture and class."""
     number = len(matches.classes)
-    found = np.zeros((weights.shape[1], len(OVERLAPS), number))
+    hits_of_picture = np.zeros((weights.shape[1], len(OVERLAPS), number))
     taken = matches.rank < limit
     for place, right in enumerate(matches.right):
-        np.add.at(found[:, place], (matches.image[taken & right], matches.kind[taken & right]), 1.0)
+        np.add.at(hits_of_picture[:, place], (matches.image[taken & right], matches.kind[taken & right]), 1.0)
     total = wanted(matches, weights)[:, None, :]
-    hits = np.tensordot(weights.astype(np.float64), found, axes=1)
+    hits = np.tensordot(weights.astype(np.float64), hits_of_picture, axes=1)
     return np.asarray(np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total > 0))
 
 
 def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
     """[resamples, overlaps, recalls, K]: the highest precision at that recall or above; NaN without objects."""
-    asked = wanted(matches, weights)
-    totals, place = np.unique(asked, return_inverse=True)
-    needed, place = _needed(totals), place.reshape(asked.shape)
+    objects = wanted(matches, weights)
+    totals, place = np.unique(objects, return_inverse=True)
+    needed, place = _needed(totals), place.reshape(objects.shape)
     values = np.full((len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes)), np.nan)
     for kind in range(len(matches.classes)):
-        some = np.flatnonzero(asked[:, kind])
+        some = np.flatnonzero(objects[:, kind])
         if len(some):
             values[some, :, :, kind] = _class_precision(
                 matches, kind, weights[some], needed[place[some, kind]], overlaps
@@ -79,7 +79,9 @@ class _Queue:
 
 
 def _class_precision(matches: Matches, kind: int, weights: Whole, needed: Whole, overlaps: slice) -> Numbers:
-    """[resamples, overlaps, recalls], where objects are asked for; `needed` [resamples, recalls] as `_needed` says."""
+    """[resamples, overlaps, recalls]; every resample holds objects of the class.
+
+    `needed` is [resamples, recalls], as `_needed` says."""
     judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
     queue = _queue(matches, kind, weights)
     every = np.cumsum(queue.times, axis=0)
@@ -137,13 +139,13 @@ def _read_off(hits: Whole, seen: Whole, needed: Whole) -> Numbers:
     return np.asarray(best.ravel()[first * resamples + column[:, None]], dtype=np.float64)
 
 
-def mean(values: Numbers, there: Flags) -> Numbers:
-    """[resamples]: the mean of values [resamples, ..., K] over all but the first axis and the classes that are there.
+def mean(values: Numbers, has_objects: Flags) -> Numbers:
+    """[resamples]: the mean of values [resamples, ..., K] over all but the first axis, of the classes with objects.
 
-    Added up in the order in which COCO's evaluation code does. NaN where no class is there."""
+    Added up in the order in which COCO's evaluation code does. NaN where no class has one."""
     averages = np.full(len(values), np.nan)
-    full = there.all(axis=1) & (there.shape[1] > 0)
+    full = has_objects.all(axis=1) & (has_objects.shape[1] > 0)
     averages[full] = np.ascontiguousarray(values[full]).reshape(int(full.sum()), -1).mean(axis=1) if full.any() else 0
-    for row in np.flatnonzero(~full & there.any(axis=1)):
-        averages[row] = np.mean(values[row][..., there[row]].ravel())
+    for row in np.flatnonzero(~full & has_objects.any(axis=1)):
+        averages[row] = np.mean(values[row][..., has_objects[row]].ravel())
     return averages

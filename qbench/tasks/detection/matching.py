@@ -81,7 +81,7 @@ class Matches:
     ignored: Flags
     """[overlaps, D]: it counts neither as right nor as wrong."""
     wanted: Whole
-    """[rows, K]: how many objects ask to be found."""
+    """[rows, K]: how many objects count and have to be found."""
 
 
 def scored(records: Columns) -> Flags:
@@ -104,20 +104,20 @@ def gather(records: Columns) -> Gathered:
 
 def _flat(records: Columns, counts: Flags, corners: str, labels: str, scores: str, crowd: str | None) -> Flat:
     rows = np.flatnonzero(counts)
-    each = [np.asarray(records[labels][row]).ravel() for row in rows]
-    image = np.repeat(rows, [len(values) for values in each])
-    found = _joined(each, np.int64)
+    classes = [np.asarray(records[labels][row]).ravel() for row in rows]
+    image = np.repeat(rows, [len(values) for values in classes])
+    kinds = _joined(classes, np.int64)
     box = _joined([np.asarray(records[corners][row]).ravel() for row in rows], np.float64)
     numbers = _joined([np.asarray(records[scores][row]).ravel() for row in rows], np.float64)
     if crowd is None:
-        crowds = np.zeros(len(found), dtype=np.bool_)
+        crowds = np.zeros(len(kinds), dtype=np.bool_)
     else:
         crowds = _joined([np.asarray(records[crowd][row]).ravel() for row in rows], np.bool_)
-    if not len(box) == 4 * len(found) == 4 * len(numbers) == 4 * len(crowds):
+    if not len(box) == 4 * len(kinds) == 4 * len(numbers) == 4 * len(crowds):
         raise QbenchError(
-            f"the records hold {len(found)} {labels}, but {len(box)} {corners} and {len(numbers)} {scores}"
+            f"the records hold {len(kinds)} {labels}, but {len(box)} {corners} and {len(numbers)} {scores}"
         )
-    return Flat(image, box.reshape(-1, 4), found, numbers, crowds)
+    return Flat(image, box.reshape(-1, 4), kinds, numbers, crowds)
 
 
 def _joined(rows: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
@@ -133,7 +133,7 @@ def matches(gathered: Gathered, area: str) -> Matches:
     numbers = np.array([len(scores) for _, _, scores, *_ in states], dtype=np.int64)
     kind, image = np.divmod(np.repeat(np.arange(len(states)), numbers), max(1, len(rows)))
     passed = _by_overlap([ignored for *_, ignored, _ in states], np.bool_)
-    asked = [len(unwanted) - sum(unwanted) for _, _, _, unwanted, _, _ in states]
+    objects = [len(unwanted) - sum(unwanted) for _, _, _, unwanted, _, _ in states]
     return Matches(
         classes,
         image,
@@ -142,14 +142,16 @@ def matches(gathered: Gathered, area: str) -> Matches:
         np.arange(len(kind)) - np.repeat(np.cumsum(numbers) - numbers, numbers),
         (_by_overlap([hits for hits, *_ in states], np.int64) != 0) & ~passed,
         passed,
-        np.array(asked, dtype=np.int64).reshape(len(classes), -1).T if asked else np.zeros((len(rows), 0), np.int64),
+        np.array(objects, dtype=np.int64).reshape(len(classes), -1).T
+        if objects
+        else np.zeros((len(rows), 0), np.int64),
     )
 
 
-def _by_overlap(found: Sequence[Sequence[Any]], kind: Any) -> NDArray[Any]:
-    """Findings of each class and picture [overlaps x D], side by side: [overlaps, all D]."""
+def _by_overlap(flags: Sequence[Sequence[Any]], kind: Any) -> NDArray[Any]:
+    """Flags of each class and picture [overlaps x D], side by side: [overlaps, all D]."""
     nothing = np.zeros((len(OVERLAPS), 0), dtype=kind)
-    return np.concatenate([nothing, *(np.array(each, kind).reshape(len(OVERLAPS), -1) for each in found)], axis=1)
+    return np.concatenate([nothing, *(np.array(row, kind).reshape(len(OVERLAPS), -1) for row in flags)], axis=1)
 
 
 def _states(gathered: Gathered, classes: Whole, area: tuple[float, float]) -> list[Any]:
@@ -178,7 +180,7 @@ def _states(gathered: Gathered, classes: Whole, area: tuple[float, float]) -> li
     evaluation.params.maxDets = [MOST]
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(area)], ["one"]
     evaluation.evaluate()
-    states = [found.__getstate__() for found in evaluation._evalImgs_cpp]
+    states = [outcome.__getstate__() for outcome in evaluation._evalImgs_cpp]
     if any(len(state) != 6 or len(state[0]) != len(OVERLAPS) * len(state[2]) for state in states):
         raise QbenchError("this version of faster-coco-eval keeps its findings in another form; install 1.8")
     return states

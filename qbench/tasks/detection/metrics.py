@@ -1,7 +1,7 @@
 """COCO's average precision and average recall of detection records, resampled by picture, and rPC.
 
-Pictures are matched once, by the library (see `matching`); every set of weights is then scored from that. Where no
-object is asked for, a score is NaN (COCO's code says -1)."""
+Pictures are matched once, by the library (see `matching`); every set of weights is then scored from that. A score
+is NaN where there is no object to be found (COCO's code says -1)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from qbench.errors import QbenchError
 from qbench.registry import metric
 from qbench.tasks.detection.curves import blocks, mean, precision, recall, wanted, whole
 from qbench.tasks.detection.matching import MOST, Matches, Whole, gather, matches, scored
-from qbench.tasks.score import Columns, Numbers, class_index, counted
+from qbench.tasks.score import Columns, Numbers, OneClass, counted
 
 __all__ = ["class_ap", "rpc", "scored"]
 
 
 def _over_blocks(records: Columns, weights: Numbers, area: str, score: Callable[[Matches, Whole], Numbers]) -> Numbers:
     """`score(matches, [resamples, samples])` for weights of any shape, [..., samples] to [...]."""
-    found = matches(gather(records), area)
+    matched = matches(gather(records), area)
     counts = whole(weights)
     rows = counts.reshape(-1, counts.shape[-1])
-    values = [score(found, block) for block in blocks(rows, found)]
+    values = [score(matched, block) for block in blocks(rows, matched)]
     joined = np.concatenate(values) if values else np.zeros(0)
     return joined.reshape((*counts.shape[:-1], *joined.shape[1:]))
 
@@ -62,7 +62,7 @@ class _Detection(_OfBoxes):
     area: ClassVar[str] = "all"
 
     @classmethod
-    def _score(cls, found: Matches, weights: Whole) -> Numbers:
+    def _score(cls, matched: Matches, weights: Whole) -> Numbers:
         raise NotImplementedError
 
     @classmethod
@@ -75,25 +75,26 @@ class _Precision(_Detection):
     overlaps: ClassVar[slice] = slice(None)
 
     @classmethod
-    def _score(cls, found: Matches, weights: Whole) -> Numbers:
-        return mean(precision(found, weights, cls.overlaps), wanted(found, weights) > 0)
+    def _score(cls, matched: Matches, weights: Whole) -> Numbers:
+        return mean(precision(matched, weights, cls.overlaps), wanted(matched, weights) > 0)
 
 
 class _Recall(_Detection):
     limit: ClassVar[int] = MOST
 
     @classmethod
-    def _score(cls, found: Matches, weights: Whole) -> Numbers:
-        return mean(recall(found, weights, cls.limit), wanted(found, weights) > 0)
+    def _score(cls, matched: Matches, weights: Whole) -> Numbers:
+        return mean(recall(matched, weights, cls.limit), wanted(matched, weights) > 0)
 
 
 def class_ap(records: Columns, weights: Numbers, overlaps: slice = slice(None)) -> tuple[Whole, Numbers]:
     """The labels of the classes that have objects, [K], and the AP of each, [..., K], under weights [..., samples]."""
 
-    def score(found: Matches, counts: Whole) -> Numbers:
-        values, there = precision(found, counts, overlaps), wanted(found, counts) > 0
-        each = [mean(values[..., kind : kind + 1], there[:, kind : kind + 1]) for kind in range(len(found.classes))]
-        return np.stack(each, axis=-1) if each else np.zeros((len(counts), 0))
+    def score(matched: Matches, counts: Whole) -> Numbers:
+        values, has_objects = precision(matched, counts, overlaps), wanted(matched, counts) > 0
+        columns = [slice(number, number + 1) for number in range(len(matched.classes))]
+        averages = [mean(values[..., column], has_objects[:, column]) for column in columns]
+        return np.stack(averages, axis=-1) if averages else np.zeros((len(counts), 0))
 
     return matches(gather(records), "all").classes, _over_blocks(records, weights, "all", score)
 
@@ -114,13 +115,13 @@ class EachAP(_OfBoxes):
     @staticmethod
     def support(records: Columns) -> list[str]:
         """[K]: how many pictures hold each class, and how many objects of it ask to be found."""
-        found = matches(gather(records), "all")
-        number = dict(zip(found.classes.tolist(), found.wanted.T, strict=True))
+        matched = matches(gather(records), "all")
+        objects = dict(zip(matched.classes.tolist(), matched.wanted.T, strict=True))
         return [
-            f"{counted((number[k] > 0).sum(), 'picture')}, {counted(number[k].sum(), 'object')}"
-            if k in number
+            f"{counted((objects[k] > 0).sum(), 'picture')}, {counted(objects[k].sum(), 'object')}"
+            if k in objects
             else "no object"
-            for k in range(int(found.classes.max(initial=-1)) + 1)
+            for k in range(int(matched.classes.max(initial=-1)) + 1)
         ]
 
 
@@ -143,7 +144,7 @@ class AveragePrecision50(_Precision):
 
 @metric("ap75", task="detection")
 class AveragePrecision75(_Precision):
-    """AP where an overlap of 0.75 is asked for."""
+    """AP where a detection needs an overlap of 0.75."""
 
     title = "AP75 (%)"
     each = EachAP(title, slice(5, 6))
@@ -222,13 +223,10 @@ class AverageRecallLarge(_Recall):
 
 
 @metric("ap:*", task="detection")
-class ClassAveragePrecision(_OfBoxes):
+class ClassAveragePrecision(OneClass, _OfBoxes):
     """AP of one class: `ap:3` for the class of index 3; NaN where it has no object."""
 
-    def __init__(self, number: str | int, name: str | None = None) -> None:
-        """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
-        self.number = class_index("ap", number)
-        self.title = f"AP {name or self.number} (%)"
+    noun = "AP"
 
     def statistic(self, records: Columns, weights: Numbers) -> Numbers:
         labels, values = class_ap(records, weights)

@@ -71,22 +71,22 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
     """A batch's detections and objects to columns; see `bad` for their meaning.
 
     Raises QbenchError for detections that are not Boxes with scores, or not finite."""
-    if not isinstance(output, Sequence) or not all(_are_detections(each) for each in output):
+    if not isinstance(output, Sequence) or not all(_are_detections(boxes) for boxes in output):
         raise misfit(output, "detection", "a list of Boxes with scores, one for each picture")
     for detections in output:
         _check(detections)
-    true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if each is None else each for each in targets]
+    true = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32)) if boxes is None else boxes for boxes in targets]
     if len(true) != len(output):
         raise QbenchError(f"the model gave detections for {len(output)} pictures of {len(true)}")
     return {
         "det_corners": [detections.corners.astype(np.float32).ravel() for detections in output],
         "det_scores": [np.asarray(detections.scores, dtype=np.float32) for detections in output],
         "det_labels": [detections.labels.astype(np.int32) for detections in output],
-        "gt_corners": [each.corners.astype(np.float32).ravel() for each in true],
-        "gt_labels": [each.labels.astype(np.int32) for each in true],
-        "gt_crowd": [_crowd(each).astype(np.uint8) for each in true],
-        "gt_area": [_own_area(each).astype(np.float64) for each in true],
-        "labelled": np.array([each is not None for each in targets], dtype=np.uint8),
+        "gt_corners": [boxes.corners.astype(np.float32).ravel() for boxes in true],
+        "gt_labels": [boxes.labels.astype(np.int32) for boxes in true],
+        "gt_crowd": [_crowd(boxes).astype(np.uint8) for boxes in true],
+        "gt_area": [_own_area(boxes).astype(np.float64) for boxes in true],
+        "labelled": np.array([boxes is not None for boxes in targets], dtype=np.uint8),
     }
 
 

@@ -150,17 +150,22 @@ class SsimY(PerPicture):
         return lambda restored, clean: ssim(luma(restored), luma(clean))
 
 
-@metric("niqe", task="restoration")
 @dataclass(frozen=True, config=_CONFIG)
-class Niqe(PerPicture):
-    """NIQE with the published pristine model: distance from the statistics of good photographs, no clean one needed.
-
-    `model` is the published file; without it, it is fetched once. A picture needs a block of 96 pixels a side."""
+class DistanceFromPristine(PerPicture):
+    """Distance from the statistics of good photographs, which stand in the file `model`."""
 
     model: Path | None = None
     higher_is_better = False
     needs_clean = False
     range = (0.0, float("inf"))
+
+
+@metric("niqe", task="restoration")
+class Niqe(DistanceFromPristine):
+    """NIQE with the published pristine model: distance from the statistics of good photographs, no clean one needed.
+
+    `model` is the published file; without it, it is fetched once. A picture needs a block of 96 pixels a side."""
+
     title = "NIQE"
 
     def identity(self) -> Mapping[str, Any]:
@@ -175,14 +180,9 @@ class Niqe(PerPicture):
 
 
 @metric("niqe-local", task="restoration")
-@dataclass(frozen=True, config=_CONFIG)
-class NiqeLocal(PerPicture):
+class NiqeLocal(DistanceFromPristine):
     """NIQE's distance from a pristine model of other pictures (default: the built-in scenes), which is not NIQE."""
 
-    model: Path | None = None
-    higher_is_better = False
-    needs_clean = False
-    range = (0.0, float("inf"))
     title = "NIQE-local"
 
     def identity(self) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qbench.errors import QbenchError
 from qbench.registry import metric
-from qbench.tasks.score import Columns, Numbers, class_index, counted, readable
+from qbench.tasks.score import Columns, Numbers, OneClass, counted, readable
 
 COLUMNS = ("tp", "fp", "fn")
 
@@ -32,10 +32,10 @@ def totals(records: Columns, weights: Numbers) -> tuple[Numbers, Numbers, Number
 
     Raises QbenchError where samples tell different numbers of classes."""
     counting = np.asarray(weights, dtype=np.float64) * readable(records)
-    found = [counting @ _counts(records[name]) for name in COLUMNS]
-    if len({each.shape[-1] for each in found}) != 1:
+    tp, fp, fn = (counting @ _counts(records[name]) for name in COLUMNS)
+    if len({sums.shape[-1] for sums in (tp, fp, fn)}) != 1:
         raise QbenchError("the columns tp, fp and fn are not of the same number of classes")
-    return found[0], found[1], found[2]
+    return tp, fp, fn
 
 
 def _counts(column: Any) -> Numbers:
@@ -60,8 +60,8 @@ def _ratio(part: Numbers, whole: Numbers) -> Numbers:
 
 def _mean_over_classes(values: Numbers) -> Numbers:
     """[..., K] to [...], over the classes that have a value."""
-    there = ~np.isnan(values)
-    return _ratio(np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1).astype(np.float64))
+    has_value = ~np.isnan(values)
+    return _ratio(np.where(has_value, values, 0.0).sum(axis=-1), has_value.sum(axis=-1).astype(np.float64))
 
 
 def class_ious(records: Columns, weights: Numbers) -> Numbers:
@@ -133,17 +133,14 @@ class MeanAccuracy(_OfPixels):
 
 
 @metric("iou:*", task="segmentation")
-class ClassIoU(_OfPixels):
+class ClassIoU(OneClass, _OfPixels):
     """Intersection over union of one class: `iou:3` for the class of index 3; NaN where it is absent."""
 
-    def __init__(self, number: str | int, name: str | None = None) -> None:
-        """Raises QbenchError for what is not a class index; `name` is the class's name, for the title."""
-        self.number = class_index("iou", number)
-        self.title = f"IoU {name or self.number} (%)"
+    noun = "IoU"
 
     def statistic(self, records: Columns, weights: Numbers) -> Numbers:
         """Raises QbenchError where the records have no such class."""
-        each = class_ious(records, weights)
-        if self.number >= each.shape[-1]:
-            raise QbenchError(f"the records hold {each.shape[-1]} classes, none of index {self.number}")
-        return each[..., self.number]
+        ious = class_ious(records, weights)
+        if self.number >= ious.shape[-1]:
+            raise QbenchError(f"the records hold {ious.shape[-1]} classes, none of index {self.number}")
+        return ious[..., self.number]
