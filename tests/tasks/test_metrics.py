@@ -9,8 +9,10 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from qbench import registry
+from qbench.errors import DataError, QbenchError
 from qbench.tasks.classification import Classification, predict
 from qbench.tasks.classification.metrics import CalibrationError, scored
+from qbench.vocabulary import Sample
 
 
 def records_of(logits, target):
@@ -129,3 +131,17 @@ def test_records_hold_the_brier_score_of_what_the_model_says():
     assert columns["brier"] == pytest.approx(expected, nan_ok=True)
     assert columns["brier"].dtype == np.float32
     assert np.isnan(predict.bad(2)["brier"]).all()
+
+
+@pytest.mark.parametrize("target", [-5, True, 1.0, "cat", np.zeros(2)])
+def test_a_target_is_a_class_index_or_nothing(target):
+    sample = Sample("one", np.zeros((2, 2, 3), np.uint8), target)
+    with pytest.raises(DataError, match=r"the target of sample 'one' is .*; expected a class index from 0 on, or None"):
+        predict.target(sample, sample.image, None)
+
+
+def test_probabilities_are_no_logits():
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    assert predict.score(logits, [0, 1, None, 3])["target"].tolist() == [0, 1, -1, 3]
+    with pytest.raises(QbenchError, match="gives probabilities, and classification needs logits"):
+        predict.score(logits.softmax(1), [0, 1, None, 3])

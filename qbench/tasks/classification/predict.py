@@ -9,27 +9,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.errors import BadTarget, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError
 from qbench.tasks.outputs import tensor_of
 from qbench.vocabulary import Image, Sample
 
+SUM_OF_SHARES = 1e-3
+"""How near to 1 the outputs of every sample add up where they are probabilities."""
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll", "brier")
 
 
-def target(sample: Sample, viewed: Image, view: object) -> Any:
-    """The label, whatever the view."""
-    return sample.target
+def target(sample: Sample, viewed: Image, view: object) -> int | None:
+    """The label, whatever the view. Raises DataError for anything but a class index from 0 on, or None."""
+    label = sample.target
+    if label is None:
+        return None
+    if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or label < 0:
+        raise DataError(f"the target of sample {sample.id!r} is {label!r}; expected a class index from 0 on, or None")
+    return int(label)
 
 
 def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     """[B, classes] and B targets (None: unlabelled) to columns of B values; see `bad` for their meaning.
 
-    A tie with the target's logit counts against it. Raises QbenchError for what is no logits, or not finite, and
-    BadTarget for a label that the model does not know."""
+    A tie with the target's logit counts against it. Raises QbenchError for what is no logits, such as
+    probabilities, or not finite, and BadTarget for a label that the model does not know."""
     logits = tensor_of(logits, 2, "classification", "logits [B, classes]")
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     classes = logits.shape[1]
+    if classes > 1 and bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < SUM_OF_SHARES).all()):
+        raise QbenchError("the model gives probabilities, and classification needs logits; leave out its softmax")
     target = torch.tensor([-1 if t is None else t for t in targets])
     if int(target.max()) >= classes:
         message = f"the dataset has label {int(target.max())}, but the model tells only {classes} classes apart"
