@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,20 +121,30 @@ def run(
     only: Sequence[str] = (),
     device: str = "auto",
     workers: int = 1,
+    strict: bool = False,
 ) -> Results:
     """Run a suite (a file, or the same keys as a mapping) and return its results.
 
     `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name).
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`.
-    Raises SuiteError, DataError, StoreError."""
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Cells that fail are told by a warning, or,
+    where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input)
     loaded, document = _suite(suite, list(live))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
     plan = make_plan(loaded, document, options)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
-    return Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
+    results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
+    failed = [result for result in results.info.cells if result.status == "failed"]
+    if failed:
+        first = failed[0].cell
+        where = f"{first.condition.label} / {first.model.label} / {first.method.label}"
+        text = f"{len(failed)} of {len(results.info.cells)} cells failed; first {where}: {failed[0].reason}"
+        if strict:
+            raise QbenchError(text)
+        warnings.warn(text, stacklevel=2)
+    return results
 
 
 def _suite(suite: str | Path | Mapping[str, Any], live: Sequence[str]) -> tuple[Suite, Document]:

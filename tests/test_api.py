@@ -192,9 +192,12 @@ def test_a_run_without_a_result_has_empty_tables(tmp_path: Path) -> None:
         def restore(self, images: Tensor, context: Context) -> Tensor:
             raise RuntimeError("lost")
 
-    found = qbench.run(
-        suite(methods=["api-lost"]), models={"mine": network()}, input=INPUT, out=tmp_path, device="cpu", limit=2
-    )
+    asked: dict[str, Any] = {"models": {"mine": network()}, "input": INPUT, "device": "cpu", "limit": 2}
+    said = r"8 of 8 cells failed; first .* / mine / api-lost: RuntimeError: lost"
+    with pytest.warns(UserWarning, match=said):
+        found = qbench.run(suite(methods=["api-lost"]), out=tmp_path / "warned", **asked)
+    with pytest.raises(QbenchError, match=said):
+        qbench.run(suite(methods=["api-lost"]), out=tmp_path / "strict", strict=True, **asked)
     assert set(found.cells()["status"]) == {"failed"}
     assert len(found.records()) == 0
     assert len(found.table()) == 0

@@ -60,9 +60,13 @@ def test_plugins_of_every_way_reach_both_workers_of_loky(tmp_path: Path) -> None
     text = text.replace("seed: 3\n", "seed: 3\nplugins: [plugin_by_module]\n")
     suite.write_text(text.replace("      - rejpeg: {times: [2, 3]}\n", "").replace("[25, 7]", "7"))
     path = os.pathsep.join([str(packages), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-c", "from qbench.cli import main; main()", "run", str(suite), "--device", "cpu"]
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "numpy.py").write_text("raise ImportError('a file of the working directory is no module of a worker')\n")
+    command = [str(Path(sys.executable).with_name("qbench")), "run", str(suite), "--device", "cpu"]
     command += ["--out", str(tmp_path / "run"), "--workers", "2", "--plugin", str(file), "--plugin", str(PLUGIN)]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     info = run_info.read(tmp_path / "run")
     assert {cell.status for cell in info.cells} == {"done"}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from qbench.data.readers import reason
+from qbench.data.readers import formats, reason
 from qbench.errors import BadSample
 
 IGNORED = 255
@@ -55,7 +55,7 @@ def decode_mask(file: Path) -> NDArray[np.uint8]:
 
     Raises BadSample for a file that is missing, damaged or no picture of one channel with values up to 255."""
     try:
-        with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
+        with Pillow.open(io.BytesIO(file.read_bytes()), formats=formats()) as picture:
             return _values(picture)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise BadSample(f"{file.name} cannot be read as a mask: {reason(error)}") from None

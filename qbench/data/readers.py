@@ -23,13 +23,23 @@ from qbench.registry import dataset
 from qbench.vocabulary import Image, Manifest, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000", "JXL", "HEIF")
+"""What pictures may be, whatever their suffix says, as Pillow calls it. Pillow knows others, some of which it opens by
+running foreign programs."""
 _CONFIG = ConfigDict(extra="forbid")
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow reads."""
+    Pillow.init()
+    return tuple(name for name in FORMATS if name in Pillow.OPEN)
 
 
 def decode(file: Path) -> Image:
     """An image file as uint8 [H, W, 3] RGB. Raises BadSample for a file that is missing, damaged or no image."""
     try:
-        with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
+        with Pillow.open(io.BytesIO(file.read_bytes()), formats=formats()) as picture:
             return _rgb(picture)
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise BadSample(f"{file.name} cannot be read as an image: {reason(error)}") from None
@@ -38,7 +48,7 @@ def decode(file: Path) -> Image:
 def reason(error: Exception) -> str:
     """What is wrong with a file, in the same words wherever the file lies and whenever it is read."""
     if isinstance(error, UnidentifiedImageError):
-        return "it is no picture of a kind that Pillow knows"
+        return f"it is in none of the formats {', '.join(formats())}"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

@@ -19,6 +19,8 @@ from qbench.storage.home import VARIABLE, home
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 DEEPEST = 100
 """How deeply lists and mappings may be nested; suites and cards need a tenth of that."""
+MOST = 100_000
+"""Values in a file, each alias counted as what it stands for; the largest card has some thousands."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -103,15 +105,23 @@ class _Reader:
     places: dict[KeyPath, Place] = field(default_factory=dict)
     around: list[yaml.Node] = field(default_factory=list)
     """The nodes that the present one stands in."""
+    values: int = 0
+    """How many were read."""
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
         place = self.places.setdefault(path, self._place(node))
+        self.values += 1
+        if self.values > MOST:
+            raise SuiteError(f"more than {MOST:,} values, those that aliases repeat among them", place=place)
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
             raise SuiteError(f"not valid YAML for a suite: the tag {node.tag}", place=place)
         if any(node is outer for outer in self.around):
             raise SuiteError("an alias stands inside of what it names", place=place)
         if not isinstance(node, yaml.CollectionNode):
-            value = self.loader.construct_object(node)
+            try:
+                value = self.loader.construct_object(node)
+            except ValueError as error:  # such as the date 2026-02-31
+                raise SuiteError(f"not valid YAML: {error}", place=place) from None
             return _expand(value, place) if isinstance(value, str) else value
         self.around.append(node)
         try:

@@ -21,6 +21,7 @@ from qbench.draws import Draw
 from qbench.errors import BadSample, DataError
 from qbench.registry.create import create
 from qbench.registry.named import Named, text_of
+from qbench.runtime import safe_path
 from qbench.storage.files import write_bytes, write_text
 from qbench.vocabulary import Condition, Dataset, Image, Manifest
 
@@ -141,8 +142,9 @@ def _computed(copy: Copy, parts: Sequence[Sequence[int]], workers: int) -> Itera
         return
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=workers, return_as="generator_unordered")
-    yield from pool(delayed(_part)(copy, part) for part in parts)
+    with safe_path():
+        pool = Parallel(n_jobs=workers, return_as="generator_unordered")
+        yield from pool(delayed(_part)(copy, part) for part in parts)
 
 
 def _part(copy: Copy, numbers: Sequence[int]) -> list[Row]:

@@ -16,7 +16,7 @@ from qbench.runs import store
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import Status
-from qbench.runtime import keep_freed_memory
+from qbench.runtime import keep_freed_memory, safe_path
 from qbench.storage.files import digest, write_text
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]
     from joblib import Parallel, delayed, parallel_config
 
     threads = todo.plan.settings.threads
-    with parallel_config(backend="loky", inner_max_num_threads=threads):
+    with safe_path(), parallel_config(backend="loky", inner_max_num_threads=threads):
         parallel = Parallel(
             n_jobs=min(workers, len(units)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
         )

@@ -308,3 +308,17 @@ def test_a_slip_in_a_shipped_suite_is_found(suite: str, old: str, new: str, said
 def test_no_python_object_is_made_from_yaml(toy: Suite) -> None:
     text = problem(toy(("seed: 3", "seed: !!python/object/apply:os.system ['true']")))
     assert "not valid YAML" in text
+
+
+def test_values_that_aliases_repeat_are_bounded(tmp_path: Path) -> None:
+    lines = ["suite: bomb", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    (tmp_path / "suite.yaml").write_text("\n".join(lines))
+    with pytest.raises(SuiteError, match=r"suite\.yaml:\d+:\d+: more than 100,000 values"):
+        load_suite(tmp_path / "suite.yaml")
+
+
+def test_a_date_that_there_is_not_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text("suite: dates\ntitle: 2026-02-31\n")
+    with pytest.raises(SuiteError, match=r"suite\.yaml:2:8: not valid YAML: day is out of range"):
+        load_suite(tmp_path / "suite.yaml")
