@@ -193,7 +193,7 @@ def test_a_run_without_a_result_has_empty_tables(tmp_path: Path) -> None:
             raise RuntimeError("lost")
 
     asked: dict[str, Any] = {"models": {"mine": network()}, "input": INPUT, "device": "cpu", "limit": 2}
-    said = r"8 of 8 cells failed; first .* / mine / api-lost: RuntimeError: lost"
+    said = r"4 of 4 cells failed; first .* / mine / api-lost: RuntimeError: lost"
     with pytest.warns(UserWarning, match=said):
         found = qbench.run(suite(methods=["api-lost"]), out=tmp_path / "warned", **asked)
     with pytest.raises(QbenchError, match=said):

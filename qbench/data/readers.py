@@ -23,7 +23,7 @@ from qbench.registry import dataset
 from qbench.vocabulary import Image, Manifest, Sample
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000", "JXL", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000", "JXL", "HEIF")
 """What pictures may be, whatever their suffix says, as Pillow calls it. Pillow knows others, some of which it opens by
 running foreign programs."""
 _CONFIG = ConfigDict(extra="forbid")

@@ -320,5 +320,5 @@ def test_values_that_aliases_repeat_are_bounded(tmp_path: Path) -> None:
 
 def test_a_date_that_there_is_not_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text("suite: dates\ntitle: 2026-02-31\n")
-    with pytest.raises(SuiteError, match=r"suite\.yaml:2:8: not valid YAML: day is out of range"):
+    with pytest.raises(SuiteError, match=r"suite\.yaml:2:1: not valid YAML: day is out of range"):
         load_suite(tmp_path / "suite.yaml")
