@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qbench.registry import Entry
-from qbench.registry.modules import file_of, imports_of, packages_of, top_of, versioned
+from qbench.registry.modules import file_of, imports_of, packages_of, statements, top_of, versioned
 
 _DECIDES_NO_NUMBER = ("qbench.errors", "qbench.storage", "qbench.registry", "qbench.cards")
 """Errors, files, names, and where weights lie, whose digest every key has."""
@@ -104,15 +104,15 @@ def _file_digest(file: Path) -> str:
 def numeric_part(tree: ast.Module) -> ast.Module:
     """`tree` without what changes no number: docstrings, what `raise` gives to an error, and the texts of a function
     that nothing but such an error reads."""
-    for node in ast.walk(tree):
+    for node in (tree, *statements(tree)):
         if isinstance(node, ast.Raise):
             node.exc = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             node.cause = None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            _leave_out_texts(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _docstring(node):
             node.body = node.body[1:]
+    for node in statements(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            _leave_out_texts(node)
     return tree
 
 
@@ -123,6 +123,8 @@ def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunc
 
 def _leave_out_texts(function: ast.AST) -> None:
     """Empty the texts that are assigned to names which the function never reads, now that no error reads them."""
+    if not any(isinstance(statement, ast.Raise) for statement in statements(function)):
+        return
     names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
     read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
     for node in ast.walk(function):

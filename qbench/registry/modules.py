@@ -62,7 +62,7 @@ def imports_of(module: str) -> tuple[str, ...]:
         return ()
     names: list[str] = []
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _statements(ast.parse(file.read_bytes())):
+    for node in statements(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -72,7 +72,7 @@ def imports_of(module: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _statements(block: ast.AST) -> Iterator[ast.stmt]:
+def statements(block: ast.AST) -> Iterator[ast.stmt]:
     """Every statement in a block and in the blocks inside it; expressions hold no imports."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         if name == "body" and isinstance(block, ast.If) and _for_type_checkers(block.test):
@@ -80,7 +80,7 @@ def _statements(block: ast.AST) -> Iterator[ast.stmt]:
         inner = getattr(block, name, ())
         for statement in inner if isinstance(inner, list) else ():
             yield statement
-            yield from _statements(statement)
+            yield from statements(statement)
 
 
 def _for_type_checkers(test: ast.expr) -> bool:
