@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,6 @@ from qbench.draws import Draw
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from qbench.models.base import LoadedModel
 
 Image: TypeAlias = NDArray[np.uint8]
 """uint8, height x width x 3, RGB."""
@@ -136,15 +133,6 @@ class Context:
         return found
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What a method is given before its first batch: the model (None at the image site), its weights and device."""
-
-    model: LoadedModel | None
-    weights: Path | None
-    device: str
-
-
 class ImageMethod(Protocol):
     def restore(self, images: Tensor, context: Context) -> Tensor:
         """[B, 3, H, W] in [0, 1] to the same; any height and width."""
@@ -157,17 +145,6 @@ class FeatureMethod(Protocol):
 
     def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
         """Features at the site, and the images in [0, 1] exactly as the stem sees them, to features."""
-
-
-class ModelMethod(Protocol):
-    def adapt(self, model: LoadedModel) -> LoadedModel:
-        """The model, changed or retrained; what is passed is a copy that it may change."""
-
-
-@runtime_checkable
-class NeedsSetup(Protocol):
-    def setup(self, setup: Setup) -> None:
-        """Build networks and load weights. Raises NotApplicable, WeightsError."""
 
 
 @dataclass(frozen=True)
@@ -185,22 +162,3 @@ class InputConvention:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: str = "bicubic"
-
-
-class Model(Protocol):
-    """A light declaration of a predictor; `build` loads torch and the weights."""
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def sites(self) -> Mapping[str, str]:
-        """Feature sites by name (the paper's D1-D4) to module paths; any other module path is a site too."""
-
-    def identity(self) -> Mapping[str, Any]:
-        """All that decides its predictions apart from code: architecture, weights digest or hub name."""
-
-    def build(self) -> LoadedModel: ...
-
-
-Records: TypeAlias = Sequence[Mapping[str, Any]]

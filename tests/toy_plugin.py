@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import qbench
 from qbench.models.base import LoadedModel
-from qbench.vocabulary import Context, InputConvention, Setup
+from qbench.models.protocols import Setup
+from qbench.vocabulary import Context, InputConvention
 
 
 @qbench.model("toy")

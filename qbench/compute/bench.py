@@ -17,9 +17,10 @@ from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
+from qbench.models.protocols import Model, ModelMethod, NeedsSetup, Setup
 from qbench.registry.create import create
 from qbench.registry.named import text_of
-from qbench.vocabulary import Condition, Dataset, Manifest, NeedsSetup, Sample, Setup
+from qbench.vocabulary import Condition, Dataset, Manifest, Sample, Task
 
 T = TypeVar("T")
 
@@ -37,20 +38,17 @@ class Workbench:
 
     def dataset(self, cell: Cell) -> Dataset:
         named = self._sources[cell.source].dataset
-        found: Dataset = self._once(("dataset", str(cell.source)), lambda: _ListedOnce(self._build_dataset(named)))
-        return found
+        return self._once(("dataset", str(cell.source)), lambda: _ListedOnce(self._build_dataset(named)))
 
     def condition(self, cell: Cell) -> Condition:
-        found: Condition = self._once(
-            ("condition", text_of(cell.condition)), lambda: self._build_condition(cell.condition)
-        )
-        return found
+        return self._once(("condition", text_of(cell.condition)), lambda: self._build_condition(cell.condition))
 
     def scoring(self, cell: Cell) -> Scoring:
         """The task's own module, or what it makes of the metrics that the suite asks for."""
-        module = importlib.import_module(registry.get("task", cell.task).target.predict)
-        found: Scoring = module.scoring(cell.metrics) if hasattr(module, "scoring") else module
-        return found
+        task: Task = registry.get("task", cell.task).target
+        module = importlib.import_module(task.predict)
+        scoring: Scoring = module.scoring(cell.metrics) if hasattr(module, "scoring") else module
+        return scoring
 
     def model(self, cell: Cell) -> LoadedModel:
         return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
@@ -80,8 +78,8 @@ class Workbench:
     def _build_model(self, named: Item) -> LoadedModel:
         live = self._live.get(named.name)
         with visit("build", text_of(named)):
-            declared = live or create("model", named)
-            model: LoadedModel = declared.build()
+            declared: Model = live or create("model", named)
+            model = declared.build()
         if live or not is_ours("model", named, declared):
             model = checked_model(model, f"model {named.name!r}")
         model.net.to(self._device)
@@ -96,15 +94,16 @@ class Workbench:
                 method.setup(Setup(model if ours or model is None else _copy(model), cell.weights, self._device))
             if cell.method.site != "model" or model is None:
                 return method if ours else ForeignMethod(method, cell.method.name)
-            adapted: LoadedModel = method.adapt(_copy(model))
+            adapting: ModelMethod = method
+            adapted = adapting.adapt(_copy(model))
         return adapted if ours else checked_model(adapted, f"method {cell.method.name!r}")
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:
             with torch.inference_mode(False):
                 self._built[key] = build()
-        found: T = self._built[key]
-        return found
+        value: T = self._built[key]
+        return value
 
 
 def is_ours(kind: registry.Kind, named: Item, made: Any) -> bool:

@@ -10,10 +10,11 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from qbench.errors import QbenchError
+from qbench.models.protocols import Setup
 from qbench.registry import Entry, get, method
 from qbench.registry.create import create
 from qbench.registry.named import NamedItem
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

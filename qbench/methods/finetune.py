@@ -11,8 +11,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from qbench.methods.weights import weights_for
+from qbench.models.protocols import Setup
 from qbench.registry import method
-from qbench.vocabulary import Setup
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel

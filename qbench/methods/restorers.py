@@ -9,8 +9,9 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from qbench.methods.weights import weights_for, with_weights
+from qbench.models.protocols import Setup
 from qbench.registry import method
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from qbench.errors import NotApplicable
-from qbench.vocabulary import Setup
+from qbench.models.protocols import Setup
 
 if TYPE_CHECKING:
     from torch import nn

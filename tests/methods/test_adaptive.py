@@ -22,11 +22,12 @@ from qbench.methods.quarf import Experts, QuarfOptions
 from qbench.methods.quarf.adapt import adapt as adapt_quarf
 from qbench.methods.quarf.adapt import insert_fields
 from qbench.models.base import LoadedModel
+from qbench.models.protocols import Setup
 from qbench.quality.features import Feature, feature
 from qbench.registry import get
 from qbench.runs.costs import _context
 from qbench.runs.measure import count_parameters
-from qbench.vocabulary import InputConvention, Setup
+from qbench.vocabulary import InputConvention
 
 from .nets import drawn, normal, tiny, uniform
 

@@ -20,7 +20,8 @@ from qbench.methods.afd.net import Afd, base_width
 from qbench.methods.afd.repconv import RepConv
 from qbench.models.cut import geometry
 from qbench.models.initial import initialise
-from qbench.vocabulary import Context, Setup
+from qbench.models.protocols import Setup
+from qbench.vocabulary import Context
 
 from .nets import afd, count, drawn, stem, tiny, uniform, untrained
 

@@ -20,9 +20,9 @@ from qbench.methods.afd.dct import BlockDct
 from qbench.methods.afd.guides import block_inputs, orders
 from qbench.methods.afd.net import Afd
 from qbench.models.initial import initialise
+from qbench.models.protocols import Setup
 from qbench.runs.measure import count_macs, count_parameters
 from qbench.runs.plan import load_suite
-from qbench.vocabulary import Setup
 from tests.conftest import ROOT
 
 from .nets import afd, stem, tiny, uniform

@@ -11,9 +11,10 @@ import qbench
 from qbench.errors import QbenchError
 from qbench.methods.any_restorer import AnyRestorer
 from qbench.methods.restorers import DncnnSmallMethod
+from qbench.models.protocols import Setup
 from qbench.models.restoration.restorers import Restorer
 from qbench.runs.plan import Options, load_suite, make_plan
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 SMALL = Restorer("dncnn-small", recipe="scenes").file
 

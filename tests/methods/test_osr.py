@@ -19,7 +19,8 @@ from qbench.errors import NotApplicable, WeightsError
 from qbench.methods.osr import OsrMethod, OsrOptions
 from qbench.methods.osr.net import Fusion, Osr, Waves, triples
 from qbench.methods.osr.restorer import PlainRestorer
-from qbench.vocabulary import Context, Setup
+from qbench.models.protocols import Setup
+from qbench.vocabulary import Context
 from tests.conftest import ROOT
 
 from .nets import count, uniform, untrained

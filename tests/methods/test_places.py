@@ -27,8 +27,9 @@ from qbench.methods.quarf.block import Quarf
 from qbench.methods.stages import activations_at_stage_ends, backbone_end, stage_ends
 from qbench.models.base import LoadedModel
 from qbench.models.builtin.declared import Builtin
+from qbench.models.protocols import Setup
 from qbench.quality.features import feature
-from qbench.vocabulary import InputConvention, Setup
+from qbench.vocabulary import InputConvention
 
 
 def pictures(height: int, width: int, count: int = 2) -> Tensor:

@@ -20,8 +20,9 @@ from qbench.methods.qdmr.shape import PLANS
 from qbench.methods.qdmr.start import begin
 from qbench.methods.qdmr.swin import Attention, SwinBlock, joined, strangers, windows
 from qbench.methods.qdmr.vqgan import Decoder, Encoder, Vqgan
+from qbench.models.protocols import Setup
 from qbench.runs.measure import count_macs
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 from .nets import count, uniform
 

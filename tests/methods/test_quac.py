@@ -20,8 +20,8 @@ from qbench.methods.quac import QuacMethod, QuacOptions
 from qbench.methods.quac.acon import STEEP, AconC, MetaAcon, QAcon, start_as
 from qbench.methods.quac.adapt import adapt, replace_activations
 from qbench.models.builtin.declared import Builtin
+from qbench.models.protocols import Setup
 from qbench.quality.features import feature
-from qbench.vocabulary import Setup
 from tests.conftest import ROOT
 
 from .nets import count, drawn, normal, tiny, untrained

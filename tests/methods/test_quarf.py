@@ -24,8 +24,8 @@ from qbench.methods.quarf import QuarfMethod, QuarfOptions
 from qbench.methods.quarf.adapt import adapt, insert_fields
 from qbench.methods.quarf.block import Plain, Quarf
 from qbench.models.builtin.declared import Builtin
+from qbench.models.protocols import Setup
 from qbench.quality.features import feature
-from qbench.vocabulary import Setup
 
 from .nets import count, drawn, normal, tiny, untrained
 

@@ -15,9 +15,10 @@ from qbench.methods.direct import Direct
 from qbench.methods.finetune import Finetune
 from qbench.methods.restorers import ArcnnMethod, DncnnMethod, DncnnSmallMethod
 from qbench.models.base import LoadedModel
+from qbench.models.protocols import Setup
 from qbench.models.restoration.plain_networks import Dncnn, build, empty
 from qbench.registry import get
-from qbench.vocabulary import Context, InputConvention, Setup
+from qbench.vocabulary import Context, InputConvention
 
 from .nets import count, uniform
 

@@ -22,11 +22,12 @@ from qbench.draws import Draw
 from qbench.errors import QbenchError, WeightsError
 from qbench.methods.restorers import DncnnSmallMethod
 from qbench.models.base import LoadedModel
+from qbench.models.protocols import Setup
 from qbench.models.restoration.networks import OnLuma, Tiled
 from qbench.models.restoration.restorers import AodNet, Dncnn3, Identity, Restorer, Spandrel
 from qbench.registry.named import Named
 from qbench.tasks.restoration.predict import scoring
-from qbench.vocabulary import Context, Dataset, Image, Setup
+from qbench.vocabulary import Context, Dataset, Image
 from tests.quality.pictures import noise, tensor
 
 WHOLE = View(None, None)

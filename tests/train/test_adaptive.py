@@ -13,6 +13,7 @@ from qbench.errors import QbenchError, WeightsError
 from qbench.methods.adaptive import QualityAdaptive, adaptive_modules, given
 from qbench.methods.quac.acon import Acon
 from qbench.models.base import LoadedModel
+from qbench.models.protocols import Setup
 from qbench.quality.features import Feature, features
 from qbench.registry import get
 from qbench.train.core import losses as terms
@@ -20,7 +21,6 @@ from qbench.train.core.recipe import Recipe
 from qbench.train.recipes.adaptive import training as adaptive
 from qbench.train.recipes.adaptive.training import quac, quarf
 from qbench.train.recipes.common import layers
-from qbench.vocabulary import Setup
 
 from .pictures import copied, moved, steps
 from .test_recipes import Built, parts

@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from qbench.errors import WeightsError
 from qbench.methods.options import Options, completed, described
 from qbench.methods.weights import weights_for, with_weights
+from qbench.models.protocols import Setup
 from qbench.registry import method
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
     from torch import Tensor

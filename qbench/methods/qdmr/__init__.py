@@ -11,8 +11,9 @@ from qbench.errors import WeightsError
 from qbench.methods.options import Options, completed, described
 from qbench.methods.qdmr.shape import PLANS, PlanName
 from qbench.methods.weights import weights_for, with_weights
+from qbench.models.protocols import Setup
 from qbench.registry import method
-from qbench.vocabulary import Context, Setup
+from qbench.vocabulary import Context
 
 if TYPE_CHECKING:
     from torch import Tensor

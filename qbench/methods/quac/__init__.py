@@ -11,8 +11,8 @@ from pydantic import Field
 
 from qbench.methods.options import QualityOptions
 from qbench.methods.weights import weights_for
+from qbench.models.protocols import Setup
 from qbench.registry import method
-from qbench.vocabulary import Setup
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
