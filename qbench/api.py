@@ -62,7 +62,7 @@ class Results:
                     "axis": cell.condition.axis, "family": cell.condition.family, "site": cell.method.site,
                     "oracle": cell.method.oracle, "samples": cell.samples, "status": status, "reason": reason,
                 }
-                for cell, status, reason in ((each.cell, each.status, each.reason) for each in self.info.cells)
+                for cell, status, reason in ((result.cell, result.status, result.reason) for result in self.info.cells)
             ]
         )  # fmt: skip
 

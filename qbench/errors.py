@@ -105,12 +105,12 @@ def described(error: BaseException) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the closest of `names`, or an empty string."""
-    found = closest(name, names)
-    return f" (did you mean {found!r}?)" if found is not None else ""
+    near = closest(name, names)
+    return f" (did you mean {near!r}?)" if near is not None else ""
 
 
 def closest(name: str, names: Iterable[str], alike: float = 0.5) -> str | None:
     """The one of `names` that is most like `name`, in whatever case they are written; None where none is `alike`."""
-    known = {each.lower(): each for each in names}
-    found = get_close_matches(name.lower(), known, n=1, cutoff=alike)
-    return known[found[0]] if found else None
+    known = {other.lower(): other for other in names}
+    matches = get_close_matches(name.lower(), known, n=1, cutoff=alike)
+    return known[matches[0]] if matches else None

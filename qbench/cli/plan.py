@@ -52,10 +52,10 @@ def plan(
             f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations "
             f"and {work.stems} stems for {work.predictions} predictions"
         )
-        told = f"{_duration(seconds(planned, units, bench))} on one worker, from one timed batch of each kind here"
+        estimate = f"{_duration(seconds(planned, units, bench))} on one worker, from one timed batch of each kind here"
     except QbenchError as error:
-        told = f"unknown, since a cell fails here: {error.message}"
-    typer.echo(f"estimated time: {told}")
+        estimate = f"unknown, since a cell fails here: {error.message}"
+    typer.echo(f"estimated time: {estimate}")
 
 
 def _duration(value: float) -> str:

@@ -58,14 +58,14 @@ def batches(pictures: Pictures, condition: str, settings: Settings) -> list[Batc
         for places in sizes.values()
         for start in range(0, len(places), settings.batch)
     ]
-    made = []
+    prepared = []
     for places in parts:
         stacked = torch.from_numpy(np.stack([pictures.images[i] for i in places])).to(settings.device)
         tensor = stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
         ids = tuple(pictures.source.samples[i].id for i in places)
         context = Context(ids, tensor, tuple(pictures.facts[i] for i in places), settings.seed)
-        made.append(Batch(tensor, context, places, (settings.seed, condition, ids)))
-    return made
+        prepared.append(Batch(tensor, context, places, (settings.seed, condition, ids)))
+    return prepared
 
 
 def restored(method: ImageMethod, given: Sequence[Batch], who: str) -> list[Batch]:

@@ -37,15 +37,15 @@ class Part:
     def identity(self) -> Mapping[str, Any]:
         """What the object says of itself, asked once: a live network reads all of its weights for it."""
         cards.check_made(getattr(self.target, "weights", None))
-        found: Mapping[str, Any] = self.target.identity()
-        return found
+        identity: Mapping[str, Any] = self.target.identity()
+        return identity
 
 
 def metric_facts(part: Part) -> list[Any]:
     """What decides a metric's numbers, its label apart. Raises QbenchError with the part's path."""
-    own = identity_of(part) if hasattr(part.target, "identity") else {}
+    identity = identity_of(part) if hasattr(part.target, "identity") else {}
     code = [code_of_entry(entry) for entry in entries_of(part)]
-    return [part.named.name, plain(part.named.params), code, plain(own), *_files_of(part, part.named.params)]
+    return [part.named.name, plain(part.named.params), code, plain(identity), *_files_of(part, part.named.params)]
 
 
 def condition_facts(condition: Part) -> list[Any]:
@@ -58,8 +58,8 @@ def method_facts(method: Part) -> list[Any]:
     """What decides what a method does, apart from the weights of its card: parameters, the contents of files that they
     name, and of one that runs a model, which."""
     params = own_params("method", method.named)
-    own = [plain(identity_of(method))] if hasattr(method.target, "identity") else []
-    return [method.named.name, plain(params), *_files_of(method, params), *own]
+    identity = [plain(identity_of(method))] if hasattr(method.target, "identity") else []
+    return [method.named.name, plain(params), *_files_of(method, params), *identity]
 
 
 def _files_of(part: Part, params: Mapping[str, Any]) -> Iterator[str]:

@@ -85,8 +85,8 @@ def _packages(modules: tuple[str, ...], names: frozenset[str]) -> dict[str, str]
     told by the parts that use them."""
     homes = {"qbench", *map(top_of, modules)}
     imported = {top_of(other) for name in names if top_of(name) != "qbench" for other in imports_of(name)}
-    found = [_versions(top) for top in sorted(imported - homes) if not versioned(top)]
-    return {name: number for versions in found for name, number in versions.items()}
+    by_package = [_versions(top) for top in sorted(imported - homes) if not versioned(top)]
+    return {name: number for versions in by_package for name, number in versions.items()}
 
 
 @cache

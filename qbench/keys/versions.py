@@ -18,10 +18,10 @@ _DISTRIBUTIONS = {
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries and codecs that take part in a result, none of them imported."""
-    found = {name: _version(name) for name in LIBRARIES}
-    found[JPEG_LIBRARY] = library_version(JPEG_LIBRARY)
-    found["python"] = platform.python_version()
-    return found
+    versions = {name: _version(name) for name in LIBRARIES}
+    versions[JPEG_LIBRARY] = library_version(JPEG_LIBRARY)
+    versions["python"] = platform.python_version()
+    return versions
 
 
 @cache
@@ -29,8 +29,8 @@ def library_version(name: str) -> str:
     """Version of a library or codec by the name that conditions use for it; `none` where it is not installed."""
     if name in VERSIONS:
         return codec_version(name)
-    found = (_version(each) for each in _DISTRIBUTIONS.get(name, (name,)))
-    return next((version for version in found if version != "none"), "none")
+    versions = (_version(distribution) for distribution in _DISTRIBUTIONS.get(name, (name,)))
+    return next((version for version in versions if version != "none"), "none")
 
 
 def _version(name: str) -> str:

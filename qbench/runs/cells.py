@@ -104,10 +104,10 @@ def _weights(method: Part, model: Part, dataset: Part, train_seed: int) -> tuple
         given, recipe = (_text(method.named, key) for key in ("weights", "recipe"))
         if given is not None:
             return Path(given), _digest(Path(given)), ""
-        found = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
-    if found is None:
+        weights = cards.find_weights(name, model_names, _names(dataset), train_seed, recipe)
+    if weights is None:
         return None, "", cards.missing(name, model_names, _names(dataset), train_seed, recipe)
-    return found.path, found.sha256, ""
+    return weights.path, weights.sha256, ""
 
 
 def _text(method: Named, key: str) -> str | None:

@@ -48,8 +48,8 @@ def read_costs(file: Path) -> list[EfficiencyRecord]:
     except OSError as error:
         raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
     except (ValueError, AttributeError) as error:
-        told = _first(error) if isinstance(error, ValidationError) else "no JSON of records"
-        raise StoreError(f"{file} is damaged ({told}); run the suite again") from None
+        fault = _first(error) if isinstance(error, ValidationError) else "no JSON of records"
+        raise StoreError(f"{file} is damaged ({fault}); run the suite again") from None
 
 
 def _first(error: ValidationError) -> str:

@@ -56,12 +56,12 @@ def job(plan: Plan, run: Path) -> Job:
 
 def known_verdicts(plan: Plan, run: Path) -> list[Verdict]:
     """Cells that are `n/a` before anything is computed: no weights, or found so by an earlier run."""
-    found = []
+    verdicts = []
     for number, cell in enumerate(plan.cells):
         reason = cell.not_applicable or store.not_applicable(run, cell.key)
         if reason:
-            found.append(Verdict(number, "n/a", reason))
-    return found
+            verdicts.append(Verdict(number, "n/a", reason))
+    return verdicts
 
 
 def missing_units(plan: Plan, run: Path) -> list[Unit]:
@@ -70,9 +70,11 @@ def missing_units(plan: Plan, run: Path) -> list[Unit]:
     skip = {verdict.cell for verdict in known_verdicts(plan, run)}
     units = []
     for number, source in enumerate(plan.sources):
-        own = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in skip]
+        numbers = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in skip]
         for shard in source.shards:
-            lacking = tuple(i for i in own if not store.is_whole(store.shard_file(run, plan.cells[i].key, shard.name)))
+            lacking = tuple(
+                i for i in numbers if not store.is_whole(store.shard_file(run, plan.cells[i].key, shard.name))
+            )
             if lacking:
                 units.append(Unit(number, shard, lacking))
     return units

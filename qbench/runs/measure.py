@@ -70,8 +70,8 @@ def measure(
         macs = [count_macs(forward, image) for forward, _ in paths]
         times = latencies([forward for forward, _ in paths], image, repeats)
     parameters = [count_parameters(networks) for _, networks in paths]
-    told = zip(parameters, macs, times, strict=True)
-    return [_figures(own, products, runs, threads, size) for own, products, runs in told]
+    paths_measured = zip(parameters, macs, times, strict=True)
+    return [_figures(count, products, runs, threads, size) for count, products, runs in paths_measured]
 
 
 def _figures(parameters: int, macs: int, times: list[float], threads: int, size: tuple[int, int]) -> Figures:
@@ -97,7 +97,7 @@ def latencies(forwards: Sequence[Forward], image: Tensor, repeats: int) -> list[
     many as fit in SECONDS but at least FEWEST."""
     with torch.inference_mode():
         fitting = [int(1000 * SECONDS / max(_warm(forward, image), 1e-3)) for forward in forwards]
-        runs = [min(repeats, max(FEWEST, each)) for each in fitting]
+        runs = [min(repeats, max(FEWEST, count)) for count in fitting]
         times: list[list[float]] = [[] for _ in forwards]
         for turn in range(max(runs, default=0)):
             for forward, mine, wanted in zip(forwards, times, runs, strict=True):

@@ -69,10 +69,20 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         tables_of_papers = published_tables(suite)
     cells = selected([cell for cell, _ in placed], only, suite.suite)
     return Plan(
-        suite.suite, suite.title or suite.suite, suite.version, tuple(suite.tables), tuple(suite.plugins),
-        options.plugin_files, settings, suite.engine.max_bad, tuple(sources), tuple(cells), options.live,
-        tuple(suite.controls), tables_of_papers,
-    )  # fmt: skip
+        suite=suite.suite,
+        title=suite.title or suite.suite,
+        version=suite.version,
+        tables=tuple(suite.tables),
+        plugins=tuple(suite.plugins),
+        plugin_files=options.plugin_files,
+        settings=settings,
+        max_bad=suite.engine.max_bad,
+        sources=tuple(sources),
+        cells=tuple(cells),
+        live=options.live,
+        controls=tuple(suite.controls),
+        published=tables_of_papers,
+    )
 
 
 def resolve_device(device: str) -> str:

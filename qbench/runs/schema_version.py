@@ -26,9 +26,9 @@ def check(file: Path, found: object, expected: int) -> None:
     if str(found) == str(expected):
         return
     newer = str(found).isdigit() and int(str(found)) > expected
-    told = "has no schema version" if found is None else f"has schema version {found}"
+    version = "has no schema version" if found is None else f"has schema version {found}"
     advice = "use a newer qbench" if newer else "run the suite again into another directory"
-    raise StoreError(f"{file} {told}, this qbench reads version {expected}; {advice}")
+    raise StoreError(f"{file} {version}, this qbench reads version {expected}; {advice}")
 
 
 def metadata(version: int, **others: str) -> dict[bytes, bytes]:
