@@ -112,7 +112,7 @@ def is_ours(kind: registry.Kind, named: Item, made: Any) -> bool:
 
 
 def _copy(model: LoadedModel) -> LoadedModel:
-    return replace(model, net=copy.deepcopy(model.net))
+    return replace(model, net=copy.deepcopy(model.net), sites=dict(model.sites))
 
 
 class _ListedOnce:

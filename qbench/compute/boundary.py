@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from qbench.draws import Draw
 from qbench.errors import QbenchError
@@ -140,14 +140,9 @@ class ForeignMethod:
 
 
 def _tensor_like(value: Any, given: Tensor, who: str, call: str) -> Tensor:
-    expected = f"a {given.dtype} tensor of {list(given.shape)} on {given.device}"
-    if isinstance(value, Tensor) and (value.dtype, value.shape, value.device) == (
-        given.dtype,
-        given.shape,
-        given.device,
-    ):
+    if isinstance(value, Tensor) and _described(value) == _described(given):
         return value
-    raise QbenchError(f"{who}: {call} gave {_described(value)}; expected {expected}".replace("torch.", ""))
+    raise QbenchError(f"{who}: {call} gave {_described(value)}; expected {_described(given)}")
 
 
 def _described(value: Any) -> str:
@@ -160,16 +155,33 @@ def _described(value: Any) -> str:
 
 
 def checked_model(model: Any, who: str) -> LoadedModel:
-    """The model of a plug-in, whose decoding sees copies of the pictures. Raises QbenchError for anything but a
-    LoadedModel in eval mode."""
+    """The model of a plug-in: what it runs beside its network sees copies of the pictures. Raises QbenchError for
+    anything but a LoadedModel in eval mode."""
     if not isinstance(model, LoadedModel):
         raise QbenchError(f"{who} gave {_described(model)}; expected a qbench.models.base.LoadedModel")
     training = [name or "the network" for name, module in model.net.named_modules() if module.training]
     if training:
-        text = f"{who} gave a network in training mode ({training[0]}): its predictions would hang on the batch"
+        text = f"{who} gave a network in training mode ({training[0]}): its predictions would depend on the batch"
         raise QbenchError(f"{text}; call net.eval()")
-    decode = model.decode
-    return replace(model, decode=lambda output, images: decode(output, images.clone()))
+    decode, beside = model.decode, None if model.beside is None else LentBeside(model.beside)
+    return replace(model, decode=lambda output, images: decode(output, images.clone()), beside=beside)
+
+
+class LentBeside:
+    """What a plug-in's model gives to modules inside its network, lent copies (see `qbench.models.base.Beside`)."""
+
+    def __init__(self, beside: Any) -> None:
+        self._beside = beside
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        networks: Sequence[nn.Module] = self._beside.networks
+        return networks
+
+    def __call__(self, net: nn.Module, images: Tensor, context: Context | None) -> AbstractContextManager[None]:
+        lent = None if context is None else LentContext(context)
+        given: AbstractContextManager[None] = self._beside(net, images.clone(), lent)
+        return given
 
 
 class ForeignDataset:
@@ -181,13 +193,18 @@ class ForeignDataset:
         self.label = dataset.label
         self.classes = tuple(getattr(dataset, "classes", ()))
 
-    def manifest(self) -> Manifest:
+    @cached_property
+    def _manifest(self) -> Manifest:
         with visit(self._who, "manifest"):
             return self._dataset.manifest()
 
+    def manifest(self) -> Manifest:
+        """As the plug-in's, which is asked once: it may read every picture for it."""
+        return self._manifest
+
     def load(self, index: int) -> Sample:
         """Raises QbenchError for anything but the manifest's sample, with a picture uint8 [H, W, 3]."""
-        expected = self._dataset.manifest().ids[index]
+        expected = self._manifest.ids[index]
         with visit(self._who, expected):
             sample = self._dataset.load(index)
         if not isinstance(sample, Sample):

@@ -59,7 +59,7 @@ class Pictures:
 
 def load_shard(dataset: Dataset, shard: Shard) -> ShardSamples:
     """Decode a shard once. A sample that cannot be read, whatever its reader raises, is kept by id with the error."""
-    samples, errors = _each(range(shard.start, shard.stop), dataset.load)
+    samples, errors = _one_by_one(range(shard.start, shard.stop), dataset.load)
     positions = [position for position in range(shard.stop - shard.start) if position not in errors]
     return ShardSamples(dataset.manifest().ids[shard.start : shard.stop], samples, positions, errors)
 
@@ -71,7 +71,7 @@ def viewed(source: ShardSamples, view: View, task: Targets) -> Pictures:
         image = view.apply(sample.image)
         return image, task.target(sample, image, view)
 
-    pairs, faults = _each(source.samples, move)
+    pairs, faults = _one_by_one(source.samples, move)
     return Pictures(source.without(faults), [image for image, _ in pairs], [target for _, target in pairs])
 
 
@@ -84,12 +84,12 @@ def degrade(clean: Pictures, condition: Condition, seed: int) -> Pictures:
         picture, facts = degraded(condition, image, Draw(seed, sample.id))
         return picture, target, facts
 
-    results, faults = _each(samples, change)
+    results, faults = _one_by_one(samples, change)
     images, targets, facts = zip(*results, strict=True) if results else ((), (), ())
     return Pictures(clean.source.without(faults), images, targets, facts)
 
 
-def _each(items: Iterable[T], use: Callable[[T], R]) -> tuple[list[R], dict[int, str]]:
+def _one_by_one(items: Iterable[T], use: Callable[[T], R]) -> tuple[list[R], dict[int, str]]:
     """What `use` makes of each item and, by its index, the fault of an item for which it fails: that of the sample."""
     results, faults = [], {}
     for index, item in enumerate(items):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qbench.compute.bench import Workbench
+from qbench.compute.boundary import ForeignMethod
 from qbench.compute.cell import Cell
 from qbench.data.views import View
 from qbench.errors import BadSample
@@ -61,6 +62,7 @@ def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
 def _path(cell: Cell, model: LoadedModel, bench: Workbench) -> tuple[Callable[[Tensor], Any], list[nn.Module]]:
     """The method's whole path from images to predictions, and the networks on it."""
     method = bench.method(cell)
+    method = method.method if isinstance(method, ForeignMethod) else method  # a deployed method is lent no copies
     if cell.method.site == "model":
         return method.predict, list(method.networks)
     network = getattr(method, "network", None)

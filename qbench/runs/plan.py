@@ -129,16 +129,16 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
 
 def _manifest(dataset: Part) -> Manifest:
     """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
-    found: Manifest = dataset.target.manifest()
+    manifest: Manifest = dataset.target.manifest()
     name = f"dataset {dataset.named.name!r}"
-    if not found.ids:
+    if not manifest.ids:
         raise DataError(f"{name} holds no samples")
-    if len(found.ids) != len(found.digests):
-        raise DataError(f"the manifest of {name} has {len(found.ids)} ids and {len(found.digests)} digests")
-    if len(set(found.ids)) < len(found.ids):
-        double, times = Counter(found.ids).most_common(1)[0]
+    if len(manifest.ids) != len(manifest.digests):
+        raise DataError(f"the manifest of {name} has {len(manifest.ids)} ids and {len(manifest.digests)} digests")
+    if len(set(manifest.ids)) < len(manifest.ids):
+        double, times = Counter(manifest.ids).most_common(1)[0]
         raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
-    return found
+    return manifest
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

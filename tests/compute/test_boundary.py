@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,38 @@ PICTURE = np.zeros((8, 8, 3), np.uint8)
 def test_samples_are_those_of_the_manifest(sample: Any, said: str) -> None:
     with pytest.raises(QbenchError, match=said):
         ForeignDataset(Odd(sample), "odd").load(0)
+
+
+def test_the_manifest_of_a_dataset_is_asked_once() -> None:
+    class Listed(Odd):
+        asked = 0
+
+        def manifest(self) -> Manifest:
+            self.asked += 1
+            return super().manifest()
+
+    listed = Listed(Sample("a", PICTURE, 0))
+    dataset = ForeignDataset(listed, "listed")
+    for _ in range(3):
+        dataset.load(0)
+    assert (dataset.manifest().ids, listed.asked) == (("a",), 1)
+
+
+def test_what_a_model_runs_beside_its_network_sees_copies() -> None:
+    class Writes:
+        networks = ()
+
+        def __call__(self, net: nn.Module, images: Tensor, context: Any) -> Any:
+            images.zero_()
+            context.degraded.zero_()
+            return nullcontext()
+
+    images, context = batch()
+    net = nn.Conv2d(3, 2, 1).eval()
+    with torch.inference_mode():
+        checked_model(replace(loaded(net), beside=Writes()), "model 'mine'").predict(images, context)
+    assert images.any()
+    assert context.degraded.any()
 
 
 def test_a_sample_is_a_copy() -> None:
