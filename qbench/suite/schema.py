@@ -46,7 +46,7 @@ class EngineSpec(_Strict):
     batch: int = Field(default=16, ge=1, description="Samples that go through a network at once.")
     threads: int = Field(default=1, ge=1, description="Threads of one unit of work.")
     shard: int = Field(default=32, ge=1, description="Samples of one unit of work and of one stored file.")
-    max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unreadable samples past which a cell fails.")
+    max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unusable samples past which a cell fails.")
 
 
 class Control(_Strict):

@@ -197,5 +197,5 @@ def _remarks(groups: Sequence[Group], metric: ShownMetric) -> tuple[str, ...]:
     if any(value.seeds > 1 for value in values):
         remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
     if bad:
-        remarks.append(f"Samples that could not be read: up to {bad} in a cell; they count in no cell's score.")
+        remarks.append(f"Samples that could not be used: up to {bad} in a cell; they count in no cell's score.")
     return tuple(remarks)
