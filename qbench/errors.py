@@ -91,6 +91,20 @@ def below(*keys: str | int) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def foreign(what: str, becomes: type[QbenchError] = QbenchError, *, path: KeyPath = ()) -> Iterator[None]:
+    """Inside runs code that is not qbench's: a decoder, a parser, another library. Whatever it raises, SystemExit and
+    what C code throws past Exception included, becomes one error of one line: `what`, and what was said.
+
+    qbench's own errors and Ctrl-C pass."""
+    try:
+        yield
+    except (QbenchError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise becomes(f"{what}: {described(error)}", path=path) from error
+
+
 def described(error: BaseException) -> str:
     """An error in one line of printable characters: its message where it is qbench's own, else its class too."""
     try:
