@@ -93,7 +93,7 @@ def test_a_condition_must_give_a_picture_of_the_same_size(tmp_path: Path, kind: 
     cells = run(tmp_path, ["clean", {"foreign-odd": {"kind": kind}}], ["direct"]).info.cells
     assert [cell.status for cell in cells] == ["done", "failed"]
     assert cells[1].reason.startswith(
-        f"3 of 3 samples cannot be used, more than max_bad 0.01 allows; first: {kind} gave"
+        "3 of 3 samples cannot be used, more than max_bad 0.01 allows; first: condition 'foreign-odd' (Odd): apply gave"
     )
     assert re.search(given, cells[1].reason)
 
