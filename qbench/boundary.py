@@ -11,6 +11,7 @@ import json
 import os
 import random
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,22 +29,26 @@ from qbench.registry.entries import Entry
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Manifest, Sample
 
 
+_one_at_a_time = threading.RLock()
+
+
 @contextmanager
 def visit(*key: object) -> Iterator[None]:
     """Inside, the global random generators are seeded by `key`. Afterwards the process is as it was: generators,
     default dtype and device, threads, gradients, autocast, determinism, numpy's and Python's warnings, Pillow's limits,
-    working directory and environment.
+    working directory and environment. Other threads wait for their visits: the process has one state.
 
     Raises QbenchError in place of SystemExit: a plug-in does not end a run."""
-    restore = [_torch_state(), _numpy_state(), _python_state(), _pillow_state()]
-    _seed(key)
-    try:
-        yield
-    except SystemExit as error:
-        raise QbenchError(f"it asked the process to exit (sys.exit({error.code!r}))") from error
-    finally:
-        for put_back in restore:
-            put_back()
+    with _one_at_a_time:
+        restore = [_torch_state(), _numpy_state(), _python_state(), _pillow_state()]
+        _seed(key)
+        try:
+            yield
+        except SystemExit as error:
+            raise QbenchError(f"it asked the process to exit (sys.exit({error.code!r}))") from error
+        finally:
+            for put_back in restore:
+                put_back()
 
 
 def _seed(key: tuple[object, ...]) -> None:

@@ -74,7 +74,7 @@ class Workbench:
             declared: Model = live or create("model", named)
             model = declared.build()
         if live or not is_ours("model", named, declared):
-            model = checked_model(model, f"model {named.name!r}")
+            model = checked_model(model, f"model {named.name!r} ({type(declared).__qualname__})")
         model.net.to(self._device)
         return model
 
@@ -89,7 +89,7 @@ class Workbench:
                 return method if ours else ForeignMethod(method, cell.method.name)
             adapting: ModelMethod = method
             adapted = adapting.adapt(_copy(model))
-        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r}")
+        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r} ({type(method).__qualname__})")
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:
