@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Limit, Plugin
+from qbench.cli.options import Limit, Plugin, tell
 
 
 def degrade(
@@ -66,7 +66,7 @@ def degrade(
         folder = destination if len(copies) == 1 else destination / re.sub(r"[^\w.@+=-]+", "-", label).strip("-")
         copy = Copy(named, one, folder.resolve(), seed, view, limit, tuple(p.resolve() for p in plugin or ()))
         with counted(label) as watch:
-            rows = write_copy(copy, workers or default_workers(1, "cpu"), watch)
+            rows = write_copy(copy, workers or default_workers(1, "cpu"), watch, lambda note: tell([note]))
         errors = [row for row in rows if row["error"]]
         bad += len(errors)
         typer.echo(f"{folder}: {len(rows) - len(errors)} of {len(rows)} pictures, {label}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from qbench.errors import BadSample
 from qbench.vocabulary import Image, InputConvention
 
 _FILTERS = {
@@ -17,6 +19,10 @@ _FILTERS = {
     "bicubic": Pillow.Resampling.BICUBIC,
     "lanczos": Pillow.Resampling.LANCZOS,
 }
+WIDEST = 3
+"""Pixels that a filter (Lanczos) reaches to each side, at the coarser of the two scales."""
+MOST = 2**26
+"""Pixels of a scaled picture: of a larger one, only what the cut leaves is computed."""
 WHOLE = 2**31
 Size: TypeAlias = int | Literal["model"] | None
 
@@ -69,10 +75,37 @@ class View:
         return self._moved(mask, Pillow.Resampling.NEAREST)
 
     def _moved(self, array: NDArray[np.uint8], way: Pillow.Resampling) -> NDArray[np.uint8]:
+        """Raises BadSample where what is left after the cut has more than `MOST` pixels."""
         place = self.place(*array.shape[:2])
-        if array.shape[:2] != (place.height, place.width):
-            array = np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way))
-        return place.cut(array)
+        if array.shape[:2] == (place.height, place.width):
+            return place.cut(array)
+        if place.cut_width * place.cut_height > MOST:
+            size = f"{place.cut_width}x{place.cut_height} pixels"
+            raise BadSample(f"its view would have {size}, more than {MOST:,}; give it a smaller `resize` or `crop`")
+        if place.width * place.height > MOST:
+            return _part(array, place, way)
+        return place.cut(np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way)))
+
+
+def _part(array: NDArray[np.uint8], place: Placement, way: Pillow.Resampling) -> NDArray[np.uint8]:
+    """What is left after the cut, without the scaled picture around it: as of the whole but for single values that are
+    one or two apart (of masks: a pixel aside), since Pillow holds the edges of what it scales in single precision. Across
+    first and then down, as Pillow scales where the shape is kept."""
+    height, width = array.shape[:2]
+    top, bottom, low, high = _span(height, place.height, place.top, place.cut_height)
+    left, right, near, far = _span(width, place.width, place.left, place.cut_width)
+    picture = Pillow.fromarray(np.ascontiguousarray(array[top:bottom, left:right]))
+    picture = picture.resize((place.cut_width, picture.height), way, box=(near, 0, far, picture.height))
+    return np.asarray(picture.resize((place.cut_width, place.cut_height), way, box=(0, low, picture.width, high)))
+
+
+def _span(source: int, scaled: int, start: int, count: int) -> tuple[int, int, float, float]:
+    """Along one side: the pixels of the source that the cut looks at, from and to, and its edges from there on."""
+    step = source / scaled
+    low, high = start * step, (start + count) * step
+    reach = math.ceil(WIDEST * max(step, 1.0)) + 1
+    first, last = max(0, math.floor(low) - reach), min(source, math.ceil(high) + reach)
+    return first, last, low - first, min(high - first, last - first)
 
 
 class ViewSpec(BaseModel):
