@@ -89,8 +89,8 @@ class View:
 
 def _part(array: NDArray[np.uint8], place: Placement, way: Pillow.Resampling) -> NDArray[np.uint8]:
     """What is left after the cut, without the scaled picture around it: as of the whole but for single values that are
-    one or two apart (of masks: a pixel aside), since Pillow holds the edges of what it scales in single precision. Across
-    first and then down, as Pillow scales where the shape is kept."""
+    one or two apart (of masks: a pixel aside), since Pillow holds the edges of what it scales in single precision.
+    Across first and then down, as Pillow scales where the shape is kept."""
     height, width = array.shape[:2]
     top, bottom, low, high = _span(height, place.height, place.top, place.cut_height)
     left, right, near, far = _span(width, place.width, place.left, place.cut_width)

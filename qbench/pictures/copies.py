@@ -76,7 +76,7 @@ def write_copy(
 
     `a/b.jpg` becomes `FOLDER/a/b.png`. A sample that cannot be read has its error in the table and no file; it is never
     replaced. What stands in the folder already is kept where it is whole. `tell` is given the notes of the dataset.
-    Raises DataError where two samples would share a file, and where `folder` holds something else or lies in the data."""
+    Raises DataError where two samples would share a file, where `folder` holds something else or lies in the data."""
     dataset, condition = copy.built()
     _check_beside(copy.folder, getattr(dataset, "root", None))
     whole = dataset.manifest()

@@ -89,7 +89,9 @@ def test_the_middle_of_a_long_picture_is_that_of_the_whole_scaled_picture(
     view = View(resize, crop, interpolation)
     whole, place = view.apply(image), view.place(*image.shape[:2])
     part = views._part(image, place, views._FILTERS[interpolation])
-    assert np.abs(whole.astype(int) - part).max() <= 1
+    apart = np.abs(whole.astype(int) - part)
+    assert apart.max() <= 2
+    assert apart.sum() <= 4 + 0.05 * apart.size
 
 
 def test_a_long_picture_costs_what_its_view_holds() -> None:
@@ -102,9 +104,7 @@ def test_a_long_picture_costs_what_its_view_holds() -> None:
     assert View(256, 224).apply(image.transpose(1, 0, 2)).shape == (224, 224, 3)
     mask = View(256, 224).mask(image[..., 0])
     assert set(np.unique(mask).tolist()) == {9, 200}
-    with pytest.raises(
-        BadSample, match=r"its view would have 1280000000x256 pixels, more than 67,108,864; give the view"
-    ):
+    with pytest.raises(BadSample, match=r"its view would have 1280000000x256 pixels, more than 67,108,864; give it"):
         View(256, None).apply(image)
 
 

@@ -113,7 +113,10 @@ def test_an_unreadable_picture_has_an_error_and_no_file(tmp_path: Path) -> None:
 def test_a_suite_knows_what_a_copy_could_not_read(tmp_path: Path) -> None:
     root = tree(tmp_path / "in")
     (root / "a" / "two.jpg").write_bytes(b"no picture")
-    rows = write_copy(Copy(Named(name="imagefolder", params={"root": str(root)}), TWICE, tmp_path / "out"))
+    notes: list[str] = []
+    copy = Copy(Named(name="imagefolder", params={"root": str(root)}), TWICE, tmp_path / "out")
+    rows = write_copy(copy, tell=notes.append)
+    assert notes == ["left out are pictures in folders further below: 1, such as b/deep/three.bmp"]
     data = CsvLabels(tmp_path / "out", id_column="id")
     assert data.manifest().ids == tuple(row["id"] for row in rows) == ("a/one.png", "a/two.jpg", "b/four.webp")
     assert [data.load(i).target for i in (0, 2)] == [0, 1]
