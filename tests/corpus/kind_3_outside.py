@@ -108,6 +108,6 @@ CASES = [
     Case("a step that exits", train(2, losses="raise SystemExit(0)"), "asked the process to exit"),
     Case("a step that raises", train(3, losses="raise KeyError('x')"), "step 1 of stage1: KeyError: 'x'"),
     Case(
-        "a loss that is not finite", train(4, losses="batch.clean.fill_(float('nan'))"), "'mse' is not finite in step 1"
+        "a loss that is not finite", train(4, losses="batch.clean.fill_(float('nan'))"), "loss 'mse' is not finite in"
     ),
 ]
