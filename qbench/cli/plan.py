@@ -6,7 +6,7 @@ from collections import Counter
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.errors import QbenchError
 from qbench.storage.home import run_directory
 
@@ -26,6 +26,7 @@ def plan(
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
+    tell(planned.notes)
     run = run_directory(out, planned.suite)
     units = execute.missing_units(planned, run)
     verdicts = execute.known_verdicts(planned, run)

@@ -42,7 +42,7 @@ def preview(
     from PIL import Image as Pillow
 
     from qbench import registry
-    from qbench.data.readers import decode
+    from qbench.data.decoding import decode
     from qbench.data.scenes.dataset import Scenes
     from qbench.data.views import View
     from qbench.degrade.chain import condition_from

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from qbench.cli.options import Plugin, SuiteFile
+from qbench.cli.options import Plugin, SuiteFile, tell
 
 
 def validate(suite: SuiteFile, plugin: Plugin = None) -> None:
@@ -14,6 +14,7 @@ def validate(suite: SuiteFile, plugin: Plugin = None) -> None:
     options = Options(plugin_files=tuple(plugin or ()))
     loaded, document = load_suite(suite)
     plan = make_plan(loaded, document, options)
+    tell(plan.notes)
     unable = sum(1 for cell in plan.cells if cell.not_applicable)
     typer.echo(
         f"{suite}: suite {plan.suite!r} version {plan.version} is valid: {len(plan.cells)} cells over "

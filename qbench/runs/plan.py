@@ -57,10 +57,11 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     only = patterns_of(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
+    notes: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -81,6 +82,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -94,15 +96,16 @@ def resolve_device(device: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source]
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
 ) -> Iterator[tuple[Cell, KeyPath]]:
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
     for dataset in parts.datasets:
-        source = _source(dataset, suite, options.limit)
+        source, said = _source(dataset, suite, options.limit)
         sources.append(source)
+        notes += said
         for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             with below(*method.path):
                 seeds = train_seeds(spec, method.named)
@@ -112,7 +115,8 @@ def _task_cells(
                 yield cell, method.path
 
 
-def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
+    """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
     with below(*dataset.path):
         manifest: Manifest = dataset.target.manifest()
@@ -123,7 +127,8 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
         Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
         for i in range(0, count, size)
     )
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes))
+    notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
+    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
