@@ -17,6 +17,7 @@ from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
+from qbench.models.names import Classes
 from qbench.models.protocols import Model, ModelMethod, NeedsSetup, Setup
 from qbench.registry.create import create
 from qbench.registry.named import text_of
@@ -52,6 +53,11 @@ class Workbench:
 
     def model(self, cell: Cell) -> LoadedModel:
         return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
+
+    def classes(self, cell: Cell) -> Classes:
+        """What dataset and model say of their classes."""
+        model = self.model(cell)
+        return Classes(cell.task, tuple(getattr(self.dataset(cell), "classes", ())), model.names, model.classes)
 
     def cut(self, cell: Cell, site: str) -> Cut:
         return self._once(("cut", text_of(cell.model), site), lambda: self.model(cell).cut(site))

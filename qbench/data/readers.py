@@ -140,6 +140,11 @@ class ImageFolder(_OnDisk):
 class ImageNet(_OnDisk):
     """ImageNet's validation layout, whole or in part: `root/WNID/PICTURE`, classes numbered as in ImageNet-1k."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The WordNet ids of all 1000, whichever have pictures here."""
+        return tuple(imagenet_classes())
+
     @cached_property
     def _rows(self) -> list[tuple[str, Path, int | None]]:
         index = imagenet_classes()

@@ -63,6 +63,7 @@ class Torchvision(Classifier):
             resize=int(preset.resize_size[0]),
             mean=tuple(preset.mean),
             std=tuple(preset.std),
-            interpolation=known_interpolation(preset.interpolation.value),
+            interpolation=known_interpolation(preset.interpolation.value, self.label),
+            native=int(preset.crop_size[0]),
         )
         return self._loaded(net, convention, self.sites, fold)

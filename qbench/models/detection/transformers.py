@@ -43,4 +43,5 @@ class HfDetection(HuggingFaceModel):
 
         names = [str(net.config.id2label[place]) for place in range(net.config.num_labels)]
         ready = Processed(for_inference(net, fold=False), processor)
-        return LoadedModel(ready.eval(), UNCHANGED, self.sites, decode(processor, names), names=real_names(names))
+        told, read = real_names(names), decode(processor, names)
+        return LoadedModel(ready.eval(), UNCHANGED, self.sites, read, names=told, classes=len(told))
