@@ -12,7 +12,6 @@ import yaml
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from qbench.data.readers import imagenet_classes
 from qbench.data.scenes import scene
 from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
@@ -38,11 +37,10 @@ class Scale:
 
 
 def write_pictures(root: Path, scale: Scale) -> None:
-    """Scenes as PNG files in a folder a class, under names that the classifiers know."""
-    names = list(imagenet_classes())
+    """Scenes as PNG files in a folder a class."""
     for index in range(scale.samples):
         drawn = scene("test", index, scale.picture)
-        folder = root / names[drawn.label]
+        folder = root / f"{drawn.label:02d}"
         folder.mkdir(parents=True, exist_ok=True)
         Pillow.fromarray(drawn.image).save(folder / f"{index:05d}.png")
 
@@ -62,7 +60,7 @@ def write_suite(file: Path, root: Path, methods: Sequence[Any], scale: Scale) ->
     """Three classifiers x six conditions x `methods`, in one view, so that the classifiers share degraded pictures."""
     drawn = {"pretrained": False}
     task = {
-        "dataset": {"name": "imagenet", "root": str(root / "pictures")},
+        "dataset": {"name": "imagefolder", "root": str(root / "pictures")},
         "view": {"resize": scale.picture, "crop": scale.crop, "interpolation": "bicubic"},
         "models": ["efficientnet-lite0", {"timm:mobilenetv2_100": drawn}, {"timm:mobilenetv2_110d": drawn}],
         "conditions": [

@@ -56,8 +56,9 @@ class Workbench:
 
     def classes(self, cell: Cell) -> Classes:
         """What dataset and model say of their classes."""
-        model = self.model(cell)
-        return Classes(cell.task, tuple(getattr(self.dataset(cell), "classes", ())), model.names, model.classes)
+        model, dataset = self.model(cell), self.dataset(cell)
+        names, more = tuple(getattr(dataset, "classes", ())), bool(getattr(dataset, "more_classes", False))
+        return Classes(cell.task, names, model.names, model.classes, more)
 
     def cut(self, cell: Cell, site: str) -> Cut:
         return self._once(("cut", text_of(cell.model), site), lambda: self.model(cell).cut(site))
@@ -134,6 +135,10 @@ class _ListedOnce:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(getattr(self._dataset, "classes", ()))
+
+    @property
+    def more_classes(self) -> bool:
+        return bool(getattr(self._dataset, "more_classes", False))
 
     @cached_property
     def _manifest(self) -> Manifest:

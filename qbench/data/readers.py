@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image as Pillow
@@ -117,6 +117,9 @@ class _OnDisk:
 @dataclass(frozen=True, config=_CONFIG)
 class ImageFolder(_OnDisk):
     """A folder a class, pictures inside: `root/CLASS/PICTURE`; classes are numbered in sorted order."""
+
+    more_classes: ClassVar[bool] = True
+    """A model may know classes that have no folder."""
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

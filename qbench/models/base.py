@@ -86,9 +86,12 @@ class LoadedModel:
             native = self.input.native
             if isinstance(error, QbenchError) or native is None or (height, width) == (native, native):
                 raise
+            advice = "leave `size` out of its `input`, and `crop` out of the view"
+            if self.input.size is None:
+                advice = f"give its `input` that, `{{size: {native}, resize: {native}}}`"
             raise QbenchError(
                 f"the network cannot take pictures of {height} x {width} pixels; it was made for {native} x {native}: "
-                f"leave `size` out of its `input`, and `crop` out of the view ({described(error)})"
+                f"{advice} ({described(error)})"
             ) from error
 
     def normalise(self, images: Tensor) -> Tensor:

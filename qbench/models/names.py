@@ -12,8 +12,8 @@ import numpy as np
 
 from qbench.errors import DataError
 
-OF_EACH = ("classification", "segmentation")
-"""Tasks whose outputs have a place for each class."""
+OF_EACH = {"classification": 2, "segmentation": 4}
+"""Tasks whose outputs have a place for each class, in the second of so many dimensions."""
 BY_INDEX = "classes are compared by index"
 
 
@@ -26,6 +26,8 @@ class Classes:
     model: tuple[str, ...] = ()
     count: int | None = None
     """How many the model tells apart; 0 where it gives features."""
+    more: bool = False
+    """Whether the model may know more classes than the dataset: its names are those that it has pictures of."""
 
     def check(self) -> None:
         """Raise DataError where the model has no classes, or another number of them or other numbers for them than the
@@ -45,7 +47,7 @@ class Classes:
         """Raise DataError for outputs of another number of classes than the dataset has. Of detections, the labels must
         be of the model's classes, or of the dataset's where the model knows none."""
         if self.task in OF_EACH:
-            if getattr(output, "ndim", 0) >= 2:
+            if getattr(output, "ndim", 0) == OF_EACH[self.task]:
                 self._fits(int(output.shape[1]))
         elif self.task == "detection" and isinstance(output, list | tuple):
             self._known(output)
@@ -53,6 +55,8 @@ class Classes:
     def _fits(self, told: int) -> None:
         expected = len(self.dataset)
         if not expected or told == expected or self.task not in (*OF_EACH, "detection"):
+            return
+        if told > expected and self.more:
             return
         if told > expected and self.model and set(_plain(self.dataset)) & set(_plain(self.model)):
             return  # `agree` has seen that what both name has one number
