@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,9 @@ from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
 from qbench.errors import KeyPath, QbenchError, SuiteError, below
 from qbench.keys.cells import Part
+from qbench.models.live_names import live_name
 from qbench.registry.named import Named
+from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
 from qbench.runs.parts import check_reach, task_parts
 from qbench.runs.planned import Plan
@@ -87,11 +90,16 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out."""
+    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out. A plan may name
+    a device that another machine has.
+
+    Raises QbenchError for what names none."""
+    device = str(device)
     if device == "auto":
         return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
-    if device.split(":")[0] not in {"cpu", "cuda", "mps"}:
-        raise QbenchError(f"--device takes auto, cpu, cuda or mps, not {device!r}")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d{1,4})?", device):
+        here = ", ".join(machine.devices())
+        raise QbenchError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {device!r}; this machine has {here}")
     return device
 
 
@@ -144,8 +152,9 @@ def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:
-    """`suite` with models that were given as objects added to every task."""
-    extra = [Named(name=name, label=name.removeprefix("live:")) for name in models]
-    return suite.model_copy(
-        update={"tasks": [spec.model_copy(update={"models": [*spec.models, *extra]}) for spec in suite.tasks]}
-    )
+    """`suite` with models that were given as objects, by their own names, added to every task."""
+    tasks = []
+    for spec in suite.tasks:
+        extra = [Named(name=live_name(name, spec.task), label=name) for name in models]
+        tasks.append(spec.model_copy(update={"models": [*spec.models, *extra]}))
+    return suite.model_copy(update={"tasks": tasks})

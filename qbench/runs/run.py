@@ -11,7 +11,7 @@ from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
 from qbench.runs import execute, store
 from qbench.runs.cost_record import read_costs
-from qbench.runs.machine import device_name
+from qbench.runs.machine import check_device, device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import digest, write_text
@@ -23,7 +23,9 @@ Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
 def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch | None = None) -> RunInfo:
     """Compute what the store under `run` lacks of the plan, then write `run.json`.
 
-    Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
+    Raises QbenchError for a device that is not here, StoreError where the disk refuses. After a kill or Ctrl-C the
+    same call continues."""
+    check_device(plan.settings.device)
     units = execute.missing_units(plan, run)
     store.create(run)
     todo = execute.job(plan, run)
