@@ -51,7 +51,8 @@ def run(
     planned = make_plan(loaded, document, options)
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
-    info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
+    command = command_line(suite, limit, only)
+    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=told)
     _publish(folder)
     if len(info.computed_by) > 1:
         typer.echo(
@@ -66,6 +67,11 @@ def run(
     if failed:
         typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
         raise typer.Exit(1)
+
+
+def told(line: str) -> None:
+    """A line to whoever runs, beside the tables."""
+    typer.echo(line, err=True)
 
 
 def _publish(folder: Path) -> None:
