@@ -5,6 +5,7 @@ An export holds `run.json`, `records.parquet` (all cells; `cell` is the index in
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from qbench import registry
 from qbench.compute.cell import MetricItem
-from qbench.errors import StoreError, foreign
+from qbench.errors import QbenchError, StoreError, foreign
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
 from qbench.runs.run_info import CellResult, RunInfo
@@ -55,7 +56,7 @@ def load(run: Path, whole: bool = False) -> Loaded:
     Raises StoreError that names the file that is at fault and the command that makes it anew."""
     with _made_by("the command that made the run writes it anew"):
         info = run_info.read(run)
-    is_run = (run / "records").is_dir()
+    is_run = os.path.lexists(run / "records") or not any(run.glob("records*.parquet"))
     command = f"{info.command} --out {run}" if info.command.startswith("qbench run ") else info.command
     with _made_by(f"to make it anew: {command}" if is_run else "export the run again"):
         if is_run:
@@ -94,8 +95,11 @@ def _columns(result: CellResult, whole: bool) -> list[str] | None:
 
 
 def _columns_of(info: MetricItem) -> Sequence[str] | None:
-    """The columns that a metric reads; None where it does not say."""
-    target = registry.get("metric", info.name).target
+    """The columns that a metric reads; None where it does not say or is not known here."""
+    try:
+        target = registry.get("metric", info.name).target
+    except QbenchError:
+        return None
     columns: Sequence[str] | None = (column(info),) if hasattr(target, "measure") else getattr(target, "columns", None)
     return columns
 

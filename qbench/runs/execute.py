@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qbench import registry
 from qbench.compute.cell import Cell, Shard
-from qbench.errors import QbenchError, StoreError, described
+from qbench.errors import QbenchError, StoreError, described, foreign
 from qbench.runs import store
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
@@ -22,6 +22,10 @@ from qbench.storage.files import Damaged, digest, write_text
 if TYPE_CHECKING:
     from qbench.compute.bench import Workbench
     from qbench.compute.predict import Columns
+
+
+SEMAPHORES = 32
+"""More than a pool of processes needs."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,21 @@ def missing_units(plan: Plan, found: Survey) -> list[Unit]:
 def unit_files(plan: Plan, run: Path, units: Sequence[Unit]) -> list[Path]:
     """The files that `units` will write."""
     return [store.shard_file(run, plan.cells[i].key, unit.shard.name) for unit in units for i in unit.cells]
+
+
+def possible(workers: int, tell: store.Tell) -> int:
+    """As many workers as asked for; one, which is told, where the system has no room for what processes share."""
+    if workers <= 1:
+        return workers
+    try:
+        with foreign("this system has no semaphores to share among processes (is /dev/shm full or read-only?)"):
+            from multiprocessing import Lock
+
+            _ = [Lock() for _ in range(SEMAPHORES)]
+    except QbenchError as error:
+        tell(f"{error.message}; one worker does the work of {workers}")
+        return 1
+    return workers
 
 
 def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Finished]:

@@ -54,4 +54,5 @@ def _first(error: ValidationError) -> str:
     """The first fault in one printable line, with its place where it has one."""
     problem = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    return described(StoreError(f"{place}: {problem['msg']}" if place else problem["msg"]))
+    fault = problem["msg"].removeprefix("Value error, ")
+    return described(StoreError(f"{place}: {fault}" if place else fault))

@@ -39,7 +39,7 @@ def run_plan(
     files = execute.unit_files(plan, run, units)
     with ledger.kept():
         with (watch or (lambda _: nullcontext()))(files):
-            for finished in execute.execute(todo, units, workers):
+            for finished in execute.execute(todo, units, execute.possible(workers, tell)):
                 ledger.add(finished)
         info = ledger.info()
         return ledger.save(costs=costs(plan, run, info, tell) if "efficiency" in plan.tables else ())
