@@ -6,6 +6,7 @@ An export holds `run.json`, `records.parquet` (all cells; `cell` is the index in
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,8 +58,7 @@ def load(run: Path, whole: bool = False) -> Loaded:
     with _made_by("the command that made the run writes it anew"):
         info = run_info.read(run)
     is_run = os.path.lexists(run / "records") or not any(run.glob("records*.parquet"))
-    command = f"{info.command} --out {run}" if info.command.startswith("qbench run ") else info.command
-    with _made_by(f"to make it anew: {command}" if is_run else "export the run again"):
+    with _made_by(f"to make it anew: {command_of(run, info)}" if is_run else "export the run again"):
         if is_run:
             check_store(run)
             records = _stored(run, info, whole)
@@ -68,6 +68,12 @@ def load(run: Path, whole: bool = False) -> Loaded:
             exported, absent[task] = _exported(run, info, task, whole)
             records |= exported
         return Loaded(info, records, _sorted(read_costs(run / EFFICIENCY)), absent)
+
+
+def command_of(run: Path, info: RunInfo) -> str:
+    """The command that goes on with a run, or makes anew what is missing or damaged."""
+    is_verb = info.command.startswith("qbench run ")
+    return f"{info.command} --out {shlex.quote(str(run))}" if is_verb else f"{info.command} into {run}"
 
 
 @contextmanager
