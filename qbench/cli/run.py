@@ -68,7 +68,9 @@ def run(
         typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
     for fault in faults:
         typer.echo(f"failed: {fault}", err=True)
-    if failed or faults:
+    done = {(result.cell.model.label, result.cell.method.label) for result in info.cells if result.status == "done"}
+    without_cost = "efficiency" in info.tables and len(info.costs) < len(done)
+    if failed or faults or without_cost:
         raise typer.Exit(1)
 
 

@@ -4,12 +4,14 @@ Every metric goes through it, those of qbench too: odd records may be too much f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qbench.boundary import visit
 from qbench.errors import QbenchError, foreign
 from qbench.report.leaderboard import GAINS, Unit
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers
@@ -64,8 +66,14 @@ class CheckedMetric:
             raise MetricFault(f"{self._who} has {value!r:.60} for `range`; expected its lowest and highest value")
         return numbers[0], numbers[1]
 
-    def _visited(self, call: str) -> Any:
-        return foreign(f"{self._who}: {call} raised", MetricFault)
+    @contextmanager
+    def _visited(self, call: str) -> Iterator[None]:
+        with foreign(f"{self._who}: {call} raised", MetricFault):
+            if self.is_ours:
+                yield
+            else:
+                with visit(self._who, call):
+                    yield
 
     def statistic(self, records: Records, weights: Numbers) -> Numbers:
         """[...] under weights [..., samples]. Raises MetricFault for anything but finite numbers and NaN."""

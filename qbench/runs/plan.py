@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below
+from qbench.errors import KeyPath, QbenchError, SuiteError, below
 from qbench.keys.cells import Part
 from qbench.registry.named import Named
 from qbench.runs.cells import dataset_item, make_cell
@@ -116,7 +115,7 @@ def _task_cells(
 def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
     size = suite.engine.shard
     with below(*dataset.path):
-        manifest = _manifest(dataset)
+        manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
@@ -127,20 +126,6 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
 def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
     ids = digest([sample for sample, _ in rows])
     return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
-
-
-def _manifest(dataset: Part) -> Manifest:
-    """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
-    manifest: Manifest = dataset.target.manifest()
-    name = f"dataset {dataset.named.name!r}"
-    if not manifest.ids:
-        raise DataError(f"{name} holds no samples")
-    if len(manifest.ids) != len(manifest.digests):
-        raise DataError(f"the manifest of {name} has {len(manifest.ids)} ids and {len(manifest.digests)} digests")
-    if len(set(manifest.ids)) < len(manifest.ids):
-        double, times = Counter(manifest.ids).most_common(1)[0]
-        raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
-    return manifest
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

@@ -67,8 +67,8 @@ def costs(plan: Plan, run: Path, info: RunInfo, tell: store.Tell) -> tuple[str, 
     if missing:
         from qbench.runs.costs import measure_all
 
-        measure_all(plan, missing, device)
-    return tuple(sorted(file.name for file in files))
+        measure_all(plan, missing, device, tell)
+    return tuple(sorted(file.name for file in files if file.exists()))
 
 
 def _measured(file: Path, cell: Cell, tell: store.Tell) -> bool:
