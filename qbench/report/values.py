@@ -49,7 +49,7 @@ def _mean_over_seeds(point: Point, by_seed: Numbers, distribution: Numbers, n: i
     mean = by_seed.mean()
     low, high = _interval(point, distribution, float(mean))
     spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-    return Value(_number(mean), _number(low), _number(high), n, bad, len(by_seed), spread)
+    return _value(mean, low, high, n, bad, len(by_seed), spread)
 
 
 def _interval(point: Point, distribution: Numbers, mean: float) -> tuple[float, float]:
@@ -77,7 +77,7 @@ def gain(points: Sequence[Point], direct: Sequence[Point]) -> Value:
     mean = float(np.mean([pair.difference() for pair in pairs]))
     distribution = np.mean([pair.bootstrap() for pair in pairs], axis=0)
     low, high = percentile(distribution) if points[0].values is not None else basic(distribution, mean)
-    return Value(_number(mean), _number(low), _number(high), n, bad, seeds=len(points[0].records))
+    return _value(mean, low, high, n, bad, len(points[0].records))
 
 
 def relative(clean: Point, corrupted: Mapping[str, Sequence[Point]]) -> Value:
@@ -91,12 +91,18 @@ def relative(clean: Point, corrupted: Mapping[str, Sequence[Point]]) -> Value:
     distributions = {family: [point.bootstrap() for point in points] for family, points in corrupted.items()}
     value = float(definition(np.mean(clean.by_seed), scores))
     low, high = basic(definition(clean.bootstrap(), distributions), value)
-    return Value(_number(value), _number(low), _number(high), n, bad, seeds=len(clean.by_seed))
+    return _value(value, low, high, n, bad, len(clean.by_seed))
 
 
 def _unlabelled(bad: int) -> Value:
     return Value(None, n=0, bad=bad, missing="unlabelled")
 
 
-def _number(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _value(
+    value: float, low: float, high: float, n: int, bad: int, seeds: int, spread: float | None = None
+) -> Value:  # fmt: skip
+    """A number with its interval; NaN, which metrics give where there is no score, is n/a."""
+    if np.isnan(value):
+        return Value(None, n=n, bad=bad, missing="n/a")
+    least, most = (None if np.isnan(bound) else float(bound) for bound in (low, high))
+    return Value(float(value), least, most, n, bad, seeds, spread)

@@ -131,24 +131,24 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Seq
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
-    shards = tuple(
-        Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
-        for i in range(0, count, size)
-    )
+    shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
     notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
     return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
+
+
+def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+    ids = digest([sample for sample, _ in rows])
+    return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
-        names = (cell.task, cell.dataset.label, cell.view.label, cell.condition.label, cell.model.label,
-                 cell.method.label, cell.train_seed)  # fmt: skip
-        if names in seen:
-            text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
+        if cell.in_tables in seen:
+            text = f"two cells are both named {' / '.join(cell.in_tables)}; give one of them its own `label`"
             raise SuiteError(text, path=path)
-        seen.add(names)
+        seen.add(cell.in_tables)
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:
