@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qbench.cli.streams import say
 from qbench.report.emit import TERMINAL
 from qbench.report.render import RENDERERS
 
@@ -58,14 +59,15 @@ def report(
         from qbench.report.export import export as write_export
 
         write_export(loaded, export)
-        typer.echo(f"{export}: records of {len(loaded.records)} cells")
+        say(f"{export}: records of {len(loaded.records)} cells")
     leaderboards = tables(loaded)
     formats = format or []
     if check is not None:
         from qbench.report.check import difference
 
         diff = difference(leaderboards, check)
-        typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
+        for line in diff.splitlines() or [f"{check} is what {run} gives"]:
+            say(line)
         raise typer.Exit(1 if diff else 0)
     if out is not None or formats or export is None:
         from qbench.report.emit import emit

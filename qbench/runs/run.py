@@ -16,11 +16,15 @@ from qbench.runs.planned import Plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.files import digest, write_text
 
-Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
-"""Shows progress while the given files come into being."""
+Watch = Callable[[Sequence[Path], str], AbstractContextManager[None]]
+"""Shows progress while the given files come into being, and what they are."""
 
 
-def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch | None = None) -> RunInfo:
+def _unwatched(_files: Sequence[Path], _what: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch = _unwatched) -> RunInfo:
     """Compute what the store under `run` lacks of the plan, then write `run.json`.
 
     Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
@@ -28,14 +32,14 @@ def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch 
     store.create(run)
     todo = execute.job(plan, run)
     files = execute.unit_files(plan, run, units)
-    with (watch or (lambda _: nullcontext()))(files):
+    with watch(files, "records"):
         verdicts = list(execute.execute(todo, units, workers))
     verdicts = [*execute.known_verdicts(plan, run), *verdicts]
     verdicts += execute.over_limit(plan, run, verdicts)
     info = describe(plan, command, verdicts)
     info = info.model_copy(update={"computed_by": computed_by(plan, run, info)})
     if "efficiency" in plan.tables:
-        info = info.model_copy(update={"costs": costs(plan, run, info)})
+        info = info.model_copy(update={"costs": costs(plan, run, info, watch)})
     write_text(run / "run.json", info.model_dump_json(indent=1))
     return info
 
@@ -51,7 +55,7 @@ def computed_by(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
     return tuple(sorted(set(map(store.computed_by, files))))
 
 
-def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
+def costs(plan: Plan, run: Path, info: RunInfo, watch: Watch = _unwatched) -> tuple[str, ...]:
     """Names of the files with the cost of each model x method that has records; what is missing is measured."""
     device = device_name(plan.settings.device)
     pairs: dict[tuple[str, str], Cell] = {}
@@ -63,7 +67,8 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
     if missing:
         from qbench.runs.costs import measure_all
 
-        measure_all(plan, missing, device)
+        with watch(list(missing), "costs"):
+            measure_all(plan, missing, device)
     return tuple(sorted(file.name for file in files))
 
 
