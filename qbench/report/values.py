@@ -55,7 +55,7 @@ def _mean_over_seeds(point: Point, by_seed: Numbers, distribution: Numbers, n: i
     mean = by_seed.mean()
     low, high = _within(point, *_interval(point, distribution, float(mean), n))
     spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-    return _value(mean, low, high, n, bad, len(by_seed), spread)
+    return with_interval(mean, low, high, n, bad, len(by_seed), spread)
 
 
 def _interval(point: Point, distribution: Numbers, mean: float, n: int) -> tuple[float, float]:
@@ -110,7 +110,7 @@ def gain(points: Sequence[Point], direct: Sequence[Point]) -> Value:
     found = _difference(points, direct)
     if found is None:
         return _unlabelled(bad)
-    return _value(found.value, found.low, found.high, found.n, bad, len(points[0].records))
+    return with_interval(found.value, found.low, found.high, found.n, bad, len(points[0].records))
 
 
 def apart(points: Sequence[Point], others: Sequence[Point]) -> bool:
@@ -159,7 +159,7 @@ def relative(clean: Point, corrupted: Corrupted) -> Value:
     if n == 0 or not clean.metric.has_relative:
         return _unlabelled(bad)
     value, drawn = _relative(clean, corrupted)
-    return _value(value, *standard(drawn, value, n), n, bad, len(clean.by_seed))
+    return with_interval(value, *standard(drawn, value, n), n, bad, len(clean.by_seed))
 
 
 def relative_apart(one: tuple[Point, Corrupted], other: tuple[Point, Corrupted]) -> bool:
@@ -183,7 +183,9 @@ def _unlabelled(bad: int) -> Value:
     return Value(None, n=0, bad=bad, missing="unlabelled")
 
 
-def _value(value: float, low: float, high: float, n: int, bad: int, seeds: int, spread: float | None = None) -> Value:
+def with_interval(
+    value: float, low: float, high: float, n: int, bad: int, seeds: int, spread: float | None = None
+) -> Value:
     """A value and its interval; one without width is none: samples that are all alike say nothing of others."""
     ends = (_number(low), _number(high)) if _is_wide(low, high) else (None, None)
     return Value(_number(value), *ends, n, bad, seeds, spread)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SCORES = ("percent", "db", "plain")
-WITHOUT = "no picture"
 SUMMARIES = ("average", "rpc")
 """Columns that are no place on an axis."""
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
@@ -35,8 +34,14 @@ def png(report: Report) -> bytes:
     drawn = panels(report)
     if not drawn:
         return b""
-    with foreign(f"{WITHOUT}: matplotlib cannot be used"):
-        import matplotlib
+    with foreign("no picture: matplotlib cannot draw it"):
+        return _as_text(drawn)
+
+
+def _as_text(drawn: Sequence[tuple[Table, Group]]) -> bytes:
+    """Drawn with `$` and the like as the characters that they are."""
+    import matplotlib
+
     with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         return _drawn(drawn)
@@ -78,8 +83,8 @@ def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
         axes.set_xticks(range(len(wanted)), ticks)
         if sum(map(len, ticks)) > ROOM:
             axes.tick_params(axis="x", labelrotation=20, labelsize=8)
-    axes.set_xlabel(table.axis)
-    axes.set_ylabel(table.score)
+    axes.set_xlabel(one_line(table.axis))
+    axes.set_ylabel(one_line(table.score))
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
     axes.set_title(one_line(title), fontsize=10)
     axes.grid(alpha=0.3)

@@ -61,16 +61,16 @@ def csv_text(report: Report) -> str:
     return out.getvalue()
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula, or strips in front of one."""
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def _cell(value: Any) -> Any:
-    """A value as a cell: text that a spreadsheet would compute has an apostrophe in front, and control characters but
-    white space come as their escapes. Numbers stay numbers."""
+    """A value as a cell: text is of printable characters, with an apostrophe in front where a spreadsheet would compute
+    it. Numbers stay numbers."""
     if not isinstance(value, str):
         return value
-    text = "".join(c if c in "\t\r\n" else printable(c) for c in value)
+    text = printable(value)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

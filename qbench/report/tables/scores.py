@@ -225,6 +225,8 @@ def _remarks(groups: Sequence[Group], metric: ShownMetric) -> tuple[str, ...]:
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
     if any(value.seeds > 1 for value in values):
         remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
+    if any(value.n and value.value is not None and value.low is value.high is None for value in values):
+        remarks.append("Without brackets: all samples score alike, from which nothing follows for others.")
     if bad:
         remarks.append(f"Samples that could not be used: up to {bad} in a cell; they count in no cell's score.")
     return tuple(remarks)
