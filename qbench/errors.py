@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices that lead into the data of a file."""
@@ -111,10 +111,27 @@ def described(error: BaseException) -> str:
         text = error.message if isinstance(error, QbenchError) else str(error)
     except Exception:
         text = "its text cannot be printed"
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    text = one_line(text)
     if isinstance(error, QbenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def short(value: Any, most: int = 60) -> str:
+    """A value as an error shows it: its repr, cut where it is long or cannot be made."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def one_line(text: str, most: int = 2000) -> str:
+    """`text` in one line of printable characters, its middle left out where it is very long."""
+    text = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

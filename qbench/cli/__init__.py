@@ -10,7 +10,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line. Errors a user can cause are one line, without a traceback unless `--debug` is given."""
     from qbench.cli.app import app
-    from qbench.errors import QbenchError, StoreError
+    from qbench.errors import QbenchError, StoreError, one_line
 
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
@@ -23,10 +23,10 @@ def main() -> None:
     except QbenchError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(one_line(f"error: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
         if debug:
             raise
-        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        print(one_line(f"error: {error.filename or 'system'}: {error.strerror or error}"), file=sys.stderr)
         raise SystemExit(StoreError.exit_code) from None

@@ -82,15 +82,22 @@ def _fan_out(kind: registry.Kind, named: Named, path: KeyPath) -> list[Part]:
             key = next(key for key, value in named.params.items() if value == [])
             raise SuiteError(f"{key!r} is an empty list; expected at least one value", path=named.path(key))
     parts = [_part(kind, item, path) for item in items]
-    alike = {_seen_as(part): [other for other in parts if _seen_as(other) == _seen_as(part)] for part in parts}
-    return [_told_from(part, alike[_seen_as(part)]) for part in parts]
+    alike: dict[Hashable, list[Part]] = {}
+    for part in parts:
+        alike.setdefault(_seen_as(part), []).append(part)
+    differing = {seen: _differing(group) for seen, group in alike.items()}
+    return [_told_from(part, differing[_seen_as(part)]) for part in parts]
 
 
-def _told_from(part: Part, alike: Sequence[Part]) -> Part:
-    """`part`, with the parameters that differ among those of its label."""
-    params = part.named.params
-    differing = [key for key in params if any(other.named.params[key] != params[key] for other in alike)]
-    difference = ", ".join(f"{key} {params[key]}" for key in differing)
+def _differing(alike: Sequence[Part]) -> list[str]:
+    """The parameters that differ among objects of one label."""
+    first = alike[0].named.params
+    return [key for key in first if any(part.named.params[key] != first[key] for part in alike)]
+
+
+def _told_from(part: Part, differing: Sequence[str]) -> Part:
+    """`part`, with those parameters in its label."""
+    difference = ", ".join(f"{key} {part.named.params[key]}" for key in differing)
     return replace(part, label=f"{part.label} ({difference})") if difference else part
 
 
