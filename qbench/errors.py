@@ -39,7 +39,7 @@ class QbenchError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
+        return one_line(f"{self.place}: {self.message}" if self.place else self.message)
 
 
 class SuiteError(QbenchError):

@@ -23,7 +23,7 @@ def main() -> None:
     except QbenchError as error:
         if debug:
             raise
-        print(one_line(f"error: {error}"), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
         if debug:

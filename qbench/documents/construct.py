@@ -26,13 +26,22 @@ def entry_of(kind: Kind, named: Named) -> Entry:
         raise SuiteError(error.message) from None
 
 
+def combinations(entry: Entry, named: Named) -> int:
+    """How many items `expanded` gives."""
+    return prod(map(len, _lists(entry, named).values()))
+
+
+def _lists(entry: Entry, named: Named) -> dict[str, list[Any]]:
+    whole = entry.facts.get("whole", ())
+    return {key: value for key, value in named.params.items() if isinstance(value, list) and key not in whole}
+
+
 def expanded(entry: Entry, named: Named) -> list[Named]:
     """One name for each combination of the parameters that are given as lists; an empty list gives none.
 
     Parameters that the entry declares as `whole` take the list itself."""
-    whole = entry.facts.get("whole", ())
-    lists = {key: value for key, value in named.params.items() if isinstance(value, list) and key not in whole}
-    if (count := prod(map(len, lists.values()))) > MOST:
+    lists = _lists(entry, named)
+    if (count := combinations(entry, named)) > MOST:
         text = f"the lists of {entry.kind} {short(named.name)} make {count:,} combinations; at most {MOST:,} are taken"
         raise SuiteError(text, path=named.path(*list(lists)[:1]))
     return [

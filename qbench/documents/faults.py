@@ -112,4 +112,3 @@ def _existing(path: KeyPath, data: Any) -> KeyPath:
             data = data[part]
             kept.append(part)
     return tuple(kept)
-

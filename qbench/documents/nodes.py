@@ -45,9 +45,7 @@ class Loader(_Safe):
     """YAML 1.1 as PyYAML reads it safely, but `1e-3` is a number, as in YAML 1.2."""
 
 
-Loader.add_implicit_resolver(
-    f"{_TAG}float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+Loader.add_implicit_resolver(f"{_TAG}float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 
 
 def read(text: str, file: Path) -> tuple[Any, Mapping[KeyPath, Place]]:

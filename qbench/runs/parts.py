@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
-from qbench.documents.construct import construct, entry_of, expanded
-from qbench.errors import KeyPath, SuiteError, below
+from qbench.documents.construct import combinations, construct, entry_of, expanded
+from qbench.errors import KeyPath, SuiteError, below, foreign, short
 from qbench.keys.cells import Part, entries_of
 from qbench.registry.modules import file_of
 from qbench.registry.named import Named
@@ -40,6 +40,20 @@ def task_parts(spec: TaskSpec, live: Mapping[str, Any]) -> TaskParts:
         _parts("method", spec.methods, "methods", live),
         _metrics(task, spec),
     )
+
+
+def cells_of(spec: TaskSpec) -> int:
+    """How many cells a task makes at most, told from the lengths of its lists alone."""
+    datasets = _combinations("dataset", spec.dataset, ("dataset",))
+    conditions = sum(_combinations("condition", named, ("conditions", i)) for i, named in enumerate(spec.conditions))
+    seeds = [method.params.get("train_seeds", spec.train_seeds) for method in spec.methods]
+    trainings = sum(len(given) if isinstance(given, list) else 1 for given in seeds)
+    return datasets * conditions * len(spec.models) * trainings
+
+
+def _combinations(kind: registry.Kind, named: Named, path: KeyPath) -> int:
+    with below(*path):
+        return combinations(entry_of(kind, named), named)
 
 
 def _all_conditions(spec: TaskSpec) -> list[Part]:
@@ -138,6 +152,23 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
 
 def _part(kind: registry.Kind, named: Named, path: KeyPath) -> Part:
     with below(*path):
-        target = construct(kind, named)
-    label = named.label or getattr(target, "label", named.name)
-    return Part(named, target, registry.get(kind, named.name), str(label), path)
+        entry, target = entry_of(kind, named), construct(kind, named)
+        with foreign(f"{kind} {short(named.name)}", SuiteError):
+            label = named.label or str(getattr(target, "label", named.name))
+            _check_declared(entry, target)
+    return Part(named, target, entry, label, path)
+
+
+def _check_declared(entry: registry.Entry, target: Any) -> None:
+    """Ask for what a plan reads of an object of a plug-in. Raises SuiteError for what is missing or of another kind."""
+    for name in entry.needed:
+        if not callable(getattr(target, name, None)):
+            site = f" at the site {entry.facts['site']}" if entry.kind == "method" else ""
+            raise SuiteError(f"{entry.kind} {entry.name!r} has no `{name}`; a {entry.kind}{site} has `{name}(...)`")
+    if entry.kind == "condition":
+        str(getattr(target, "family", ""))
+        match target.axis:
+            case None | (str(), int() | float()):
+                pass
+            case axis:
+                raise SuiteError(f"condition {entry.name!r}: `axis` is a name and a number, or None, not {short(axis)}")

@@ -13,11 +13,11 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below, foreign, short
 from qbench.keys.cells import Part
 from qbench.registry.named import Named
 from qbench.runs.cells import dataset_item, make_cell
-from qbench.runs.parts import check_reach, task_parts
+from qbench.runs.parts import cells_of, check_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
@@ -25,6 +25,9 @@ from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest
+
+MOST_CELLS = 20_000
+"""Of one suite; the largest that ships has 240."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     if options.limit is not None and options.limit < 1:
         raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
     only = patterns_of(options.only)
+    with document.at():
+        _check_count(suite.tasks)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
     placed: list[tuple[Cell, KeyPath]] = []
@@ -129,8 +134,11 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
 
 def _manifest(dataset: Part) -> Manifest:
     """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
-    manifest: Manifest = dataset.target.manifest()
     name = f"dataset {dataset.named.name!r}"
+    with foreign(f"{name} cannot be listed", DataError):
+        manifest: Manifest = dataset.target.manifest()
+        if not isinstance(manifest, Manifest):
+            raise DataError(f"{name}: manifest() gave {short(manifest)}; expected a qbench.vocabulary.Manifest")
     if not manifest.ids:
         raise DataError(f"{name} holds no samples")
     if len(manifest.ids) != len(manifest.digests):
@@ -139,6 +147,17 @@ def _manifest(dataset: Part) -> Manifest:
         double, times = Counter(manifest.ids).most_common(1)[0]
         raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
     return manifest
+
+
+def _check_count(tasks: Sequence[TaskSpec]) -> None:
+    """Raise SuiteError, before anything is built, where lists of lists make more cells than can be planned."""
+    count = 0
+    for number, spec in enumerate(tasks):
+        with below("tasks", number):
+            count += cells_of(spec)
+        if count > MOST_CELLS:
+            text = f"the lists of the suite make {count:,} cells; at most {MOST_CELLS:,} are taken: make several suites"
+            raise SuiteError(text, path=("tasks", number))
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

@@ -14,7 +14,7 @@ from qbench.compute.cell import MethodItem
 from qbench.errors import DataError, QbenchError, SuiteError
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
-from qbench.vocabulary import Manifest
+from qbench.vocabulary import Manifest, Sample
 from tests.conftest import PLUGIN
 
 Suite = Callable[..., Path]
@@ -34,6 +34,9 @@ class Claims:
 
     def __init__(self, what: str) -> None:
         self.what = what
+
+    def load(self, index: int) -> Sample:
+        raise NotImplementedError
 
     def manifest(self) -> Manifest:
         return self.said[self.what]

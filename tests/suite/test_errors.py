@@ -82,7 +82,7 @@ def problem(file: Path) -> str:
         ("batch: 4", "seed: 4", 5, "unknown key 'seed'"),
         ("batch: 4", "batsch: 4", 5, "unknown key 'batsch' (did you mean 'batch'?)"),
         ("models: [toy]", "models: [toy]\n    view: {resize: modle}", 9, "not 'modle' (did you mean 'model'?)"),
-        ("models: [toy]", "models: [toy]\n    view: {resize: 0}", 9, "at least 1 pixel, not 0"),
+        ("models: [toy]", "models: [toy]\n    view: {resize: 0}", 9, "1 to 16,384 pixels a side, not 0"),
         (
             "count: 10",
             "split: vall",
