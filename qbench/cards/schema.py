@@ -182,7 +182,7 @@ def _check_names(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
 class Card(_Part):
     """One method: what it is, whose, what was published, how it is trained and which weights ship."""
 
-    card: str = Field(description="The method's name.")
+    card: str = Field(pattern=r"^[\w.+-]+$", max_length=100, description="The method's name.")
     version: int = Field(ge=1)
     title: str
     citation: str

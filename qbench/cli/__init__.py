@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 INTERRUPTED = 130
 
@@ -15,18 +16,31 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            print("stopped; the same command continues where it was", file=sys.stderr)
-        raise
+        code = app(standalone_mode=False)
     except QbenchError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        text, code = str(error), error.exit_code
     except OSError as error:
         if debug:
             raise
-        print(one_line(f"error: {error.filename or 'system'}: {error.strerror or error}"), file=sys.stderr)
-        raise SystemExit(StoreError.exit_code) from None
+        text, code = f"{error.filename or 'system'}: {error.strerror or error}", StoreError.exit_code
+    except Exception as error:
+        if debug or not hasattr(error, "format_message"):
+            raise
+        text, code = _usage(error), QbenchError.exit_code
+    else:
+        text = ""
+    if text:
+        print(one_line(f"error: {text}"), file=sys.stderr)
+    if code == INTERRUPTED:
+        print("stopped; the same command continues where it was", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the words of a command: the parser's own errors, whose classes are not public. Nothing where
+    the help was shown."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "qbench")
+    said = str(error.format_message()).rstrip(".")
+    return f"{said}; see `{command} --help`" if said else ""

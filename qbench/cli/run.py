@@ -16,6 +16,8 @@ import typer
 from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
 from qbench.storage.home import run_directory
 
+MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
+
 
 def run(
     suite: SuiteFile,
@@ -24,7 +26,8 @@ def run(
     only: Only = None,
     device: Device = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Records do not depend on it. Default: one a core.")
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
     ] = None,
     plugin: Plugin = None,
 ) -> None:

@@ -90,6 +90,7 @@ def test_any_value_of_any_parameter_is_taken_or_told(entry: registry.Entry, tmp_
             assert not text or is_one_placed_line(text, file), (key, value, text)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("entry", list(entries("condition")))
 def test_a_condition_of_extreme_parameters_works_on_a_small_picture(entry: registry.Entry) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
