@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 class TaskSpec(_Strict):
     """One task on one dataset: every condition x model x method of it is a cell (x train_seed where trained)."""
 
-    task: str = "classification"
+    task: str = Field(default="classification", min_length=1)
     dataset: NamedItem = Field(examples=["{name: scenes, count: 64}"])
     view: ViewSpec = ViewSpec()
     models: list[NamedItem] = Field(min_length=1, examples=['["builtin:scenes"]'])

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from qbench import registry
+from qbench.cards.lookup import read_card
 from qbench.documents.construct import construct
 from qbench.draws import Draw
 from qbench.errors import ConditionError, QbenchError
 from qbench.registry.named import Named
 from qbench.runs.plan import Options, load_suite, make_plan
+from tests.conftest import ROOT
 
 ODD = (
     "1.0e9", "1000000000", "-1", "0", ".nan", ".inf", "1.0e308", "5.0e-324", "9223372036854775807", "x", "''", "[]",
@@ -109,3 +112,87 @@ def test_a_condition_of_extreme_parameters_works_on_a_small_picture(entry: regis
             assert degraded.shape == picture.shape, (key, value)
             json.dumps(facts, allow_nan=False)
             assert time.monotonic() - start < SECONDS, (key, value)
+
+
+WHOLE_SUITE = """\
+suite: walk
+version: 1
+changelog: {1: first}
+title: All keys
+seed: 3
+plugins: []
+engine: {batch: 4, threads: 1, shard: 4, max_bad: 0.5}
+tasks:
+  - task: classification
+    dataset: {name: scenes, count: 1, split: test, size: 128, target: label}
+    view: {resize: 128, crop: 128, interpolation: bicubic}
+    models: ["builtin:scenes", {name: identity, label: mine}]
+    conditions: [clean, {jpeg: {quality: [25, 7]}}, {chain: {label: two, steps: [clean, {blur: {sigma: 1.5}}]}}]
+    methods: [direct, {arcnn: {recipe: scenes, train_seeds: [0]}}]
+    metrics: [top1]
+    train_seeds: [0]
+tables: [accuracy-by-condition]
+controls: [{control: direct, methods: [arcnn]}]
+published: [{file: afd, table: 5}]
+extends: null
+"""
+Keys = tuple[str | int, ...]
+
+
+def places(data: Any, path: Keys = ()) -> Iterator[Keys]:
+    """The key path of every value."""
+    items = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def replaced(data: Any, path: Keys, value: Any) -> Any:
+    if not path:
+        return value
+    copy = dict(data) if isinstance(data, Mapping) else list(data)
+    copy[path[0]] = replaced(data[path[0]], path[1:], value)
+    return copy
+
+
+ODD_DATA: tuple[Any, ...] = (
+    None, True, -1, 0, 1, 2**70, 1e300, float("nan"), float("-inf"), "", " ", "x", "a\nb", "\u2028", "\\ud800", "${",
+    "${NO_SUCH_ONE}",
+    "../x", [], [None], [[]], ["x", "x"], {}, {"x": 1}, {1: 2}, {"name": None},
+    {"name": "jpeg", "quality": {"any": []}}, "x" * 99_999,
+)  # fmt: skip
+
+
+def written(data: Any) -> str:
+    """As YAML; what JSON writes is YAML, with other words for what is no finite number."""
+    text = json.dumps(data)
+    return text.replace("-Infinity", "-.inf").replace("NaN", ".nan").replace("\\\\ud800", "\\ud800")
+
+
+@pytest.mark.parametrize("path", list(places(yaml.safe_load(WHOLE_SUITE))), ids=str)
+def test_any_value_at_any_key_of_a_suite_is_taken_or_told(path: Keys, tmp_path: Path) -> None:
+    file, data = tmp_path / "suite.yaml", yaml.safe_load(WHOLE_SUITE)
+    assert said(file, written(data)) == ""
+    for value in ODD_DATA:
+        text = said(file, written(replaced(data, path, value)))
+        assert not text or is_one_placed_line(text, file), (value, text)
+
+
+def card_said(file: Path, text: str) -> str:
+    file.write_text(text, encoding="utf-8")
+    try:
+        read_card(file)
+    except QbenchError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("card", ["dncnn-small", "quac"])
+def test_any_value_at_any_key_of_a_card_is_taken_or_told(card: str, tmp_path: Path) -> None:
+    file, data = tmp_path / "card.yaml", yaml.safe_load((ROOT / "baselines" / f"{card}.yaml").read_text())
+    data["recipes"] = dict(list(data["recipes"].items())[:2])
+    assert card_said(file, written(data)) == ""
+    for number, path in enumerate(places(data)):
+        for value in ODD_DATA[number % 5 :: 5]:
+            text = card_said(file, written(replaced(data, path, value)))
+            assert not text or is_one_placed_line(text, file), (path, value, text)
