@@ -129,7 +129,7 @@ def _python_state() -> Callable[[], None]:
             os.environ.clear()
             os.environ.update(environment)
         if warnings.filters != filters:
-            warnings.filters[:] = filters
+            warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
 
     return restore
