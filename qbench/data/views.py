@@ -23,6 +23,8 @@ WIDEST = 3
 """Pixels that a filter (Lanczos) reaches to each side, at the coarser of the two scales."""
 MOST = 2**26
 """Pixels of a scaled picture: of a larger one, only what the cut leaves is computed."""
+THIN = 64
+"""Of a picture whose sides differ by more than this factor, too, only what the cut leaves is computed."""
 WHOLE = 2**31
 IGNORED = 255
 """What a mask holds where its picture is a border."""
@@ -119,7 +121,7 @@ class View:
         if place.cut_width * place.cut_height > MOST:
             size = f"{place.cut_width}x{place.cut_height} pixels"
             raise BadSample(f"its view would have {size}, more than {MOST:,}; give it a smaller `resize` or `crop`")
-        if place.width * place.height > MOST:
+        if place.width * place.height > MOST or max(array.shape[:2]) > THIN * min(array.shape[:2]):
             part, place = _part(array, place, way)
             return place.cut(part, fill)
         return place.cut(np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way)), fill)

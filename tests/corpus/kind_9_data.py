@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import struct
 import zlib
@@ -78,11 +77,11 @@ def recorded(name: str) -> Callable[[Path, Said], None]:
     """Sees that a run has a record of this id, and that its report can be read."""
 
     def then(folder: Path, said: Said) -> None:
-        from qbench.runs.store import read_shard
+        from qbench.runs.run_info import read
+        from qbench.runs.store import read_cell
 
-        (file,) = (folder / "run").rglob("*.parquet")
-        assert name in read_shard(file)["id"].tolist()
-        json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))
+        info = read(folder / "run")
+        assert read_cell(folder / "run", info, info.cells[0].cell)["id"].tolist() == [name]
 
     return then
 
