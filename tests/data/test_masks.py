@@ -111,6 +111,11 @@ def test_255_is_a_class_where_values_list_it(tmp_path: Path) -> None:
     mask(tmp_path / "masks" / "a.png", [0, 255])
     with pytest.raises(DataError, match=r"hold 0 and 255 alone, and 255 is ignored.*`values: \[0, 255\]`"):
         Masks(tmp_path).manifest()
+    (tmp_path / "c.txt").write_text("background\nroad\n")
+    named = Masks(tmp_path, values=(0, 255), classes_file="c.txt")
+    assert (named.classes, named.load(0).target.max()) == (("background", "road"), 1)
+    with pytest.raises(DataError, match=r"`values` lists stored values of 3 classes, but c\.txt names 2"):
+        Masks(tmp_path, values=(0, 1, 255), classes_file="c.txt").manifest()
     for options in ({"values": (0, 0)}, {"values": (1, 2), "first": 1}):
         with pytest.raises(ValidationError, match="lists the stored value of each class once"):
             Masks(tmp_path, **options)
