@@ -96,10 +96,7 @@ def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[
         "threads": (torch.get_num_threads, torch.set_num_threads),
         "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
         "autocast": (lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)),
-        "autocast on GPUs": (
-            lambda: torch.is_autocast_enabled("cuda"),
-            lambda on: torch.set_autocast_enabled("cuda", on),
-        ),
+        "autocast on GPUs": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
         "determinism": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
         "precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
         "oneDNN": (lambda: torch._C._get_mkldnn_enabled(), lambda on: torch._C._set_mkldnn_enabled(on)),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from qbench.errors import QbenchError, foreign
 from qbench.models.base import LoadedModel
+from qbench.models.classification.timm import timm_input
 from qbench.models.detection.objects import class_indices, decode
+from qbench.models.live_names import ANY, INPUTS
 from qbench.models.outputs import Key, are_objects, usual
 from qbench.vocabulary import InputConvention
 
@@ -45,26 +48,41 @@ class LiveModel:
 
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is. Raises QbenchError where it has none."""
-        with copying(self.name):
-            net = copy.deepcopy(self.net).eval()
+        net = copied(self.name, self.net).eval()
         return LoadedModel(net, self.input, {}, partial(_read, _labels(self.net), self.output))
 
 
-def copying(name: str) -> Any:
-    """Inside, a caller's network is copied. Raises QbenchError where it cannot be."""
-    return foreign(f"the network models[{name!r}] cannot be copied, and a run works with a copy")
+def copied(name: str, net: nn.Module, *, shared: Iterable[Tensor] = ()) -> nn.Module:
+    """A copy of a caller's network but for the `shared` tensors. Raises QbenchError where it cannot be copied.
+
+    What was computed from parameters (a `weight_norm`) is copied as it is, and computed anew by whoever did."""
+    computed = [value for module in net.modules() for value in vars(module).values() if _is_computed(value)]
+    known = {id(tensor): tensor for tensor in shared} | {id(value): value.detach().clone() for value in computed}
+    with foreign(f"models[{name!r}] cannot be copied, and a run works with a copy"):
+        return copy.deepcopy(net, known)
+
+
+def _is_computed(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.is_leaf
+
+
+def default_input(net: nn.Module, task: str) -> InputConvention:
+    """What a network is shown in a task where the caller does not say it: of timm's classifiers what timm declares."""
+    config = getattr(net, "pretrained_cfg", None)
+    if task == ANY and type(net).__module__.startswith("timm.") and isinstance(config, Mapping):
+        return timm_input(config, f"the network {type(net).__name__}")
+    return INPUTS[task]
 
 
 def check_live(name: str, net: nn.Module) -> None:
     """Raise QbenchError for a network that holds no values yet, or that cannot be copied. Copies no tensors."""
     tensors = {**dict(net.named_parameters(remove_duplicate=False)), **dict(net.named_buffers(remove_duplicate=False))}
     for path, tensor in tensors.items():
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if is_lazy(tensor):
             raise no_values(name, path, "has no shape yet; run the network once")
         if tensor.is_meta:
             raise no_values(name, path, "is on the device meta and holds no values; load its weights first")
-    with copying(name):
-        copy.deepcopy(net, {id(tensor): tensor for tensor in tensors.values()})
+    copied(name, net, shared=tensors.values())
 
 
 def no_values(name: str, path: str, what: str) -> QbenchError:

@@ -89,7 +89,7 @@ def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
         HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()
     (root / "config.json").unlink()
-    with pytest.raises(QbenchError, match=r"cannot be loaded; give a folder that holds config\.json, .*: OSError: "):
+    with pytest.raises(QbenchError, match=r"cannot be loaded; give a folder that holds config\.json"):
         HfSegmentation(str(root)).build()
 
 

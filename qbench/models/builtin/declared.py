@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic.dataclasses import dataclass
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST
 from qbench.errors import QbenchError, nearest
 from qbench.models.files import sha256
+from qbench.models.library import CONFIG
 from qbench.registry import model
 from qbench.storage.shipped import shipped
 from qbench.vocabulary import InputConvention
@@ -27,7 +30,7 @@ WHOLE = replace(INPUT, size=None)
 
 
 @model("builtin:*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Builtin:
     """A model of scenes that qbench ships: `builtin:scenes`, `builtin:scenes-segmenter`, `builtin:scenes-detector`.
 
@@ -54,7 +57,7 @@ class Builtin:
     @property
     def file(self) -> Path:
         """Where its weights lie. Raises QbenchError where nothing ships."""
-        return Path(self.weights) if self.weights else shipped(f"baselines/weights/builtin-{self.name}.safetensors")
+        return self.weights or shipped(f"baselines/weights/builtin-{self.name}.safetensors")
 
     def identity(self) -> Mapping[str, Any]:
         return {"model": self.label, "classes": len(CLASSES), "weights": sha256(self.file)}

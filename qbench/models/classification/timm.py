@@ -59,9 +59,9 @@ def timm_input(config: Mapping[str, Any], label: str, changes: InputChanges = NO
     """What timm shows a network of this pretrained configuration in an evaluation: its test size, crop and way there.
 
     Raises QbenchError for pictures that are not of three channels, or no squares unless `changes` give a size."""
-    from timm.data import resolve_data_config
+    from timm.data import config as timms
 
-    declared = resolve_data_config(pretrained_cfg=config, use_test_size=True)
+    declared = timms.resolve_data_config(pretrained_cfg=config, use_test_size=True)  # type: ignore[no-untyped-call]
     channels, height, width = declared["input_size"]
     if channels != 3:
         raise QbenchError(
