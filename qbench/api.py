@@ -69,9 +69,11 @@ class Results:
 
     def scores(self) -> pd.DataFrame:
         """One row a cell and metric that the suite asks for, of any task: the value (shares in [0, 1]), its 95%
-        interval, and the samples that count."""
+        interval, and the samples that count. A metric that fails has no value, and is told by a warning."""
         import pandas as pd
 
+        from qbench.report.checked import MetricFault
+        from qbench.report.leaderboard import Value
         from qbench.report.metric import ShownMetric
         from qbench.report.point import Resampling, point
         from qbench.report.source import load
@@ -82,7 +84,11 @@ class Results:
             labels = _labels(result.cell)
             for metric in result.cell.metrics if result.status == "done" else ():
                 resampling = Resampling(self.info.seed, result.cell.dataset.own_label)
-                value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
+                try:
+                    value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
+                except MetricFault as fault:
+                    warnings.warn(fault.message, stacklevel=2)
+                    value = Value(None)
                 who = [result.cell.task, *(labels[key] for key in KEYS)]
                 rows.append([*who, metric.label or metric.name, value.value, value.low, value.high, value.n])
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
@@ -133,12 +139,15 @@ def run(
     several outputs.
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Cells that fail are told by a warning, or,
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader left
+    out, are warnings. Cells that fail are told by a warning, or,
     where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input, output)
     loaded, document = _suite(suite, list(models or {}))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
     plan = make_plan(loaded, document, options)
+    for note in plan.notes:
+        warnings.warn(note, stacklevel=2)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
     results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
     failed = [result for result in results.info.cells if result.status == "failed"]

@@ -111,10 +111,21 @@ def described(error: BaseException) -> str:
         text = error.message if isinstance(error, QbenchError) else str(error)
     except Exception:
         text = "its text cannot be printed"
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    text = one_line(text)
     if isinstance(error, QbenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Text on one line of printable characters: white space is single spaces."""
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    r"""Text in which all that is no printable character (terminal codes, line ends, halves of surrogate pairs, marks
+    that turn the direction of writing) comes as its escape: `\x1b`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import Device, Plugin
+from qbench.cli.streams import say
 
 
 def train(
@@ -62,9 +63,7 @@ def train(
         trained = run(job, report)
     facts = trained.facts
     said = "trained" if trained.fresh else "was trained before (--restart trains again)"
-    typer.echo(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")
+    say(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")
     for name, value in {**facts["losses"], **facts["measured"]}.items():
-        typer.echo(f"  {name}: {value:.5g}")
-    typer.echo(
-        f"weights: {{file: {trained.weights.name}, sha256: {trained.sha256}, train_seed: {facts['train_seed']}}}"
-    )
+        say(f"  {name}: {value:.5g}")
+    say(f"weights: {{file: {trained.weights.name}, sha256: {trained.sha256}, train_seed: {facts['train_seed']}}}")

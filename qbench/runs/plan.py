@@ -60,10 +60,11 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     only = patterns_of(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
+    notes: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -84,6 +85,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -102,15 +104,16 @@ def resolve_device(device: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source]
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
 ) -> Iterator[tuple[Cell, KeyPath]]:
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
     for dataset in parts.datasets:
-        source = _source(dataset, suite, options.limit)
+        source, said = _source(dataset, suite, options.limit)
         sources.append(source)
+        notes += said
         for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             with below(*method.path):
                 seeds = train_seeds(spec, method.named)
@@ -120,30 +123,32 @@ def _task_cells(
                 yield cell, method.path
 
 
-def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
+    """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
     with below(*dataset.path):
         manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
-    shards = tuple(
-        Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
-        for i in range(0, count, size)
-    )
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes))
+    shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
+    notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
+    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
+
+
+def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+    ids = digest([sample for sample, _ in rows])
+    return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
-        names = (cell.task, cell.dataset.label, cell.view.label, cell.condition.label, cell.model.label,
-                 cell.method.label, cell.train_seed)  # fmt: skip
-        if names in seen:
-            text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
+        if cell.in_tables in seen:
+            text = f"two cells are both named {' / '.join(cell.in_tables)}; give one of them its own `label`"
             raise SuiteError(text, path=path)
-        seen.add(names)
+        seen.add(cell.in_tables)
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:
