@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from qbench.errors import QbenchError, foreign
 from qbench.models.base import LoadedModel
-from qbench.models.classification.timm import timm_input
+from qbench.models.classification.timm import check_channels, timm_input
 from qbench.models.detection.objects import class_indices, decode
 from qbench.models.live_names import ANY, INPUTS
 from qbench.models.outputs import Key, are_objects, usual
@@ -70,6 +70,7 @@ def default_input(net: nn.Module, task: str) -> InputConvention:
     """What a network is shown in a task where the caller does not say it: of timm's classifiers what timm declares."""
     config = getattr(net, "pretrained_cfg", None)
     if task == ANY and type(net).__module__.startswith("timm.") and isinstance(config, Mapping):
+        check_channels(net, f"the network {type(net).__name__}")
         return timm_input(config, f"the network {type(net).__name__}")
     return INPUTS[task]
 

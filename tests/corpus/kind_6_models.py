@@ -37,7 +37,7 @@ class Model:
     def build(self):
         return LoadedModel(Net().eval(), InputConvention(None, None), {}MORE)
 """
-TARGETS = {"classification": "label", "segmentation": "mask", "detection": "boxes"}
+TARGETS = {"classification": "label", "segmentation": "mask", "detection": "boxes", "restoration": "label"}
 FOUND = "[Boxes(np.float32([[0, 0, 9, 9]]), np.int32([{}]), np.float32([0.5]))] * b"
 
 
@@ -160,6 +160,10 @@ CASES = [
     giving(
         "objects as mappings", "[{'boxes': torch.ones(1, 4), 'labels': torch.ones(1), 'scores': torch.ones(1)}] * b",
         "gives a list of 0 (dict), 1 (dict), and detection needs a list of Boxes with scores", "detection",
+    ),
+    giving(
+        "pictures from 0 to 255", "255 * torch.ones(b, 3, h, w)",
+        "gives values from 255 to 255, and restoration needs pictures [B, 3, H, W] in [0, 1]", "restoration",
     ),
     weights(
         "names with a prefix that does not help",

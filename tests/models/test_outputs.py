@@ -185,3 +185,9 @@ def test_a_network_with_computed_weights_is_copied() -> None:
         assert torch.equal(made.predict(images), net(images))
         net.weight_g.mul_(2)
         assert not torch.equal(made.predict(images), net(images))
+
+
+def test_a_live_network_of_one_channel_is_refused() -> None:
+    net = timm.create_model("test_resnet.r160_in1k", in_chans=1)
+    with pytest.raises(QbenchError, match=r"the network ResNet takes pictures of 1 channels; qbench shows a model RGB"):
+        default_input(net, ANY)
