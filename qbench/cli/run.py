@@ -14,6 +14,8 @@ from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.storage.home import run_directory
 
+MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
+
 
 def run(
     suite: SuiteFile,
@@ -22,7 +24,8 @@ def run(
     only: Only = None,
     device: Device = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Records do not depend on it. Default: one a core.")
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
     ] = None,
     plugin: Plugin = None,
 ) -> None:

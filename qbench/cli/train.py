@@ -21,12 +21,14 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for what is written. Default: $QBENCH_HOME/weights, where runs look.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The train_seed. Default: the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The train_seed. Default: the recipe's.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
     ] = None,
     device: Device = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; part of what decides the last bits.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="CPU threads; part of what decides the last bits.")] = 1,
     plugin: Plugin = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, without the checkpoint or the old result.")

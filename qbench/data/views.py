@@ -20,6 +20,8 @@ _FILTERS = {
 WHOLE = 2**31
 IGNORED = 255
 """What a mask holds where its picture is a border."""
+LARGEST = 16_384
+"""Pixels of a side that a suite may ask for."""
 Size: TypeAlias = int | Literal["model"] | None
 
 
@@ -130,8 +132,8 @@ class ViewSpec(BaseModel):
     @field_validator("resize", "crop")
     @classmethod
     def _positive(cls, value: Size) -> Size:
-        if isinstance(value, int) and value < 1:
-            raise ValueError(f"a view has at least 1 pixel, not {value}")
+        if isinstance(value, int) and not 1 <= value <= LARGEST:
+            raise ValueError(f"a view has 1 to {LARGEST:,} pixels a side, not {value}")
         return value
 
     @property

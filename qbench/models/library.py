@@ -20,6 +20,10 @@ from qbench.vocabulary import CropMode, InputConvention
 CONFIG = ConfigDict(extra="forbid")
 Weights = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
 """A file; an empty name is no file."""
+MOST = 100_000
+"""How far from zero what pictures are scaled and normalised by may lie."""
+Mean = Annotated[float, Field(ge=-MOST, le=MOST)]
+Deviation = Annotated[float, Field(ge=1 / MOST, le=MOST)]
 
 
 def installed(distribution: str, extra: str) -> str:
@@ -64,7 +68,7 @@ class LibraryModel:
     pretrained: bool = True
     seed: int = 0
     classes: int | None = Field(
-        default=None, ge=2, description="Of a network whose weights know others than the hub's."
+        default=None, ge=2, le=100_000, description="Of a network whose weights know others than the hub's."
     )
 
     @property
@@ -108,12 +112,12 @@ class LibraryModel:
 class InputChanges:
     """What to change in the model's own input convention; see `InputConvention`. `resize: null` is not expressible."""
 
-    size: int | None = Field(default=None, ge=8)
-    resize: int | None = Field(default=None, ge=8)
+    size: int | None = Field(default=None, ge=8, le=16_384)
+    resize: int | None = Field(default=None, ge=8, le=16_384)
     channels: Literal["RGB", "BGR"] | None = None
-    scale: float | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    scale: float | None = Field(default=None, gt=0, le=MOST)
+    mean: tuple[Mean, Mean, Mean] | None = None
+    std: tuple[Deviation, Deviation, Deviation] | None = None
     interpolation: Literal["bilinear", "bicubic", "lanczos"] | None = None
     crop_mode: CropMode | None = None
 

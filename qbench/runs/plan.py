@@ -13,13 +13,13 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import KeyPath, QbenchError, SuiteError, below
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below, foreign
 from qbench.keys.cells import Part
 from qbench.models.live_names import live_name
 from qbench.registry.named import Named
 from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
-from qbench.runs.parts import check_reach, task_parts
+from qbench.runs.parts import cells_of, check_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
@@ -27,6 +27,9 @@ from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest
+
+MOST_CELLS = 20_000
+"""Of one suite; the largest that ships has 240."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     if options.limit is not None and options.limit < 1:
         raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
     only = patterns_of(options.only)
+    with document.at():
+        _check_count(suite.tasks)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
     notes: list[str] = []
@@ -127,7 +132,8 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Seq
     """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
     with below(*dataset.path):
-        manifest: Manifest = dataset.target.manifest()
+        with foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
+            manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
@@ -139,6 +145,17 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Seq
 def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
     ids = digest([sample for sample, _ in rows])
     return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
+
+
+def _check_count(tasks: Sequence[TaskSpec]) -> None:
+    """Raise SuiteError, before anything is built, where lists of lists make more cells than can be planned."""
+    count = 0
+    for number, spec in enumerate(tasks):
+        with below("tasks", number):
+            count += cells_of(spec)
+        if count > MOST_CELLS:
+            text = f"the lists of the suite make {count:,} cells; at most {MOST_CELLS:,} are taken: make several suites"
+            raise SuiteError(text, path=("tasks", number))
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

