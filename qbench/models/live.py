@@ -14,14 +14,9 @@ from torch.nn.parameter import is_lazy
 from qbench.errors import QbenchError, foreign
 from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import check_channels, timm_input
-from qbench.models.detection.objects import class_indices, decode
 from qbench.models.live_names import ANY, INPUTS
-from qbench.models.outputs import Key, are_objects, usual
+from qbench.models.outputs import Key, usual
 from qbench.vocabulary import InputConvention
-
-DETECTORS = "torchvision.models.detection"
-COCO_PLACES = 91
-"""Places for classes in torchvision's detectors of COCO: its category ids, with gaps, and the background."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class LiveModel:
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is. Raises QbenchError where it has none."""
         net = copied(self.name, self.net).eval()
-        return LoadedModel(net, self.input, {}, partial(_read, _labels(self.net), self.output))
+        return LoadedModel(net, self.input, {}, partial(usual, key=self.output))
 
 
 def copied(name: str, net: nn.Module, *, shared: Iterable[Tensor] = ()) -> nn.Module:
@@ -88,29 +83,3 @@ def check_live(name: str, net: nn.Module) -> None:
 
 def no_values(name: str, path: str, what: str) -> QbenchError:
     return QbenchError(f"models[{name!r}]: {path!r} {what}")
-
-
-def _read(table: tuple[int, ...] | None, key: Key | None, output: Any, images: Tensor) -> Any:
-    """The prediction: lists of objects, as torchvision's detectors give them, become Boxes."""
-    given = usual(output, images, key=key)
-    listed = isinstance(given, list | tuple) and len(given) > 0 and all(map(are_objects, given))
-    return decode(table, given, images) if listed else given
-
-
-def _labels(net: nn.Module) -> tuple[int, ...] | None:
-    """The index of each label of a detector of torchvision, whose first is the background; None for other networks,
-    whose labels are indices."""
-    for module in net.modules():
-        if not type(module).__module__.startswith(DETECTORS):
-            continue
-        score = getattr(module, "cls_score", None)
-        places = getattr(score, "out_features", getattr(module, "num_classes", getattr(module, "num_columns", None)))
-        if isinstance(places, int):
-            return _coco() if places == COCO_PLACES else tuple(range(-1, places - 1))
-    return None
-
-
-def _coco() -> tuple[int, ...]:
-    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
-
-    return class_indices(FasterRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"], skipped=1)

@@ -158,8 +158,13 @@ CASES = [
         ", classes=3",
     ),
     giving(
-        "objects as mappings", "[{'boxes': torch.ones(1, 4), 'labels': torch.ones(1), 'scores': torch.ones(1)}] * b",
-        "gives a list of 0 (dict), 1 (dict), and detection needs a list of Boxes with scores", "detection",
+        "objects without scores", "[{'boxes': torch.ones(1, 4), 'labels': torch.ones(1)}] * b",
+        "gives a list of 0 (dict), 1 (dict); name the one", "detection",
+    ),
+    giving(
+        "objects of an unknown class",
+        "[{'boxes': torch.ones(1, 4), 'labels': 24 * torch.ones(1).long(), 'scores': torch.ones(1)}] * b",
+        "detects class 24, but the dataset has 24 classes", "detection",
     ),
     giving(
         "pictures from 0 to 255", "255 * torch.ones(b, 3, h, w)",

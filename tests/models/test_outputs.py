@@ -19,7 +19,8 @@ from transformers.modeling_outputs import ImageClassifierOutput, SemanticSegment
 from qbench.errors import QbenchError
 from qbench.keys.live import network_identity
 from qbench.models.base import LoadedModel
-from qbench.models.live import LiveModel, _labels, check_live, default_input
+from qbench.models.detection.objects import _labels
+from qbench.models.live import LiveModel, check_live, default_input
 from qbench.models.live_names import ANY, INPUTS
 from qbench.models.outputs import usual
 from qbench.vocabulary import Boxes, InputConvention
