@@ -210,5 +210,5 @@ def _live(
         key = output.get(name) if isinstance(output, Mapping) else output
         for task in INPUTS:
             shown = convention or default_input(net, task)
-            live[live_name(name, task)] = LiveModel(name, net, shown, identity, key)
+            live[live_name(name, task)] = LiveModel(name, net, shown, identity, key, task)
     return live

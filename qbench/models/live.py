@@ -16,19 +16,26 @@ from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import check_channels, timm_input
 from qbench.models.live_names import ANY, INPUTS
 from qbench.models.outputs import Key, usual
+from qbench.models.segmentation.segmenter import logits_at_images
 from qbench.vocabulary import InputConvention
+
+_READ = {ANY: logits_at_images}
+"""What reads the prediction off: maps of logits, as segmenters give them at a part of the size, are enlarged."""
 
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A live `nn.Module` from [B, 3, size, size] to what its task needs. `network` is plain data that tells all that it
-    computes: `qbench.keys.live.network_identity` of it. `output` names the prediction among several outputs."""
+    """A live `nn.Module` from [B, 3, size, size] to what its task needs.
+
+    `network` is plain data that tells all that it computes: `qbench.keys.live.network_identity` of it. `output` names
+    the prediction among several outputs, and `task` is one of `qbench.models.live_names.INPUTS`."""
 
     name: str
     net: nn.Module
     input: InputConvention
     network: Mapping[str, Any]
     output: Key | None = None
+    task: str = ANY
 
     @property
     def label(self) -> str:
@@ -44,7 +51,7 @@ class LiveModel:
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is. Raises QbenchError where it has none."""
         net = copied(self.name, self.net).eval()
-        return LoadedModel(net, self.input, {}, partial(usual, key=self.output))
+        return LoadedModel(net, self.input, {}, partial(_READ.get(self.task, usual), key=self.output))
 
 
 def copied(name: str, net: nn.Module, *, shared: Iterable[Tensor] = ()) -> nn.Module:

@@ -12,8 +12,10 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.models import InceptionOutputs
 from torchvision.models.detection import fcos_resnet50_fpn
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from transformers.modeling_outputs import ImageClassifierOutput, SemanticSegmenterOutput
 
 from qbench.errors import QbenchError
@@ -192,3 +194,17 @@ def test_a_live_network_of_one_channel_is_refused() -> None:
     net = timm.create_model("test_resnet.r160_in1k", in_chans=1)
     with pytest.raises(QbenchError, match=r"the network ResNet takes pictures of 1 channels; qbench shows a model RGB"):
         default_input(net, ANY)
+
+
+def test_a_live_segmenters_maps_are_enlarged_and_a_restorers_are_not() -> None:
+    torch.manual_seed(0)
+    config = SegformerConfig(hidden_sizes=[8, 8, 8, 8], depths=[1] * 4, num_attention_heads=[1] * 4, num_labels=4)
+    net = SegformerForSemanticSegmentation(config).eval()
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        quarter = net(images).logits
+        expected = interpolate(quarter, size=(64, 96), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(live(net).predict(images), expected)
+        assert quarter.shape == (1, 4, 16, 24)
+        small = LiveModel("mine", nn.AvgPool2d(2), WHOLE, {}, task="restoration").build()
+        assert small.predict(images).shape == (1, 3, 32, 48)
