@@ -92,6 +92,8 @@ class View:
 
     def _fitted(self, side: int, height: int, width: int) -> Placement:
         """As timm rounds: an odd margin is split at the nearest even, a padded picture's long side rounded down."""
+        if self.crop_mode != "padded":
+            side = max(side, self.crop or 0)
         if self.crop_mode == "squash":
             height = width = side
         elif self.crop_mode == "border":
