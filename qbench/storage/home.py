@@ -18,9 +18,7 @@ def home() -> Path:
     try:
         return Path.home() / ".cache" / "qbench"
     except RuntimeError:
-        raise StoreError(
-            f"you have no home directory here; say in ${VARIABLE} where runs and weights are kept"
-        ) from None
+        raise StoreError(f"there is no home directory; say in ${VARIABLE} where runs and weights are kept") from None
 
 
 def run_directory(out: Path | None, suite: str) -> Path:
