@@ -28,7 +28,6 @@ from qbench.errors import DataError, QbenchError
 from qbench.registry.entries import Entry
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Manifest, Sample
 
-
 _one_at_a_time = threading.RLock()
 
 
@@ -89,14 +88,17 @@ def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[
     def attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
         return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
 
+    def autocast(kind: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+        return lambda: torch.is_autocast_enabled(kind), lambda on: torch.set_autocast_enabled(kind, on)
+
     backends = torch.backends
     return {
         "default device": (torch.get_default_device, torch.set_default_device),
         "dtype": (torch.get_default_dtype, torch.set_default_dtype),
         "threads": (torch.get_num_threads, torch.set_num_threads),
         "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
-        "autocast": (lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)),
-        "autocast on GPUs": (lambda: torch.is_autocast_enabled("cuda"), lambda on: torch.set_autocast_enabled("cuda", on)),
+        "autocast": autocast("cpu"),
+        "autocast on GPUs": autocast("cuda"),
         "determinism": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
         "precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
         "oneDNN": (lambda: torch._C._get_mkldnn_enabled(), lambda on: torch._C._set_mkldnn_enabled(on)),
@@ -133,10 +135,10 @@ def _python_state() -> Callable[[], None]:
     return restore
 
 
-def _working_directory() -> str | None:
+def _working_directory() -> Path | None:
     """None where it has been removed."""
     try:
-        return os.getcwd()
+        return Path.cwd()
     except FileNotFoundError:
         return None
 

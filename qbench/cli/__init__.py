@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from typing import Any
 
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line. Errors a user can cause are one line, without a traceback unless `--debug` is given."""
-    from qbench.cli.app import app
-    from qbench.errors import QbenchError, StoreError
+    from qbench.cli.streams import outlets, say
+    from qbench.errors import StoreError
 
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    with outlets() as out:
+        code = _run(debug)
+        out.flush()
+        if out.refused is not None and out.refused.errno != errno.EPIPE and code == 0:
+            say(f"error: standard output: {out.refused.strerror}; print elsewhere", err=True)
+            code = StoreError.exit_code
+    if code:
+        raise SystemExit(code)
+
+
+def _run(debug: bool) -> int:
+    """The exit code of the verb that the arguments name; its error is printed."""
+    from qbench.cli.app import app
+    from qbench.cli.streams import say
+    from qbench.errors import QbenchError, StoreError, one_line
+
     try:
-        app()
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            print("stopped; the same command continues where it was", file=sys.stderr)
-        raise
+        code: Any = app(prog_name="qbench", standalone_mode=False)
     except QbenchError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        say(f"error: {one_line(str(error))}", err=True)
+        return error.exit_code
     except OSError as error:
         if debug:
             raise
-        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
-        raise SystemExit(StoreError.exit_code) from None
+        say(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        return StoreError.exit_code
+    except Exception as error:
+        if debug or not hasattr(error, "format_message"):
+            raise
+        return _misused(error)
+    if code == INTERRUPTED:
+        say("stopped; the same command continues where it was", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _misused(error: Any) -> int:
+    """What typer and click say of arguments that no verb takes, in one line; the help where there are none."""
+    from qbench.cli.streams import say
+    from qbench.errors import one_line
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        said = one_line(error.format_message()).rstrip(".")
+        command = getattr(getattr(error, "ctx", None), "command_path", "qbench")
+        say(f"error: {said}; `{command} --help` shows what it takes", err=True)
+    return int(error.exit_code)

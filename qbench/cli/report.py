@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import Plugin
+from qbench.cli.streams import say
 from qbench.report.emit import TERMINAL
 from qbench.report.render import RENDERERS
 
@@ -63,25 +64,24 @@ def report(
         from qbench.report.export import export as write_export
 
         write_export(loaded, export)
-        typer.echo(f"{export}: records of {len(loaded.records)} cells")
+        say(f"{export}: records of {len(loaded.records)} cells")
     leaderboards = tables(loaded)
     if leaderboards.pending:
         command = command_of(run, loaded.info)
-        typer.echo(
-            f"{leaderboards.pending} of {len(loaded.info.cells)} cells are pending; to go on: {command}", err=True
-        )
+        say(f"{leaderboards.pending} of {len(loaded.info.cells)} cells are pending; to go on: {command}", err=True)
     formats = format or []
     if check is not None:
         from qbench.report.check import difference
 
         diff = difference(leaderboards, check)
-        typer.echo(diff or f"{check} is what {run} gives", nl=not diff)
+        for line in diff.splitlines() or [f"{check} is what {run} gives"]:
+            say(line)
         raise typer.Exit(1 if diff else 0)
     if out is not None or formats or export is None:
         from qbench.report.emit import emit
 
         emit(leaderboards, formats, out)
     for fault in leaderboards.faults:
-        typer.echo(f"failed: {fault}", err=True)
+        say(f"failed: {fault}", err=True)
     if leaderboards.faults:
         raise typer.Exit(1)

@@ -98,8 +98,8 @@ class ShownMetric:
 
     @property
     def bootstrap(self) -> str:
-        """`percentile` for means over samples, `basic` for other statistics."""
-        return "percentile" if hasattr(self.usable, "per_sample") else "basic"
+        """`percentile` for means over samples, `standard` for other statistics."""
+        return "percentile" if hasattr(self.usable, "per_sample") else "standard"
 
     def counts(self, records: Records) -> Flags:
         """[samples]: which of them count. Raises MetricFault."""

@@ -13,22 +13,27 @@ from qbench.keys.versions import library_versions
 from qbench.runs import execute, run_info, store
 from qbench.runs.cost_record import cost_of
 from qbench.runs.ledger import Ledger
-from qbench.runs.machine import device_name
+from qbench.runs.machine import check_device, device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import RunInfo
 from qbench.storage.files import Damaged, digest
 
-Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
-"""Shows progress while the given files come into being."""
+Watch = Callable[[Sequence[Path], str], AbstractContextManager[None]]
+"""Shows progress while the given files come into being, and what they are."""
+
+
+def _unwatched(_files: Sequence[Path], _what: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def run_plan(
-    plan: Plan, run: Path, *, workers: int, command: str, watch: Watch | None = None, tell: store.Tell = warnings.warn
+    plan: Plan, run: Path, *, workers: int, command: str, watch: Watch = _unwatched, tell: store.Tell = warnings.warn
 ) -> RunInfo:
     """Compute what the store under `run` lacks of the plan. `run.json` is there from the start and kept up to date.
 
-    What is damaged is set aside and told. Raises StoreError where the disk refuses. After a kill or Ctrl-C the same
-    call continues."""
+    What is damaged is set aside and told. Raises QbenchError for a device that is not here, StoreError where the disk
+    refuses. After a kill or Ctrl-C the same call continues."""
+    check_device(plan.settings.device)
     store.prepare(run, tell)
     store.repaired(lambda: _meet(plan, run, tell), tell)
     found = execute.survey(plan, run)
@@ -38,11 +43,11 @@ def run_plan(
     todo = execute.job(plan, run)
     files = execute.unit_files(plan, run, units)
     with ledger.kept():
-        with (watch or (lambda _: nullcontext()))(files):
+        with watch(files, "records"):
             for finished in execute.execute(todo, units, execute.possible(workers, tell)):
                 ledger.add(finished)
         info = ledger.info()
-        return ledger.save(costs=costs(plan, run, info, tell) if "efficiency" in plan.tables else ())
+        return ledger.save(costs=costs(plan, run, info, watch, tell) if "efficiency" in plan.tables else ())
 
 
 def _meet(plan: Plan, run: Path, tell: store.Tell) -> None:
@@ -55,7 +60,7 @@ def _meet(plan: Plan, run: Path, tell: store.Tell) -> None:
             tell(f"{text}: records of both stay, the report is of the latter")
 
 
-def costs(plan: Plan, run: Path, info: RunInfo, tell: store.Tell) -> tuple[str, ...]:
+def costs(plan: Plan, run: Path, info: RunInfo, watch: Watch, tell: store.Tell) -> tuple[str, ...]:
     """Names of the files with the cost of each model x method that has records; what is missing is measured."""
     device = device_name(plan.settings.device)
     pairs: dict[tuple[str, str], Cell] = {}
@@ -67,7 +72,8 @@ def costs(plan: Plan, run: Path, info: RunInfo, tell: store.Tell) -> tuple[str, 
     if missing:
         from qbench.runs.costs import measure_all
 
-        measure_all(plan, missing, device, tell)
+        with watch(list(missing), "costs"):
+            measure_all(plan, missing, device, tell)
     return tuple(sorted(file.name for file in files if file.exists()))
 
 
