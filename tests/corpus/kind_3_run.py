@@ -211,6 +211,6 @@ CASES = [
     Case("a manifest raises", dataset("manifest", "raise"), TOLD, 2),
     Case("a manifest leaves", dataset("manifest", "exit"), EXITED, 2),
     Case("a model's identity raises", model("identity", "raise"), TOLD, 2),
-    Case("a method cannot be made", method("init", "raise"), TOLD, 2),
-    Case("a metric cannot be made", metric("init", "exit"), "exit", 2),
+    Case("a method cannot be made", method("init", "raise"), "out of luck", 2),
+    Case("a metric cannot be made", metric("init", "exit"), "SystemExit: 0", 2),
 ]
