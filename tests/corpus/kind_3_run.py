@@ -36,7 +36,7 @@ class Fails:
     def __init__(self): fail("{how}" if "{where}" == "init" else "")
     def setup(self, setup): fail("{how}" if "{where}" == "setup" else "")
     def restore(self, images, context):
-        fail("{how}" if "{where}" == "restore" else "")
+        fail("{how}" if "{where}" == "restore" or "{where}" == "alone" and len(images) == 1 else "")
         return images
     def enhance(self, features, images, context):
         fail("{how}" if "{where}" == "enhance" else "")
@@ -145,6 +145,11 @@ def metric(where: str, how: str) -> Callable[[Path], Arguments]:
     return failing(METRIC, where, how, lambda name: {"more": f"    metrics: [{name}, top1]\n"})
 
 
+def priced() -> Callable[[Path], Arguments]:
+    words = {"more": "tables: [accuracy-by-condition, efficiency]\n", "dataset": "{name: scenes, count: 4}"}
+    return failing(METHOD, "alone", "raise", lambda name: {"methods": f"{name}, direct", **words})
+
+
 def measured(where: str, how: str) -> Callable[[Path], Arguments]:
     words = "    task: restoration\n    metrics: [psnr, {name}]\n"
     return failing(MEASURE, where, how, lambda name: {"model": "identity", "more": words.format(name=name)})
@@ -206,6 +211,13 @@ CASES = [
     Case("a metric leaves", metric("statistic", "exit"), EXITED, 1, statuses("done")),
     Case("a metric raises in resamples", metric("resample", "raise"), f"statistic raised: {TOLD}", 1, statuses("done")),
     Case("a metric's counts raise", metric("counts", "mute"), "Mute: its text cannot be printed", 1, statuses("done")),
+    Case(
+        "a cost that cannot be measured",
+        priced(),
+        "cannot be measured: ValueError: out of luck",
+        1,
+        statuses("done", "done"),
+    ),
     Case("a measure raises", measured("measure", "raise"), TOLD, 1, statuses("failed")),
     Case("a measure raises for pictures", measured("of", "raise"), TOLD, 1, statuses("failed")),
     Case("a manifest raises", dataset("manifest", "raise"), TOLD, 2),
