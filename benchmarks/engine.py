@@ -40,7 +40,7 @@ from torch import Tensor
 from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell
-from qbench.data.readers import decode
+from qbench.data.decoding import decode
 from qbench.draws import Draw
 from qbench.runs import execute, store
 from qbench.runs.estimate import shared_work

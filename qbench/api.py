@@ -128,12 +128,15 @@ def run(
     `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name).
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Cells that fail are told by a warning, or,
-    where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError, StoreError."""
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader
+    left out, are warnings. Cells that fail are told by a warning, or, where it is `strict`, by QbenchError after the
+    run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input)
     loaded, document = _suite(suite, list(live))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
     plan = make_plan(loaded, document, options)
+    for note in plan.notes:
+        warnings.warn(note, stacklevel=2)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
     results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
     failed = [result for result in results.info.cells if result.status == "failed"]

@@ -61,6 +61,8 @@ class Manifest:
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the data were read: what is left out, with counts. They decide nothing."""
 
 
 class Dataset(Protocol):

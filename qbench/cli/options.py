@@ -1,12 +1,17 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and notes that they print."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
+from qbench.cli.streams import say
+
+LARGEST = 16384
+"""Pixels of a side that pictures are cut or scaled to at most."""
 SuiteFile: TypeAlias = Annotated[
     Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)
 ]
@@ -25,3 +30,9 @@ Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print what a user should know of the data, a line each."""
+    for note in notes:
+        say(f"note: {note}", err=True)

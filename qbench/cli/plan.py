@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.errors import QbenchError
 from qbench.storage.home import run_directory
@@ -25,6 +25,7 @@ def plan(
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
+    tell(planned.notes)
     run = run_directory(out, planned.suite)
     units = execute.missing_units(planned, run)
     verdicts = execute.known_verdicts(planned, run)

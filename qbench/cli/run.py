@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.storage.home import run_directory
 
@@ -48,6 +48,7 @@ def run(
     options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
+    tell(planned.notes)
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
     info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)

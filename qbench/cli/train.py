@@ -26,7 +26,7 @@ def train(
         int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
     ] = None,
     device: Device = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; part of what decides the last bits.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="CPU threads; part of what decides the last bits.")] = 1,
     plugin: Plugin = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, without the checkpoint or the old result.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qbench.cli.options import Plugin, SuiteFile
+from qbench.cli.options import Plugin, SuiteFile, tell
 from qbench.cli.streams import say
 
 
@@ -13,6 +13,7 @@ def validate(suite: SuiteFile, plugin: Plugin = None) -> None:
     options = Options(plugin_files=tuple(plugin or ()))
     loaded, document = load_suite(suite)
     plan = make_plan(loaded, document, options)
+    tell(plan.notes)
     unable = sum(1 for cell in plan.cells if cell.not_applicable)
     say(
         f"{suite}: suite {plan.suite!r} version {plan.version} is valid: {len(plan.cells)} cells over "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.compute.boundary import visit
+from qbench.boundary import visit
 from qbench.compute.cell import Settings
 from qbench.compute.prepare import Pictures
 from qbench.data.views import View

@@ -13,7 +13,6 @@ from qbench.compute.bench import Workbench
 from qbench.compute.boundary import ForeignMethod
 from qbench.compute.cell import Cell
 from qbench.data.views import View
-from qbench.errors import BadSample
 from qbench.models.base import USUAL
 from qbench.runs.measure import measure
 from qbench.runs.planned import Plan
@@ -52,7 +51,7 @@ def fed(view: View, dataset: Dataset, otherwise: int) -> tuple[int, int]:
     for index in range(len(dataset.manifest().ids)):
         try:
             height, width = dataset.load(index).image.shape[:2]
-        except BadSample:
+        except Exception:  # whatever a reader raises is that sample's fault, and its records say so
             continue
         place = view.place(height, width)
         return place.cut_height, place.cut_width

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below
+from qbench.errors import KeyPath, QbenchError, SuiteError, below
 from qbench.keys.cells import Part
 from qbench.registry.named import Named
 from qbench.runs.cells import dataset_item, make_cell
@@ -58,10 +57,11 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     only = patterns_of(options.only)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
+    notes: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -82,6 +82,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -95,15 +96,16 @@ def resolve_device(device: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source]
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
 ) -> Iterator[tuple[Cell, KeyPath]]:
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
     for dataset in parts.datasets:
-        source = _source(dataset, suite, options.limit)
+        source, said = _source(dataset, suite, options.limit)
         sources.append(source)
+        notes += said
         for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             with below(*method.path):
                 seeds = train_seeds(spec, method.named)
@@ -113,10 +115,11 @@ def _task_cells(
                 yield cell, method.path
 
 
-def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
+    """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
     with below(*dataset.path):
-        manifest = _manifest(dataset)
+        manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
@@ -124,21 +127,8 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
         Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
         for i in range(0, count, size)
     )
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes))
-
-
-def _manifest(dataset: Part) -> Manifest:
-    """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
-    manifest: Manifest = dataset.target.manifest()
-    name = f"dataset {dataset.named.name!r}"
-    if not manifest.ids:
-        raise DataError(f"{name} holds no samples")
-    if len(manifest.ids) != len(manifest.digests):
-        raise DataError(f"the manifest of {name} has {len(manifest.ids)} ids and {len(manifest.digests)} digests")
-    if len(set(manifest.ids)) < len(manifest.ids):
-        double, times = Counter(manifest.ids).most_common(1)[0]
-        raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
-    return manifest
+    notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
+    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:

@@ -95,6 +95,8 @@ def alone(arguments: Sequence[str], folder: Path, env: dict[str, str]) -> Said:
 
 SUITE = """\
 suite: broken
+version: 1
+changelog: {1: first}
 engine: {batch: 2, shard: 2}
 tasks:
   - dataset: DATASET

@@ -98,11 +98,18 @@ class Scoring:
 
 def target(sample: Sample, viewed: Image, view: View) -> Image | None:
     """The clean picture after the view: the sample's own, else the sample's image itself, so that data of other tasks
-    (labels, masks, boxes) will do. None for an empty picture, which says that nobody knows the clean one."""
+    (labels, masks, boxes) will do. None for an empty picture, which says that nobody knows the clean one.
+
+    Raises DataError for a clean picture that is not uint8 of three channels, or of another size than the sample's."""
     clean = sample.target
     if not isinstance(clean, np.ndarray) or clean.ndim != 3:
         return viewed
-    return view.apply(clean) if clean.size else None
+    if not clean.size:
+        return None
+    if clean.dtype != np.uint8 or clean.shape != sample.image.shape:
+        text = f"the clean picture of sample {sample.id!r} is {clean.dtype} {list(clean.shape)}"
+        raise DataError(f"{text}; expected uint8 {list(sample.image.shape)}, as the sample's own")
+    return view.apply(clean)
 
 
 def scoring(metrics: Sequence[Named] = ()) -> Scoring:
