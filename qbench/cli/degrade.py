@@ -94,5 +94,5 @@ def _folders(labels: Sequence[str]) -> list[str]:
     names: list[str] = []
     for number, label in enumerate(labels, start=1):
         name = re.sub(r"[^\w.@+=-]+", "-", label).strip("-.")[:NAME]
-        names.append(f"{name}-{number}".strip("-") if not name or name in names else name)
+        names.append(f"{name or 'copy'}-{number}" if not name or name in names else name)
     return names
