@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices that lead into the data of a file."""
@@ -39,7 +39,7 @@ class QbenchError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" if self.place else self.message
+        return one_line(f"{self.place}: {self.message}" if self.place else self.message)
 
 
 class SuiteError(QbenchError):
@@ -117,9 +117,22 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def one_line(text: str) -> str:
-    """Text on one line of printable characters: white space is single spaces."""
-    return printable(" ".join(text.split()))
+def short(value: Any, most: int = 60) -> str:
+    """A value as an error shows it: its repr, cut where it is long or cannot be made."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def one_line(text: str, most: int = 2000) -> str:
+    """Text on one line of printable characters: white space is single spaces, and of very long text the middle is left
+    out."""
+    text = " ".join(text.split())
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    return printable(text)
 
 
 def printable(text: str) -> str:

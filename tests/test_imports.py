@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "degrade": set(),
     "models": {"data", "cards"},
     "methods": {"models", "quality"},
-    "tasks": {"data.views", "quality"},
+    "tasks": {"data.views", "quality", "models.outputs"},
     "quality": {"models.files"},
     "stats": set(),
     "cards": {"documents"},

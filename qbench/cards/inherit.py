@@ -38,4 +38,4 @@ def _whole(name: str, spec: Any, recipes: Mapping[str, Any]) -> Any:
         raise SuiteError(f"recipe {like!r} is itself like another; only one level is allowed", path=path)
     taken = {key: copy.deepcopy(value) for key, value in base.items() if key not in OWN}
     given = {key: value for key, value in spec.items() if key != "like"}
-    return merged(taken, given, (), {})
+    return merged(Document(taken, {}), Document(given, {})).data

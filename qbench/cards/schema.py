@@ -11,7 +11,9 @@ from qbench.errors import QbenchError, nearest
 from qbench.registry import get
 from qbench.registry.named import NamedItem
 
-Positive: TypeAlias = Annotated[float, Field(gt=0)]
+Positive: TypeAlias = Annotated[float, Field(gt=0, le=1e9)]
+Factor: TypeAlias = Annotated[float, Field(ge=0.01, le=100)]
+Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Part(BaseModel):
@@ -28,8 +30,8 @@ class Serves(_Part):
 class CropView(_Part):
     """The geometry of a training sample: a random square, taken before the degradation."""
 
-    size: int = Field(ge=8, description="Pixels of a side.")
-    scale: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="The picture is scaled by a draw from it.")
+    size: int = Field(ge=8, le=4096, description="Pixels of a side.")
+    scale: tuple[Factor, Factor] = Field(default=(1.0, 1.0), description="The picture is scaled by a draw from it.")
     flip: bool = Field(default=True, description="Mirror half of the samples.")
     rotate: bool = Field(default=False, description="Turn by a drawn multiple of 90 degrees.")
     aligned: bool = Field(default=True, description="The 8x8 grid of the codec starts at the crop's corner.")
@@ -82,8 +84,8 @@ def _term(value: Any) -> Any:
 class StageSpec(_Part):
     """One stage of a training: a number of steps under one optimiser."""
 
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=1)
+    steps: int = Field(ge=1, le=100_000_000)
+    batch: int = Field(ge=1, le=65_536)
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Positive
     part: str | None = Field(default=None, description="What is trained, for kinds of several networks: of qdmr.")
@@ -91,10 +93,12 @@ class StageSpec(_Part):
         default="constant", description="cosine: to zero over the stage; step: lr / 5 from the middle on."
     )
     milestones: tuple[int, ...] = Field(default=(), description="Steps at which the rate is halved.")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="Of adam and adamw.")
-    warmup: int = Field(default=0, ge=0, description="Steps over which the rate rises linearly to `lr`.")
+    betas: tuple[Share, Share] = Field(default=(0.9, 0.999), description="Of adam and adamw.")
+    warmup: int = Field(
+        default=0, ge=0, le=100_000_000, description="Steps over which the rate rises linearly to `lr`."
+    )
     lr_factors: dict[str, Positive] = Field(default_factory=dict, description="Parameter name pattern to factor.")
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, le=1e9)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd.")
     clip_norm: Positive | None = Field(default=None, description="Gradients are scaled down to this norm.")
     ema: float | None = Field(default=None, gt=0, lt=1, description="Decay of the averaged weights kept at the end.")
@@ -178,7 +182,7 @@ def _check_names(what: str, given: Mapping[str, Any], known: tuple[str, ...]) ->
 class Card(_Part):
     """One method: what it is, whose, what was published, how it is trained and which weights ship."""
 
-    card: str = Field(description="The method's name.")
+    card: str = Field(pattern=r"^[\w.+-]+$", max_length=100, description="The method's name.")
     version: int = Field(ge=1)
     title: str
     citation: str

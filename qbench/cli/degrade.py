@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import LARGEST, Limit, Plugin
+from qbench.cli.run import MOST_WORKERS, default_workers
 from qbench.cli.streams import say
 
 NAME = 80
@@ -35,7 +36,7 @@ def degrade(
     crop: Annotated[int | None, typer.Option(min=1, max=LARGEST, help="Then cut N x N pixels from the middle.")] = None,
     limit: Limit = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes; the copy does not depend on it.")
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes; the copy does not depend on it.")
     ] = None,
     plugin: Plugin = None,
 ) -> None:
@@ -57,7 +58,6 @@ def degrade(
     """
     from qbench import registry
     from qbench.cli.progress import counted
-    from qbench.cli.run import default_workers
     from qbench.data.views import View
     from qbench.documents import inline
     from qbench.errors import QbenchError

@@ -27,8 +27,8 @@ def plan(
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     run = run_directory(out, planned.suite)
-    units = execute.missing_units(planned, run)
-    verdicts = execute.known_verdicts(planned, run)
+    found = execute.survey(planned, run)
+    units, verdicts = execute.missing_units(planned, found), found.verdicts
     say(f"suite {planned.suite} version {planned.version}, run directory {run}")
     for source in planned.sources:
         say(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")
@@ -40,7 +40,9 @@ def plan(
         say(f"  n/a in {count}: {reason}")
     without = {verdict.cell for verdict in verdicts}
     files = sum(len(planned.sources[c.source].shards) for i, c in enumerate(planned.cells) if i not in without)
-    say(f"stored: {files - sum(len(unit.cells) for unit in units)} of {files} files")
+    say(f"stored: {len(found.stored)} of {files} files")
+    for damaged in found.damaged:
+        say(f"{damaged.message}; a run sets it aside and makes it anew", err=True)
     if not units:
         return
     from qbench.runs.estimate import seconds, shared_work

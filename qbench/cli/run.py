@@ -14,6 +14,8 @@ from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.storage.home import run_directory
 
+MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
+
 
 def run(
     suite: SuiteFile,
@@ -22,7 +24,8 @@ def run(
     only: Only = None,
     device: Device = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes. Records do not depend on it. Default: one a core.")
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
     ] = None,
     plugin: Plugin = None,
 ) -> None:
@@ -51,8 +54,9 @@ def run(
     tell(planned.notes)
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
-    info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
-    _publish(folder)
+    command = command_line(suite, limit, only, plugin)
+    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=told)
+    faults = _publish(folder)
     if len(info.computed_by) > 1:
         say(
             f"records come from several processors, so that last bits may differ: {'; '.join(info.computed_by)}",
@@ -65,11 +69,21 @@ def run(
         say(f"failed: {where}: {result.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
     if failed:
         say(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
+    for fault in faults:
+        say(f"failed: {fault}", err=True)
+    done = {(result.cell.model.label, result.cell.method.label) for result in info.cells if result.status == "done"}
+    without_cost = "efficiency" in info.tables and len(info.costs) < len(done)
+    if failed or faults or without_cost:
         raise typer.Exit(1)
 
 
-def _publish(folder: Path) -> None:
-    """The leaderboards on the terminal and, beside the records, as files."""
+def told(line: str) -> None:
+    """A line to whoever runs, beside the tables."""
+    say(line, err=True)
+
+
+def _publish(folder: Path) -> Sequence[str]:
+    """The leaderboards on the terminal and, beside the records, as files. Returns why metrics gave no scores."""
     from rich.console import Console
 
     from qbench.report.build import build
@@ -81,6 +95,7 @@ def _publish(folder: Path) -> None:
     show(leaderboards, Console())
     say(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
     say(f"with a picture: qbench report {folder} --out FOLDER")
+    return leaderboards.faults
 
 
 def default_workers(threads: int, device: str) -> int:
@@ -89,9 +104,12 @@ def default_workers(threads: int, device: str) -> int:
     return max(1, cores // threads) if device == "cpu" else 1
 
 
-def command_line(suite: Path, limit: int | None, only: Sequence[str] | None) -> str:
+def command_line(
+    suite: Path, limit: int | None, only: Sequence[str] | None, plugins: Sequence[Path] | None = None
+) -> str:
     """The command that makes the same records; where they are kept and how many workers share the work is left out."""
     words = ["qbench", "run", "/".join(suite.parts[-2:])]
+    words += [word for file in plugins or () for word in ("--plugin", "/".join(file.parts[-2:]))]
     words += ["--limit", str(limit)] if limit is not None else []
     words += [word for pattern in only or () for word in ("--only", pattern)]
     return shlex.join(words)

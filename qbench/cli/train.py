@@ -21,7 +21,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for what is written. Default: $QBENCH_HOME/weights, where runs look.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The train_seed. Default: the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The train_seed. Default: the recipe's.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
     ] = None,
@@ -49,13 +51,16 @@ def train(
     from qbench import registry
     from qbench.cards import lookup as cards
     from qbench.cli.progress import training
+    from qbench.runs.machine import check_device
     from qbench.runs.plan import resolve_device
     from qbench.runtime import keep_freed_memory
     from qbench.train.run import Order, read_job, run
 
     keep_freed_memory()
     registry.load_plugins([], plugin or ())
-    job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, resolve_device(device), threads, restart))
+    used = resolve_device(device)
+    check_device(used)
+    job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, used, threads, restart))
     with training(job.stem, job.steps) as report:
         trained = run(job, report)
     facts = trained.facts

@@ -18,6 +18,7 @@ from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
+from qbench.models.names import Classes
 from qbench.models.protocols import Model, ModelMethod, NeedsSetup, Setup
 from qbench.registry.create import create
 from qbench.registry.named import text_of
@@ -53,6 +54,12 @@ class Workbench:
 
     def model(self, cell: Cell) -> LoadedModel:
         return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
+
+    def classes(self, cell: Cell) -> Classes:
+        """What dataset and model say of their classes."""
+        model, dataset = self.model(cell), self.dataset(cell)
+        names, more = tuple(getattr(dataset, "classes", ())), bool(getattr(dataset, "more_classes", False))
+        return Classes(cell.task, names, model.names, model.classes, more)
 
     def cut(self, cell: Cell, site: str) -> Cut:
         return self._once(("cut", text_of(cell.model), site), lambda: self.model(cell).cut(site))
@@ -121,6 +128,10 @@ class _ListedOnce:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(getattr(self._dataset, "classes", ()))
+
+    @property
+    def more_classes(self) -> bool:
+        return bool(getattr(self._dataset, "more_classes", False))
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -41,6 +41,10 @@ class ImageNetC(OnDisk):
             raise DataError(f"{self.root} holds no corruption {self.corruption!r}{nearest(self.corruption, names)}")
         return ImageNet(root=self.root / self.corruption / str(self.severity), orientation=self.orientation)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._stored.classes
+
     def manifest(self) -> Manifest:
         return self._stored.manifest()
 

@@ -25,8 +25,8 @@ class Patches(OnDisk):
 
     Each patch is of a picture drawn with replacement, at a place drawn evenly; nothing is scaled."""
 
-    size: int = Field(default=224, ge=8, description="Pixels of a side.")
-    count: int = Field(default=20_000, ge=1)
+    size: int = Field(default=224, ge=8, le=16_384, description="Pixels of a side.")
+    count: int = Field(default=20_000, ge=1, le=10_000_000)
     seed: int = Field(default=0, ge=0)
 
     @property

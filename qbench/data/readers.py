@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -82,6 +83,9 @@ class ImageFolder(_ClassFolders):
         description="The classes' names in the order of their numbers, below the root: JSON, or a name a line.",
     )
 
+    more_classes: ClassVar[bool] = True
+    """A model may know classes that have no folder."""
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         return tuple(map(id_of, self._numbers))
@@ -145,6 +149,11 @@ def _other_numbers(numbers: Mapping[str, int]) -> tuple[str, ...]:
 @dataclass(frozen=True, config=CONFIG)
 class ImageNet(_ClassFolders):
     """ImageNet's validation layout, whole or in part: `root/WNID/PICTURE`, classes numbered as in ImageNet-1k."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The WordNet ids of all 1000, whichever have pictures here."""
+        return tuple(imagenet_classes())
 
     @cached_property
     def _rows(self) -> Sequence[tuple[str, Path, int | None]]:

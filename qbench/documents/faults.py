@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from qbench.documents.class_keys import field_at, home_of, keys_at
 from qbench.documents.load import Document
-from qbench.errors import KeyPath, SuiteError, nearest
+from qbench.errors import KeyPath, SuiteError, nearest, short
 from qbench.registry.value_types import KINDS, misfits
 
 M = TypeVar("M", bound=BaseModel)
@@ -100,7 +100,7 @@ def _unfit(fault: ErrorDetails, shown: KeyPath) -> str:
     name = keys[-1] if keys else str(fault["loc"][-1]) if fault["loc"] else ""
     text, given = message(fault["msg"]), fault["input"]
     near = nearest(given, _QUOTED.findall(text)) if isinstance(given, str) else ""
-    return f"{name!r}: {_WORDS.get(fault['type'], text[:1].lower() + text[1:])}, not {_short(given)}{near}"
+    return f"{name!r}: {_WORDS.get(fault['type'], text[:1].lower() + text[1:])}, not {short(given)}{near}"
 
 
 def _existing(path: KeyPath, data: Any) -> KeyPath:
@@ -112,8 +112,3 @@ def _existing(path: KeyPath, data: Any) -> KeyPath:
             data = data[part]
             kept.append(part)
     return tuple(kept)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from qbench import registry
 from qbench.documents.construct import construct, entry_of, expanded
-from qbench.documents.load import Loader
-from qbench.errors import SuiteError
+from qbench.documents.faults import message
+from qbench.documents.nodes import read
+from qbench.errors import SuiteError, short
 from qbench.registry.named import Named, NamedItem
 from qbench.vocabulary import Condition, Dataset
 
@@ -20,7 +21,7 @@ def conditions(text: str) -> list[tuple[Named, Condition]]:
     named = _named(text, "condition")
     items = expanded(entry_of("condition", named), named)
     if not items:
-        raise SuiteError(f"condition {text!r}: a list is empty; expected at least one value")
+        raise SuiteError(f"condition {short(text)}: a list is empty; expected at least one value")
     return [(item, cast(Condition, _built("condition", item, text))) for item in items]
 
 
@@ -32,17 +33,16 @@ def dataset(text: str) -> tuple[Named, Dataset]:
 
 def _named(text: str, kind: str) -> Named:
     try:
-        return TypeAdapter(NamedItem).validate_python(yaml.load(text, Loader))
-    except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or error
-        raise SuiteError(f"{kind} {text!r} is not valid YAML: {problem}; quote it for the shell as one word") from None
+        return TypeAdapter(NamedItem).validate_python(read(text, Path("the command line"))[0])
+    except SuiteError as error:
+        advice = "; quote it for the shell as one word" if error.message.startswith("not valid YAML:") else ""
+        raise SuiteError(f"{kind} {short(text)}: {error.message}{advice}") from None
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise SuiteError(f"{kind} {text!r}: {message}") from None
+        raise SuiteError(f"{kind} {short(text)}: {message(error.errors()[0]['msg'])}") from None
 
 
 def _built(kind: registry.Kind, named: Named, text: str) -> Any:
     try:
         return construct(kind, named)
     except SuiteError as error:
-        raise SuiteError(f"{kind} {text!r}: {error.message}") from None
+        raise SuiteError(f"{kind} {short(text)}: {error.message}") from None

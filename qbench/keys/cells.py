@@ -12,7 +12,7 @@ from typing import Any
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.degrade.drawn import inner
-from qbench.errors import KeyPath, below
+from qbench.errors import KeyPath, below, foreign
 from qbench.keys import versions as fingerprints
 from qbench.keys.sources import code_of_entry, code_of_modules
 from qbench.registry.create import own_params
@@ -36,7 +36,8 @@ class Part:
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         """What the object says of itself, asked once: a live network reads all of its weights for it."""
-        cards.check_made(getattr(self.target, "weights", None))
+        weights = getattr(self.target, "weights", None)
+        cards.check_made(weights if isinstance(weights, Path) else None)
         identity: Mapping[str, Any] = self.target.identity()
         return identity
 
@@ -90,7 +91,7 @@ def _is_file(value: str | Path) -> bool:
 
 def identity_of(part: Part) -> Mapping[str, Any]:
     """All that decides a model's predictions apart from code. Raises QbenchError with the part's path."""
-    with below(*part.path):
+    with below(*part.path), foreign(f"{part.entry.kind} {part.named.name!r} cannot be told from others"):
         return part.identity
 
 

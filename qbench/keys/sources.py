@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sysconfig
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -97,8 +98,10 @@ def _versions(top: str) -> dict[str, str]:
 
 @cache
 def _file_digest(file: Path) -> str:
-    tree = numeric_part(ast.parse(file.read_bytes()))
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
+    source = file.read_bytes()
+    with suppress(RecursionError):  # an expression of very many parts: the file as it is tells it too
+        source = ast.dump(numeric_part(ast.parse(source))).encode()
+    return hashlib.blake2b(source, digest_size=16).hexdigest()
 
 
 def numeric_part(tree: ast.Module) -> ast.Module:

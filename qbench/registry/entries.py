@@ -6,7 +6,6 @@ torch; a user's own come by plug-in."""
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar, get_args
 from uuid import uuid4
 
-from qbench.errors import QbenchError, SuiteError, closest, nearest
+from qbench.errors import QbenchError, SuiteError, closest, nearest, short
 from qbench.registry.importing import importing
+from qbench.registry.shapes import check_declaration, keys_of, needed
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric", "recipe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -132,7 +132,7 @@ class Entry:
     @property
     def parameters(self) -> list[str]:
         """The keys that a file may give it."""
-        keys = list(inspect.signature(self.schema).parameters)[self.takes_rest :]
+        keys = list(keys_of(self.schema, self.takes_rest)[0])
         if self.kind == "method":
             keys = [key for key in keys if key not in WEIGHTS_KEYS]
             keys += WEIGHTS_KEYS if self.facts.get("trained") else ()
@@ -143,13 +143,28 @@ class Entry:
         prefix, _, rest = name.partition(":")
         if self.takes_rest and not rest:
             raise SuiteError(f"{self.kind} {name!r} names nothing behind the colon: {prefix}:NAME")
-        for key in params:
+        _, must, any_key = keys_of(self.schema, self.takes_rest)
+        for key in () if any_key else params:
             if key in self.parameters:
                 continue
             text = f"{self.kind} {name!r} has no parameter {key!r}{nearest(key, self.parameters)}"
             if self.kind == "method" and key in WEIGHTS_KEYS:
                 text = f"method {name!r} is not declared as trained; it takes no {key!r}"
             raise SuiteError(text, path=(key,))
+        if not hasattr(self.schema, "__pydantic_fields__"):  # pydantic tells it itself
+            for key in must:
+                if key not in params:
+                    raise SuiteError(f"{self.kind} {name!r} needs the parameter {key!r}")
+
+    @property
+    def required(self) -> list[str]:
+        """Those that a file must give it."""
+        return keys_of(self.schema, self.takes_rest)[1]
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The functions that its objects must have."""
+        return needed(self.kind, self.facts.get("site", ""))
 
     @property
     def module(self) -> str:
@@ -165,6 +180,7 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
     def decorate(target: T) -> T:
+        check_declaration(kind, name, target, str(name).endswith(":*"))
         new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
@@ -190,7 +206,8 @@ def method(
 
     Raises QbenchError for a site that there is not."""
     if site not in SITES:
-        raise QbenchError(f"method {name!r}: the site is one of {', '.join(SITES)}, not {site!r}{nearest(site, SITES)}")
+        text = f"method {name!r}: the site is one of {', '.join(SITES)}, not {short(site)}"
+        raise QbenchError(text + nearest(str(site), SITES))
     return _register("method", name, version, {"site": site, "trained": trained, "oracle": oracle, "options": options})
 
 

@@ -8,25 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qbench.errors import Place, QbenchError
+from qbench.errors import Place, QbenchError, described
 
 _IMPORTLIB = Path(importlib.__file__).parent
 
 
 @contextmanager
-def importing(what: str, advice: str = "") -> Iterator[None]:
-    """Inside, whatever the code of `what` raises becomes one QbenchError with the place that it comes from.
+def importing(what: str, advice: str = "", file: Path | None = None) -> Iterator[None]:
+    """Inside, whatever the code of `what` raises becomes one QbenchError with the place that it comes from, at least
+    that of its `file`.
 
     `advice` is for a module that is not there."""
+    start = Place(file, 1, 1) if file is not None else None
     try:
         yield
-    except QbenchError:
+    except QbenchError as error:
+        error.place = error.place or _raised_at(error) or start
         raise
-    except (Exception, SystemExit) as error:
-        message = error.msg if isinstance(error, SyntaxError) else error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        message = f"{type(error).__name__}: {error.msg}" if isinstance(error, SyntaxError) else described(error)
         end = f"; {advice}" if advice and isinstance(error, ImportError) else ""
-        text = f"{what} cannot be imported: {type(error).__name__}: {message}{end}"
-        raise QbenchError(text, place=_raised_at(error)) from error
+        raise QbenchError(f"{what} cannot be imported: {message}{end}", place=_raised_at(error) or start) from error
 
 
 def _raised_at(error: BaseException) -> Place | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, TypeAlias
 
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from qbench.errors import short
+
 Misfit: TypeAlias = tuple[tuple[str | int, ...], str]
 KINDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+LARGEST_INTEGER = 2**63 - 1
+"""What 64 bits hold: what libraries and files can take."""
 
 
 class FromVariable(str):
@@ -24,9 +30,18 @@ def misfits(given: Any, result: Any, path: tuple[str | int, ...] = ()) -> Iterat
     for key, value, taken in _pairs(given, result):
         yield from misfits(value, taken, (*path, key))
     kind, wanted = type(given), type(result)
+    name = f"{path[-1]!r}: " if path else ""
     if kind in KINDS and wanted in KINDS and kind is not wanted and (kind, wanted) != (int, float):
-        name = f"{path[-1]!r}: " if path else ""
-        yield path, f"{name}expected {KINDS[wanted]}, not {given!r}"
+        yield path, f"{name}expected {KINDS[wanted]}, not {short(given)}"
+    elif wanted in (int, float) and (problem := unfit_number(result)):
+        yield path, f"{name}{problem}"
+
+
+def unfit_number(value: float) -> str:
+    """Why a number cannot be taken at all; empty where it can."""
+    if isinstance(value, int):
+        return "" if abs(value) <= LARGEST_INTEGER else f"whole numbers are at most 2^63 - 1, not {short(value)}"
+    return "" if isfinite(value) else f"expected a finite number, not {value}"
 
 
 def located(message: str, *path: str | int) -> ValidationError:

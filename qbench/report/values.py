@@ -186,9 +186,12 @@ def _unlabelled(bad: int) -> Value:
 def with_interval(
     value: float, low: float, high: float, n: int, bad: int, seeds: int, spread: float | None = None
 ) -> Value:
-    """A value and its interval; one without width is none: samples that are all alike say nothing of others."""
+    """A value and its interval; one without width is none: samples that are all alike say nothing of others. NaN, which
+    metrics give where there is no score, is n/a."""
+    if np.isnan(value):
+        return Value(None, n=n, bad=bad, missing="n/a")
     ends = (_number(low), _number(high)) if _is_wide(low, high) else (None, None)
-    return Value(_number(value), *ends, n, bad, seeds, spread)
+    return Value(float(value), *ends, n, bad, seeds, spread)
 
 
 def _is_wide(low: float, high: float) -> bool:

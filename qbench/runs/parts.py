@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
-from qbench.documents.construct import construct, entry_of, expanded
-from qbench.errors import KeyPath, SuiteError, below
+from qbench.documents.construct import combinations, construct, entry_of, expanded
+from qbench.errors import KeyPath, SuiteError, below, foreign, short
 from qbench.keys.cells import Part, entries_of
 from qbench.registry.modules import file_of
 from qbench.registry.named import Named
@@ -40,6 +40,20 @@ def task_parts(spec: TaskSpec, live: Mapping[str, Any]) -> TaskParts:
         _parts("method", spec.methods, "methods", live),
         _metrics(task, spec),
     )
+
+
+def cells_of(spec: TaskSpec) -> int:
+    """How many cells a task makes at most, told from the lengths of its lists alone."""
+    datasets = _combinations("dataset", spec.dataset, ("dataset",))
+    conditions = sum(_combinations("condition", named, ("conditions", i)) for i, named in enumerate(spec.conditions))
+    seeds = [method.params.get("train_seeds", spec.train_seeds) for method in spec.methods]
+    trainings = sum(len(given) if isinstance(given, list) else 1 for given in seeds)
+    return datasets * conditions * len(spec.models) * trainings
+
+
+def _combinations(kind: registry.Kind, named: Named, path: KeyPath) -> int:
+    with below(*path):
+        return combinations(entry_of(kind, named), named)
 
 
 def _all_conditions(spec: TaskSpec) -> list[Part]:
@@ -82,15 +96,22 @@ def _fan_out(kind: registry.Kind, named: Named, path: KeyPath) -> list[Part]:
             key = next(key for key, value in named.params.items() if value == [])
             raise SuiteError(f"{key!r} is an empty list; expected at least one value", path=named.path(key))
     parts = [_part(kind, item, path) for item in items]
-    alike = {_seen_as(part): [other for other in parts if _seen_as(other) == _seen_as(part)] for part in parts}
-    return [_told_from(part, alike[_seen_as(part)]) for part in parts]
+    alike: dict[Hashable, list[Part]] = {}
+    for part in parts:
+        alike.setdefault(_seen_as(part), []).append(part)
+    differing = {seen: _differing(group) for seen, group in alike.items()}
+    return [_told_from(part, differing[_seen_as(part)]) for part in parts]
 
 
-def _told_from(part: Part, alike: Sequence[Part]) -> Part:
-    """`part`, with the parameters that differ among those of its label."""
-    params = part.named.params
-    differing = [key for key in params if any(other.named.params[key] != params[key] for other in alike)]
-    difference = ", ".join(f"{key} {params[key]}" for key in differing)
+def _differing(alike: Sequence[Part]) -> list[str]:
+    """The parameters that differ among objects of one label."""
+    first = alike[0].named.params
+    return [key for key in first if any(part.named.params[key] != first[key] for part in alike)]
+
+
+def _told_from(part: Part, differing: Sequence[str]) -> Part:
+    """`part`, with those parameters in its label."""
+    difference = ", ".join(f"{key} {part.named.params[key]}" for key in differing)
     return replace(part, label=f"{part.label} ({difference})") if difference else part
 
 
@@ -131,6 +152,23 @@ def _live_entry(kind: registry.Kind, named: Named, live: Mapping[str, Any]) -> r
 
 def _part(kind: registry.Kind, named: Named, path: KeyPath) -> Part:
     with below(*path):
-        target = construct(kind, named)
-    label = named.label or getattr(target, "label", named.name)
-    return Part(named, target, registry.get(kind, named.name), str(label), path)
+        entry, target = entry_of(kind, named), construct(kind, named)
+        with foreign(f"{kind} {short(named.name)}", SuiteError):
+            label = named.label or str(getattr(target, "label", named.name))
+            _check_declared(entry, target)
+    return Part(named, target, entry, label, path)
+
+
+def _check_declared(entry: registry.Entry, target: Any) -> None:
+    """Ask for what a plan reads of an object of a plug-in. Raises SuiteError for what is missing or of another kind."""
+    for name in entry.needed:
+        if not callable(getattr(target, name, None)):
+            site = f" at the site {entry.facts['site']}" if entry.kind == "method" else ""
+            raise SuiteError(f"{entry.kind} {entry.name!r} has no `{name}`; a {entry.kind}{site} has `{name}(...)`")
+    if entry.kind == "condition":
+        str(getattr(target, "family", ""))
+        match target.axis:
+            case None | (str(), int() | float()):
+                pass
+            case axis:
+                raise SuiteError(f"condition {entry.name!r}: `axis` is a name and a number, or None, not {short(axis)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,13 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import KeyPath, QbenchError, SuiteError, below
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below, foreign
 from qbench.keys.cells import Part
+from qbench.models.live_names import live_name
 from qbench.registry.named import Named
+from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
-from qbench.runs.parts import check_reach, task_parts
+from qbench.runs.parts import cells_of, check_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
@@ -24,6 +27,9 @@ from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
 from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
 from qbench.vocabulary import Manifest
+
+MOST_CELLS = 20_000
+"""Of one suite; the largest that ships has 240."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     if options.limit is not None and options.limit < 1:
         raise QbenchError(f"the limit is at least 1 sample of every dataset, not {options.limit}")
     only = patterns_of(options.only)
+    with document.at():
+        _check_count(suite.tasks)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
     notes: list[str] = []
@@ -87,11 +95,16 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out."""
+    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out. A plan may name
+    a device that another machine has.
+
+    Raises QbenchError for what names none."""
+    device = str(device)
     if device == "auto":
         return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
-    if device.split(":")[0] not in {"cpu", "cuda", "mps"}:
-        raise QbenchError(f"--device takes auto, cpu, cuda or mps, not {device!r}")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d{1,4})?", device):
+        here = ", ".join(machine.devices())
+        raise QbenchError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {device!r}; this machine has {here}")
     return device
 
 
@@ -119,33 +132,46 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Seq
     """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
     with below(*dataset.path):
-        manifest: Manifest = dataset.target.manifest()
+        with foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
+            manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
-    shards = tuple(
-        Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
-        for i in range(0, count, size)
-    )
+    shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
     notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
     return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
+
+
+def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+    ids = digest([sample for sample, _ in rows])
+    return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
+
+
+def _check_count(tasks: Sequence[TaskSpec]) -> None:
+    """Raise SuiteError, before anything is built, where lists of lists make more cells than can be planned."""
+    count = 0
+    for number, spec in enumerate(tasks):
+        with below("tasks", number):
+            count += cells_of(spec)
+        if count > MOST_CELLS:
+            text = f"the lists of the suite make {count:,} cells; at most {MOST_CELLS:,} are taken: make several suites"
+            raise SuiteError(text, path=("tasks", number))
 
 
 def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
-        names = (cell.task, cell.dataset.label, cell.view.label, cell.condition.label, cell.model.label,
-                 cell.method.label, cell.train_seed)  # fmt: skip
-        if names in seen:
-            text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
+        if cell.in_tables in seen:
+            text = f"two cells are both named {' / '.join(cell.in_tables)}; give one of them its own `label`"
             raise SuiteError(text, path=path)
-        seen.add(names)
+        seen.add(cell.in_tables)
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:
-    """`suite` with models that were given as objects added to every task."""
-    extra = [Named(name=name, label=name.removeprefix("live:")) for name in models]
-    return suite.model_copy(
-        update={"tasks": [spec.model_copy(update={"models": [*spec.models, *extra]}) for spec in suite.tasks]}
-    )
+    """`suite` with models that were given as objects, by their own names, added to every task."""
+    tasks = []
+    for spec in suite.tasks:
+        extra = [Named(name=live_name(name, spec.task), label=name) for name in models]
+        tasks.append(spec.model_copy(update={"models": [*spec.models, *extra]}))
+    return suite.model_copy(update={"tasks": tasks})

@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 class TaskSpec(_Strict):
     """One task on one dataset: every condition x model x method of it is a cell (x train_seed where trained)."""
 
-    task: str = "classification"
+    task: str = Field(default="classification", min_length=1)
     dataset: NamedItem = Field(examples=["{name: scenes, count: 64}"])
     view: ViewSpec = ViewSpec()
     models: list[NamedItem] = Field(min_length=1, examples=['["builtin:scenes"]'])
@@ -43,9 +43,11 @@ class TaskSpec(_Strict):
 class EngineSpec(_Strict):
     """What decides the bits of a result besides the cell itself; all of it is part of every cell's key."""
 
-    batch: int = Field(default=16, ge=1, description="Samples that go through a network at once.")
-    threads: int = Field(default=1, ge=1, description="Threads of one unit of work.")
-    shard: int = Field(default=32, ge=1, description="Samples of one unit of work and of one stored file.")
+    batch: int = Field(default=16, ge=1, le=65_536, description="Samples that go through a network at once.")
+    threads: int = Field(default=1, ge=1, le=1024, description="Threads of one unit of work.")
+    shard: int = Field(
+        default=32, ge=1, le=1_000_000, description="Samples of one unit of work and of one stored file."
+    )
     max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unusable samples past which a cell fails.")
 
 

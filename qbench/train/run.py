@@ -22,7 +22,7 @@ from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
 from qbench.documents.construct import construct
 from qbench.documents.load import Document
-from qbench.errors import below, foreign
+from qbench.errors import DataError, below, foreign
 from qbench.storage import files
 from qbench.train.core import log as logs
 from qbench.train.core.batches import Samples
@@ -121,7 +121,8 @@ def run(job: Job, report: Report) -> Trained:
 def _samples(job: Job, name: str, role: Role) -> Samples:
     with below("data", name, "dataset"):
         dataset = construct("dataset", role.dataset)
-    available = len(dataset.manifest().ids)
+        with foreign(f"dataset {role.dataset.name!r} cannot be listed", DataError):
+            available = len(dataset.manifest().ids)
     return Samples(dataset, min(role.count or available, available), job.spec.planes)
 
 

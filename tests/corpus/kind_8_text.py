@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -33,7 +34,9 @@ def relabelled(label: str) -> Callable[[Path], Arguments]:
             for item, name in (("method", first), ("condition", "clean")):
                 if cell[item]["label"] == name:
                     cell[item]["label"] = label
-        info["cells"][0] |= {"status": "failed", "reason": label}
+        lost = copy.deepcopy(info["cells"][0]) | {"status": "n/a", "reason": label}
+        lost["cell"] |= {"key": "0", "method": lost["cell"]["method"] | {"label": "lost"}}
+        info["cells"].append(lost)
         file.write_text(json.dumps(info), encoding="utf-8")
         return ["report", folder / "run", "--out", folder / "out", "--format", "terminal", *formats()]
 
@@ -53,9 +56,9 @@ def written(seen: str, cell: str, latex: str) -> Callable[[Path, Said], None]:
         html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(texts["README.md"])
         for name, character in (("lt", "<"), ("gt", ">"), ("quot", '"'), ("amp", "&")):
             html = html.replace(f"&{name};", character)
-        for text in (f"<h1>{seen}</h1>", f'<td style="text-align:left">{seen}</td>', f"{seen} on {seen}: {seen}</li>"):
+        for text in (f"<h1>{seen}</h1>", f'<td style="text-align:left">{seen}</td>', f"lost on {seen}: {seen}</li>"):
             assert text in html
-        assert f"{seen} on {seen}: {seen}" in said.out
+        assert f"lost on {seen}: {seen}" in said.out
         lines = list(csv.DictReader(io.StringIO(texts["report.csv"], newline="")))
         assert (lines[0]["method"], lines[0]["dataset"], lines[0]["model"]) == (cell, cell, cell)
         assert f"\n{latex} & " in texts["report.tex"]
@@ -111,7 +114,7 @@ CASES = [
     Case("terminal codes in a pattern", classes, r"--only condition=\x1b[31m: suite 'broken' has no such condition"),
     Case("terminal codes in a key", lambda folder: validate(folder, 'suite: x\n"\\e[31mtasks": 1\n'), r"\x1b[31mtasks"),
     Case("terminal codes in a name", lambda folder: ["validate", suite(folder, methods='"\\e[31mdirect"')],
-         r"\x1b[31mdirect"),
+         r"the character '\x1b' cannot stand in a text of a suite or card"),
     Case("terminal codes in a name to list", lambda folder: ["list", "methods", "\x1b[2J"],
          r"no method matches '\x1b[2J'"),
     Case("terminal codes in a file's name", lambda folder: ["plan", "a\x1b]0;x\x07.yaml"],

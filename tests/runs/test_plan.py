@@ -14,7 +14,7 @@ from qbench.compute.cell import MethodItem
 from qbench.errors import DataError, QbenchError, SuiteError
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
-from qbench.vocabulary import Manifest
+from qbench.vocabulary import Manifest, Sample
 from tests.conftest import PLUGIN
 
 Suite = Callable[..., Path]
@@ -35,6 +35,9 @@ class Claims:
     def __init__(self, what: str) -> None:
         self.what = what
 
+    def load(self, index: int) -> Sample:
+        raise NotImplementedError
+
     def manifest(self) -> Manifest:
         return self.said[self.what]
 
@@ -46,9 +49,9 @@ def plan(file: Path, *only: str) -> Plan:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("doubles", "dataset 'plan-claims' names sample 'a' 2 times; ids must be unique"),
-        ("nothing", "dataset 'plan-claims' holds no samples"),
-        ("short", "the manifest of dataset 'plan-claims' has 2 ids and 1 digests"),
+        ("doubles", "dataset 'plan-claims' (Claims) names sample 'a' 2 times; ids must be unique"),
+        ("nothing", "dataset 'plan-claims' (Claims) holds no samples"),
+        ("short", "the manifest of dataset 'plan-claims' (Claims) has 2 ids and 1 digests"),
     ],
 )
 def test_a_manifest_that_does_not_hold_is_refused(toy: Suite, what: str, said: str) -> None:

@@ -19,9 +19,9 @@ from qbench.vocabulary import Boxes, Manifest, Sample
 class Scenes:
     """Built-in procedural scenes: 24 classes, each a texture on a shape, with masks and boxes. No download."""
 
-    count: int = Field(default=512, gt=0, description="Scenes, from the split's first on.")
+    count: int = Field(default=512, gt=0, le=1_000_000, description="Scenes, from the split's first on.")
     split: Split = Field(default="test", description="train, val and test share no scene.")
-    size: int = Field(default=SMALLEST, ge=SMALLEST, description="Width and height in pixels.")
+    size: int = Field(default=SMALLEST, ge=SMALLEST, le=4096, description="Width and height in pixels.")
     target: Literal["label", "mask", "boxes"] = Field(
         default="label", description="Class index of the largest object; mask of classes + 1; or boxes."
     )

@@ -29,7 +29,7 @@ class Motion(ByParameters):
     turns. Literature: means of 7-13 frames (GoPro; Nah et al., CVPR 2017), paths of 9-21 pixels at any angle."""
 
     name = "motion"
-    length: float = Field(default=15.0, gt=0, le=200)
+    length: float = Field(default=15.0, ge=0.01, le=200)
     angle: float = Field(default=0.0, ge=-360, le=360)
     curvature: float = Field(default=0.0, ge=-360, le=360)
 
@@ -47,7 +47,7 @@ class Defocus(ByParameters):
     Literature: radii of 1-5 pixels at this size for the blur of photographs (e.g. Lee et al., CVPR 2019)."""
 
     name = "defocus"
-    radius: float = Field(default=3.0, gt=0, le=100)
+    radius: float = Field(default=3.0, ge=0.01, le=100)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         light = to_linear(checked(image, self.label, SMALLEST))
@@ -62,7 +62,7 @@ class Blur(ByParameters):
     Literature: sigma 0.2-3 (Real-ESRGAN; Wang et al., ICCVW 2021), 1.6 (BD; Zhang et al., CVPR 2018)."""
 
     name = "blur"
-    sigma: float = Field(default=1.6, gt=0, le=100)
+    sigma: float = Field(default=1.6, ge=0.01, le=100)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         import cv2

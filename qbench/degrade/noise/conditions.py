@@ -62,7 +62,7 @@ class PoissonNoise(ByParameters):
     Literature: peaks of 1-30 (Mäkitalo and Foi, IEEE TIP 20:99, 2011; Remez et al., ICCP 2017)."""
 
     name = "poisson"
-    peak: float = Field(default=30.0, gt=0, le=1e6)
+    peak: float = Field(default=30.0, ge=0.01, le=1e6)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         values = _to_values(checked(image, self.label, SMALLEST))
@@ -78,7 +78,7 @@ class PoissonGaussianNoise(ByParameters):
     white (0.15-15 grey levels; Brooks et al., CVPR 2019)."""
 
     name = "poisson-gauss"
-    peak: float = Field(default=300.0, gt=0, le=1e6)
+    peak: float = Field(default=300.0, ge=0.01, le=1e6)
     sigma: float = Field(default=2.0, ge=0, le=255)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
@@ -98,9 +98,9 @@ class LowLight(ByParameters):
     (MBLLEN; Lv et al., BMVC 2018), exposures of 1/100-1/300 (SID; Chen et al., CVPR 2018)."""
 
     name = "lowlight"
-    gain: float = Field(default=0.1, gt=0, le=1)
+    gain: float = Field(default=0.1, ge=1e-4, le=1)
     gamma: float = Field(default=1.0, ge=1, le=5)
-    photons: float | None = Field(default=2000.0, gt=0, le=1e7)
+    photons: float | None = Field(default=2000.0, ge=0.01, le=1e7)
     read: float = Field(default=0.002, ge=0, le=1)
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:

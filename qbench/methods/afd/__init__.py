@@ -34,7 +34,10 @@ class AfdOptions(Options):
     guide: Guide = "mul_residual"
     gate: bool = True
     base: int | None = Field(
-        default=None, ge=1, description="Width of FE-Net's first scale. Default: 16, beyond 128 channels an eighth."
+        default=None,
+        ge=1,
+        le=1024,
+        description="Width of FE-Net's first scale. Default: 16, beyond 128 channels an eighth.",
     )
     nonnegative: bool = Field(default=True, description="Ends in a ReLU: right where the site itself follows one.")
     fde: FdeInput = Field(

@@ -29,11 +29,11 @@ class OsrOptions(Options):
     restorer_residual: bool = False
     plain: bool = Field(default=False, description="The restorer alone: the control.")
     channels: int = Field(
-        default=3, ge=3, multiple_of=3,
+        default=3, ge=3, le=192, multiple_of=3,
         description="Of amplitude and phase; the restorer reads them three at a time.",
     )  # fmt: skip
     hidden: int = Field(
-        default=32, ge=4, multiple_of=4, description="Channels of both branches of the output transform."
+        default=32, ge=4, le=1024, multiple_of=4, description="Channels of both branches of the output transform."
     )
     phase_act: Literal["none", "relu_bn"] = "none"
     gate_pool: bool = False

@@ -35,8 +35,10 @@ class QuacOptions(QualityOptions):
     activation: Kind = "quac"
     norm: Norm = "layer"
     start: Start = "drop-in"
-    reduction: int = Field(default=16, ge=1)
-    quality_width: int | None = Field(default=None, ge=1, description="Project the quality down to so many numbers.")
+    reduction: int = Field(default=16, ge=1, le=1024)
+    quality_width: int | None = Field(
+        default=None, ge=1, le=4096, description="Project the quality down to so many numbers."
+    )
 
     def metadata(self, key: str) -> dict[str, str]:
         """For the header of the weights; `key` is that of the quality feature that they were trained with."""

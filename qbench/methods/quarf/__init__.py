@@ -29,7 +29,7 @@ class QuarfOptions(QualityOptions):
 
     sites: tuple[str, ...] = Field(default=("D2",), description="Sites of the model, or module path patterns.")
     experts: Experts = "dilated"
-    groups: int = Field(default=4, ge=1)
+    groups: int = Field(default=4, ge=1, le=256)
     count: int = Field(default=4, ge=1, le=4, description="Experts of a group, from the smallest field on.")
     top: int = Field(default=4, ge=1, le=4, description="Experts whose gates are not cut to zero.")
     own_experts: bool = Field(default=False, description="Weights for each group instead of shared ones.")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic.dataclasses import dataclass
 
 from qbench.data.scenes.scene import CLASSES, SMALLEST
 from qbench.errors import QbenchError, nearest
 from qbench.models.files import sha256
+from qbench.models.library import CONFIG
 from qbench.registry import model
 from qbench.storage.shipped import shipped
 from qbench.vocabulary import InputConvention
@@ -27,7 +30,7 @@ WHOLE = replace(INPUT, size=None)
 
 
 @model("builtin:*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Builtin:
     """A model of scenes that qbench ships: `builtin:scenes`, `builtin:scenes-segmenter`, `builtin:scenes-detector`.
 
@@ -72,7 +75,7 @@ class Builtin:
         elif self.name == "scenes-segmenter":
             loaded = LoadedModel(ScenesSegmenter(count + 1), WHOLE, SITES)
         else:
-            loaded = LoadedModel(ScenesDetector(count), WHOLE, SITES, boxes_of)
+            loaded = LoadedModel(ScenesDetector(count), WHOLE, SITES, boxes_of, classes=count)
         load_weights(loaded.net, self.file)
         loaded.net.eval()
         return loaded

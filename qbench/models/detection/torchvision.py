@@ -49,9 +49,13 @@ class TorchvisionDetection(LibraryModel):
     prefix: ClassVar[str] = "torchvision-detection"
     library: ClassVar[str] = "torchvision"
 
-    classes: int | None = Field(default=None, ge=1, description="Number of classes, without the background.")
-    min_size: int | None = Field(default=None, ge=8, description="Short side that the network scales pictures to.")
-    max_size: int | None = Field(default=None, ge=8, description="Long side that it does not scale past.")
+    classes: int | None = Field(
+        default=None, ge=1, le=100_000, description="Number of classes, without the background."
+    )
+    min_size: int | None = Field(
+        default=None, ge=8, le=16_384, description="Short side that the network scales pictures to."
+    )
+    max_size: int | None = Field(default=None, ge=8, le=16_384, description="Long side that it does not scale past.")
 
     @property
     def sites(self) -> Mapping[str, str]:
@@ -83,7 +87,8 @@ class TorchvisionDetection(LibraryModel):
         ready = for_inference(net, fold=False)
         read = partial(decode, class_indices(names, skipped=1))
         class_names = real_names(names, skipped=1) if self.classes is None else ()
-        return LoadedModel(ready, UNCHANGED, self.sites, read, own_losses, names=class_names)
+        count = sum(index >= 0 for index in class_indices(names, skipped=1))
+        return LoadedModel(ready, UNCHANGED, self.sites, read, own_losses, names=class_names, classes=count)
 
     def _origin(self, hub: Any, places: int) -> dict[str, Any]:
         """Arguments that say where the first weights come from; unless told, torchvision fetches the trunk's."""

@@ -59,9 +59,11 @@ class _Tiling:
     """Large pictures in tiles of `tile` pixels, each seen with `overlap` more on every side. Tiles have no sites."""
 
     tile: int | None = Field(
-        default=None, ge=32, kw_only=True, description="Pixels of a tile's side. Default: the whole picture."
+        default=None, ge=32, le=16_384, kw_only=True, description="Pixels of a tile's side. Default: the whole picture."
     )
-    overlap: int = Field(default=32, ge=0, kw_only=True, description="Pixels that a tile sees of its neighbours.")
+    overlap: int = Field(
+        default=32, ge=0, le=4096, kw_only=True, description="Pixels that a tile sees of its neighbours."
+    )
 
 
 @model("restorer:*")
@@ -185,7 +187,7 @@ class Spandrel(_Tiling):
 
     file: Path
     tile: int | None = Field(
-        default=512, ge=32, kw_only=True, description="Pixels of a tile's side; null: the whole picture."
+        default=512, ge=32, le=16_384, kw_only=True, description="Pixels of a tile's side; null: the whole picture."
     )
 
     @property

@@ -82,7 +82,7 @@ class MeanOfColumn:
 class PerPicture:
     """`crop_border` pixels on each side count in nothing, as is usual in super-resolution."""
 
-    crop_border: int = Field(default=0, ge=0, description="Pixels that are cut from each side before scoring.")
+    crop_border: int = Field(default=0, ge=0, le=1024, description="Pixels that are cut from each side before scoring.")
     range: ClassVar[tuple[float, float]]
     title: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
@@ -207,7 +207,7 @@ class Pyiqa:
     """Any metric of pyiqa by its name there, such as `pyiqa:musiq` (extra `iqa`; not for commercial use)."""
 
     name: str
-    crop_border: int = Field(default=0, ge=0, description="Pixels that are cut from each side before scoring.")
+    crop_border: int = Field(default=0, ge=0, le=1024, description="Pixels that are cut from each side before scoring.")
     range: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))
 
     @property

@@ -14,7 +14,7 @@ from qbench.errors import DataError, QbenchError
 from qbench.quality.pictures import levels, without_border
 from qbench.registry.create import create
 from qbench.registry.named import Named
-from qbench.tasks.outputs import misfit, tensor_of
+from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import column
 from qbench.tasks.score import Numbers
@@ -80,6 +80,7 @@ class Scoring:
         output = tensor_of(output, 4, "restoration", NEEDS)
         if output.shape[1] != 3:
             raise misfit(output, "restoration", NEEDS)
+        check_count(output, len(targets), "restoration")
         sizes = {clean.shape[:2] for clean in targets if clean is not None}
         if sizes - {tuple(output.shape[-2:])}:
             size = "x".join(map(str, output.shape[-2:]))
