@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from qbench import registry
-from qbench.data.readers import decode, pictures
+from qbench.data.decoding import decode
+from qbench.data.files import pictures
 from qbench.data.scenes import scene
 from qbench.degrade.jpeg import Jpeg
 from qbench.draws import Draw, keyed

@@ -40,11 +40,12 @@ from torch import Tensor
 from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell
-from qbench.data.readers import decode
+from qbench.data.decoding import decode
 from qbench.draws import Draw
 from qbench.runs import execute, store
 from qbench.runs.estimate import shared_work
-from qbench.runs.run import environment, run_plan
+from qbench.runs.ledger import environment
+from qbench.runs.run import run_plan
 from qbench.runs.run_info import RunInfo
 from qbench.runtime import fixed_threads
 from qbench.vocabulary import Context
@@ -143,7 +144,7 @@ class Case:
 
     def counts(self, forwards: int) -> dict[str, int]:
         """Samples through each step of qbench; the naive loop does every step `predictions` times or once a cell."""
-        units = execute.missing_units(self.plan, self.folder / "nothing")
+        units = execute.missing_units(self.plan, execute.survey(self.plan, self.folder / "nothing"))
         work = shared_work(self.plan, units, self.bench)
         restored = sum(cell.method.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
         return {

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from qbench.compute.cell import Cell
 from qbench.documents.faults import validated
 from qbench.documents.load import Document
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, foreign, nearest
+from qbench.models.live_names import live_name
 from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.storage.home import run_directory
-from qbench.suite.schema import Suite
+from qbench.suite.schema import Suite, TaskSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +69,11 @@ class Results:
 
     def scores(self) -> pd.DataFrame:
         """One row a cell and metric that the suite asks for, of any task: the value (shares in [0, 1]), its 95%
-        interval, and the samples that count."""
+        interval, and the samples that count. A metric that fails has no value, and is told by a warning."""
         import pandas as pd
 
+        from qbench.report.checked import MetricFault
+        from qbench.report.leaderboard import Value
         from qbench.report.metric import ShownMetric
         from qbench.report.point import Resampling, point
         from qbench.report.source import load
@@ -81,7 +84,11 @@ class Results:
             labels = _labels(result.cell)
             for metric in result.cell.metrics if result.status == "done" else ():
                 resampling = Resampling(self.info.seed, result.cell.dataset.own_label)
-                value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
+                try:
+                    value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
+                except MetricFault as fault:
+                    warnings.warn(fault.message, stacklevel=2)
+                    value = Value(None)
                 who = [result.cell.task, *(labels[key] for key in KEYS)]
                 rows.append([*who, metric.label or metric.name, value.value, value.low, value.high, value.n])
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
@@ -116,6 +123,7 @@ def run(
     *,
     models: Mapping[str, nn.Module] | None = None,
     input: InputConvention | Mapping[str, InputConvention] | None = None,
+    output: str | int | Mapping[str, str | int] | None = None,
     out: str | Path | None = None,
     limit: int | None = None,
     only: Sequence[str] = (),
@@ -125,15 +133,20 @@ def run(
 ) -> Results:
     """Run a suite (a file, or the same keys as a mapping) and return its results.
 
-    `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name).
+    `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name). Without
+    it, networks see pictures as most do that were trained on ImageNet, those of restoration and detection whole ones in
+    [0, 1]. `output` (one for all, or by name) names the prediction where a network gives several outputs.
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Cells that fail are told by a warning, or,
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader left
+    out, are warnings. Cells that fail are told by a warning, or,
     where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError, StoreError."""
-    live = _live(models or {}, input)
-    loaded, document = _suite(suite, list(live))
+    live = _live(models or {}, input, output)
+    loaded, document = _suite(suite, list(models or {}))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
     plan = make_plan(loaded, document, options)
+    for note in plan.notes:
+        warnings.warn(note, stacklevel=2)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
     results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
     failed = [result for result in results.info.cells if result.status == "failed"]
@@ -148,43 +161,51 @@ def run(
 
 
 def _suite(suite: str | Path | Mapping[str, Any], live: Sequence[str]) -> tuple[Suite, Document]:
-    """The suite with the live models added to every task; a mapping's tasks need no others."""
+    """The suite with the live models added to every task under their own names; a mapping's tasks need no others."""
     if not isinstance(suite, Mapping):
         loaded, document = load_suite(Path(suite))
         return with_live(loaded, live), document
     document = Document({"version": 1, "changelog": {1: "from Python"}, **suite}, {})
-    extra = [{"name": name, "label": name.removeprefix("live:")} for name in live]
-    if extra and isinstance(document.data.get("tasks"), Sequence):
-        document.data["tasks"] = [_with_models(task, extra) for task in document.data["tasks"]]
+    if live and isinstance(document.data.get("tasks"), Sequence):
+        document.data["tasks"] = [_with_models(task, live) for task in document.data["tasks"]]
     return validated(Suite, document), document
 
 
-def _with_models(task: Any, extra: Sequence[Mapping[str, Any]]) -> Any:
+def _with_models(task: Any, live: Sequence[str]) -> Any:
     if not isinstance(task, Mapping) or not isinstance(task.get("models", []), Sequence):
         return task
+    kind = str(task.get("task", TaskSpec.model_fields["task"].default))
+    extra = [{"name": live_name(name, kind), "label": name} for name in live]
     return {**task, "models": [*task.get("models", []), *extra]}
 
 
 def _live(
-    models: Mapping[str, nn.Module], input: InputConvention | Mapping[str, InputConvention] | None
+    models: Mapping[str, nn.Module],
+    input: InputConvention | Mapping[str, InputConvention] | None,
+    output: str | int | Mapping[str, str | int] | None,
 ) -> dict[str, Any]:
     if not models:
         return {}
     from torch import nn
 
     from qbench.keys.live import network_identity
-    from qbench.models.live import LiveModel
-    from qbench.vocabulary import InputConvention
+    from qbench.models.live import LiveModel, check_live
+    from qbench.models.live_names import INPUTS
 
     for name in [name for name, net in models.items() if not isinstance(net, nn.Module)]:
         text = f"models[{name!r}] is to be a torch.nn.Module, not {models[name]!r}"
         raise QbenchError(f"{text}; models by name stand in the suite, such as `models: [timm:resnet18]`")
-    for name in input if isinstance(input, Mapping) else ():
-        if name not in models:
-            raise QbenchError(f"input[{name!r}] is for no model of `models`{nearest(name, models)}")
-    default = input if isinstance(input, InputConvention) else InputConvention(size=224, resize=256)
-    by_name = input if isinstance(input, Mapping) else {}
-    return {
-        f"live:{name}": LiveModel(name, net, by_name.get(name, default), network_identity(net))
-        for name, net in models.items()
-    }
+    for what, given in (("input", input), ("output", output)):
+        for name in given if isinstance(given, Mapping) else ():
+            if name not in models:
+                raise QbenchError(f"{what}[{name!r}] is for no model of `models`{nearest(name, models)}")
+    live = {}
+    for name, net in models.items():
+        check_live(name, net)
+        with foreign(f"models[{name!r}] cannot be read"):
+            identity = network_identity(net)
+        convention = input.get(name) if isinstance(input, Mapping) else input
+        key = output.get(name) if isinstance(output, Mapping) else output
+        for task, default in INPUTS.items():
+            live[live_name(name, task)] = LiveModel(name, net, convention or default, identity, key)
+    return live

@@ -127,10 +127,15 @@ def short(value: Any, most: int = 60) -> str:
 
 
 def one_line(text: str, most: int = 2000) -> str:
-    """`text` in one line of printable characters, its middle left out where it is very long."""
-    text = " ".join(line.strip() for line in text.splitlines() if line.strip())
-    if len(text) > most:
-        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    """Text on one line of printable characters: white space is single spaces, and the middle of a very long one is
+    left out."""
+    text = " ".join(text.split())
+    return printable(text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}")
+
+
+def printable(text: str) -> str:
+    r"""Text in which all that is no printable character (terminal codes, line ends, halves of surrogate pairs, marks
+    that turn the direction of writing) comes as its escape: `\x1b`."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

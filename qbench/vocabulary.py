@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ Image: TypeAlias = NDArray[np.uint8]
 """uint8, height x width x 3, RGB."""
 Facts: TypeAlias = Mapping[str, Any]
 """What a condition says of its draw: quality factors, bits per pixel, kernels. JSON-able."""
+CropMode: TypeAlias = Literal["center", "padded", "squash", "border"]
+"""How a picture comes to its size (see `qbench.data.views.View`)."""
 T = TypeVar("T")
 
 
@@ -61,6 +63,8 @@ class Manifest:
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the data were read: what is left out, with counts. They decide nothing."""
 
 
 class Dataset(Protocol):
@@ -152,8 +156,8 @@ class InputConvention:
     """What a model's network expects; images reach the model in [0, 1] RGB and it does the rest itself.
 
     The network sees `(x * scale - mean) / std` per channel in `channels` order, at `size` x `size` pixels;
-    `resize` is the short side that its usual protocol scales to before the centre crop (None: no resizing). Networks
-    that take any size have no `size`: their view is the whole picture."""
+    `resize` is what its usual protocol scales to before the centre crop (None: no resizing), in the way of `crop_mode`
+    (see `qbench.data.views.View`). Networks that take any size have no `size`: their view is the whole picture."""
 
     size: int | None
     resize: int | None
@@ -162,3 +166,6 @@ class InputConvention:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: str = "bicubic"
+    crop_mode: CropMode = "center"
+    native: int | None = None
+    """The side of the pictures that the network was made for, where its library tells; it may take no others."""

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"errors", "draws", "vocabulary", "runtime", "registry", "storage"}
+BASE = {"boundary", "errors", "draws", "vocabulary", "runtime", "registry", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "documents": set(),
     "suite": {"documents", "data.views"},
@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "degrade": set(),
     "models": {"data", "cards"},
     "methods": {"models", "quality"},
-    "tasks": {"data.views", "quality"},
+    "tasks": {"data.views", "quality", "models.outputs"},
     "quality": {"models.files"},
     "stats": set(),
     "cards": {"documents"},

@@ -16,7 +16,7 @@ from qbench.cards.inherit import inherited
 from qbench.cards.schema import Card, RecipeSpec, WeightsRef
 from qbench.documents.faults import fitted, validated
 from qbench.documents.load import Document, load_yaml
-from qbench.errors import QbenchError, SuiteError, WeightsError, nearest
+from qbench.errors import QbenchError, SuiteError, WeightsError, foreign, nearest
 from qbench.storage.files import sha256
 from qbench.storage.home import home
 from qbench.storage.shipped import shipped
@@ -189,10 +189,8 @@ def _own_weights(card: Path, recipe: str, method: str, train_seed: int) -> Weigh
         return None
     sidecar = file.with_suffix(".json")
     again = f"train again: qbench train {method} {recipe} --seed {train_seed} --restart"
-    try:
+    with foreign(f"{file} has no readable sidecar {sidecar.name}; {again}", WeightsError):
         expected = str(json.loads(sidecar.read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"{file} has no readable sidecar {sidecar.name}; {again}") from None
     return Weights(file, _same(file, expected, f"{sidecar.name} says", again), recipe, card, "your own training data")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
@@ -10,37 +11,57 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line. Errors a user can cause are one line, without a traceback unless `--debug` is given."""
-    from qbench.cli.app import app
-    from qbench.errors import QbenchError, StoreError, one_line
+    from qbench.cli.streams import outlets, say
+    from qbench.errors import StoreError
 
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    with outlets() as out:
+        code = _run(debug)
+        out.flush()
+        if out.refused is not None and out.refused.errno != errno.EPIPE and code == 0:
+            say(f"error: standard output: {out.refused.strerror}; print elsewhere", err=True)
+            code = StoreError.exit_code
+    if code:
+        raise SystemExit(code)
+
+
+def _run(debug: bool) -> int:
+    """The exit code of the verb that the arguments name; its error is printed."""
+    from qbench.cli.app import app
+    from qbench.cli.streams import say
+    from qbench.errors import QbenchError, StoreError, one_line
+
     try:
-        code = app(standalone_mode=False)
+        code: Any = app(prog_name="qbench", standalone_mode=False)
     except QbenchError as error:
         if debug:
             raise
-        text, code = str(error), error.exit_code
+        say(f"error: {one_line(str(error))}", err=True)
+        return error.exit_code
     except OSError as error:
         if debug:
             raise
-        text, code = f"{error.filename or 'system'}: {error.strerror or error}", StoreError.exit_code
+        say(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        return StoreError.exit_code
     except Exception as error:
         if debug or not hasattr(error, "format_message"):
             raise
-        text, code = _usage(error), QbenchError.exit_code
-    else:
-        text = ""
-    if text:
-        print(one_line(f"error: {text}"), file=sys.stderr)
+        return _misused(error)
     if code == INTERRUPTED:
-        print("stopped; the same command continues where it was", file=sys.stderr)
-    raise SystemExit(code)
+        say("stopped; the same command continues where it was", err=True)
+    return code if isinstance(code, int) else 0
 
 
-def _usage(error: Any) -> str:
-    """What is wrong with the words of a command: the parser's own errors, whose classes are not public. Nothing where
-    the help was shown."""
-    command = getattr(getattr(error, "ctx", None), "command_path", "qbench")
-    said = str(error.format_message()).rstrip(".")
-    return f"{said}; see `{command} --help`" if said else ""
+def _misused(error: Any) -> int:
+    """What typer and click say of arguments that no verb takes, in one line; the help where there are none."""
+    from qbench.cli.streams import say
+    from qbench.errors import one_line
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        said = one_line(error.format_message()).rstrip(".")
+        command = getattr(getattr(error, "ctx", None), "command_path", "qbench")
+        say(f"error: {said}; `{command} --help` shows what it takes", err=True)
+    return int(error.exit_code)

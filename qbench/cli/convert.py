@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qbench.cli.streams import say
+
 
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="A .pth file of MMDetection or MMSegmentation.")],
@@ -29,4 +31,4 @@ def convert(
 
     network = converted(checkpoint, out)
     classes = f", {len(network.classes)} classes" if network.classes else ""
-    typer.echo(f"{out}: {len(network.state)} tensors{classes}")
+    say(f"{out}: {len(network.state)} tensors{classes}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import Limit, Plugin
+from qbench.cli.streams import say
 
 
 def degrade(
@@ -69,8 +70,8 @@ def degrade(
             rows = write_copy(copy, workers or default_workers(1, "cpu"), watch)
         errors = [row for row in rows if row["error"]]
         bad += len(errors)
-        typer.echo(f"{folder}: {len(rows) - len(errors)} of {len(rows)} pictures, {label}")
+        say(f"{folder}: {len(rows) - len(errors)} of {len(rows)} pictures, {label}")
         for row in errors[:3]:
-            typer.echo(f"not read: {row['id']}: {row['error']}", err=True)
+            say(f"not read: {row['id']}: {row['error']}", err=True)
     if bad:
         raise typer.Exit(1)

@@ -9,6 +9,8 @@ import typer
 from qbench.cli.options import Plugin
 
 PLURALS = ("methods", "models", "datasets", "conditions", "metrics", "tasks", "recipes")
+NARROW = 60
+"""Columns of a terminal that are filled at least: names are not cut off."""
 
 
 def list_names(
@@ -19,9 +21,10 @@ def list_names(
     """List what a suite can name, one line each, with what it is."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from qbench import registry
-    from qbench.errors import QbenchError, nearest
+    from qbench.errors import QbenchError, nearest, one_line
 
     one: registry.Kind = kind.removesuffix("s")  # type: ignore[assignment]
     if one not in registry.KINDS:
@@ -36,5 +39,8 @@ def list_names(
         table.add_column(column, no_wrap=column != "what it is")
     for name in matching:
         entry = registry.get(one, name)
-        table.add_row(name, *([str(entry.facts["site"])] if one == "method" else []), entry.summary)
-    Console().print(table)
+        said = (name, *([str(entry.facts["site"])] if one == "method" else []), entry.summary)
+        table.add_row(*(Text(one_line(text)) for text in said))
+    console = Console()
+    console.width = max(console.width, NARROW)
+    console.print(table)

@@ -1,7 +1,8 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and notes that they print."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -25,3 +26,9 @@ Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print what a user should know of the data, a line each."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-import typer
-
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
+from qbench.cli.streams import say
 from qbench.errors import QbenchError
 from qbench.storage.home import run_directory
 
@@ -26,21 +25,24 @@ def plan(
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
+    tell(planned.notes)
     run = run_directory(out, planned.suite)
-    units = execute.missing_units(planned, run)
-    verdicts = execute.known_verdicts(planned, run)
-    typer.echo(f"suite {planned.suite} version {planned.version}, run directory {run}")
+    found = execute.survey(planned, run)
+    units, verdicts = execute.missing_units(planned, found), found.verdicts
+    say(f"suite {planned.suite} version {planned.version}, run directory {run}")
     for source in planned.sources:
-        typer.echo(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")
+        say(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")
     for facet in ("model", "condition", "method"):
         counts = Counter(getattr(cell, facet).label for cell in planned.cells)
-        typer.echo(f"  {facet}s: {', '.join(counts)}")
-    typer.echo(f"cells: {len(planned.cells)}, of which {len(verdicts)} n/a")
+        say(f"  {facet}s: {', '.join(counts)}")
+    say(f"cells: {len(planned.cells)}, of which {len(verdicts)} n/a")
     for reason, count in Counter(verdict.reason for verdict in verdicts).items():
-        typer.echo(f"  n/a in {count}: {reason}")
+        say(f"  n/a in {count}: {reason}")
     without = {verdict.cell for verdict in verdicts}
     files = sum(len(planned.sources[c.source].shards) for i, c in enumerate(planned.cells) if i not in without)
-    typer.echo(f"stored: {files - sum(len(unit.cells) for unit in units)} of {files} files")
+    say(f"stored: {len(found.stored)} of {files} files")
+    for damaged in found.damaged:
+        say(f"{damaged.message}; a run sets it aside and makes it anew", err=True)
     if not units:
         return
     from qbench.runs.estimate import seconds, shared_work
@@ -48,14 +50,14 @@ def plan(
     bench = execute.bench_of(execute.job(planned, run))
     try:
         work = shared_work(planned, units, bench)
-        typer.echo(
+        say(
             f"shared work: {work.decodes} decodes, {work.degradations} degradations, {work.restorations} restorations "
             f"and {work.stems} stems for {work.predictions} predictions"
         )
         estimate = f"{_duration(seconds(planned, units, bench))} on one worker, from one timed batch of each kind here"
     except QbenchError as error:
         estimate = f"unknown, since a cell fails here: {error.message}"
-    typer.echo(f"estimated time: {estimate}")
+    say(f"estimated time: {estimate}")
 
 
 def _duration(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import Plugin
+from qbench.cli.streams import say
 
 
 def preview(
@@ -42,7 +43,7 @@ def preview(
     from PIL import Image as Pillow
 
     from qbench import registry
-    from qbench.data.readers import decode
+    from qbench.data.decoding import decode
     from qbench.data.scenes.dataset import Scenes
     from qbench.data.views import View
     from qbench.degrade.chain import condition_from
@@ -70,4 +71,4 @@ def preview(
     picture = sheet.sheet([[first, *row] for row in tiles], tile)
     kind = Pillow.registered_extensions()[out.suffix.lower()]
     atomic(out.resolve(), lambda file: picture.save(file, kind))
-    typer.echo(f"{out}: {sum(map(len, tiles))} tiles of {name}, {clean.shape[1]}x{clean.shape[0]} pixels")
+    say(f"{out}: {sum(map(len, tiles))} tiles of {name}, {clean.shape[1]}x{clean.shape[0]} pixels")

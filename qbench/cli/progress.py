@@ -1,13 +1,18 @@
-"""Progress of a training: a bar with the time left, or a line now and then where there is no terminal."""
+"""Progress of trainings, runs and copies: a bar with the time left, or a line now and then without a terminal."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qbench.cli.streams import say
+from qbench.errors import one_line
 
 LINE_SECONDS = 30.0
 DECAY = 0.98
@@ -16,9 +21,9 @@ DECAY = 0.98
 @contextmanager
 def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str, float]], None]]:
     """A function to call after every step with the stage, the steps done and the losses."""
-    console = Console(stderr=True)
+    title, console = one_line(title), Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -26,7 +31,7 @@ def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str
     )
     means: dict[str, float] = {}
     with Progress(
-        *columns, TextColumn("{task.fields[losses]}"), console=console, disable=not console.is_terminal
+        *columns, TextColumn("{task.fields[losses]}", markup=False), console=console, disable=not console.is_terminal
     ) as progress:
         task = progress.add_task(title, total=steps, losses="")
         printed = started = time.monotonic()
@@ -44,9 +49,7 @@ def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str
                 printed = now
                 speed = (done - first) / (now - started)
                 left = (steps - done) / speed
-                console.print(
-                    f"{title} {stage} {done}/{steps} {speed:.2f} steps/s, {left:.0f} s left; {shown}", soft_wrap=True
-                )
+                say(f"{title} {stage} {done}/{steps} {speed:.2f} steps/s, {left:.0f} s left; {shown}", err=True)
 
         yield report
 
@@ -54,9 +57,13 @@ def training(title: str, steps: int) -> Iterator[Callable[[str, int, Mapping[str
 @contextmanager
 def counted(title: str) -> Iterator[Callable[[int, int], None]]:
     """A function to call with what is done and the total; without a terminal, a line now and then."""
+    title = one_line(title)
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, *times, console=console, disable=not console.is_terminal, speed_estimate_period=120
+    ) as progress:
         task = progress.add_task(title, total=None)
         printed = time.monotonic()
 
@@ -65,6 +72,32 @@ def counted(title: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=total)
             if not console.is_terminal and time.monotonic() - printed > LINE_SECONDS:
                 printed = time.monotonic()
-                console.print(f"{title}: {done} of {total}", soft_wrap=True)
+                say(f"{title}: {done} of {total}", err=True)
 
         yield report
+
+
+@contextmanager
+def watched(files: Sequence[Path], what: str) -> Iterator[None]:
+    """Progress over the files that come into being inside, whoever writes them; `what` they are stands before it."""
+    if not files:
+        yield
+        return
+    stop = threading.Event()
+    with counted(what) as report:
+
+        def look() -> None:
+            left = list(files)
+            while left and not stop.wait(0.5):
+                left = [file for file in left if not file.exists()]
+                report(len(files) - len(left), len(files))
+
+        report(0, len(files))
+        watcher = threading.Thread(target=look, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            report(sum(file.exists() for file in files), len(files))

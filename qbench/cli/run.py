@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile
+from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
+from qbench.cli.streams import say
 from qbench.storage.home import run_directory
 
 MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
@@ -44,6 +42,7 @@ def run(
 
         qbench run my-suite.yaml --plugin my_method.py --out results/mine
     """
+    from qbench.cli.progress import watched
     from qbench.runs.plan import Options, load_suite, make_plan
     from qbench.runs.run import run_plan
     from qbench.runtime import keep_freed_memory
@@ -52,12 +51,14 @@ def run(
     options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
+    tell(planned.notes)
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
-    info = run_plan(planned, folder, workers=count, command=command_line(suite, limit, only), watch=watched)
-    _publish(folder)
+    command = command_line(suite, limit, only, plugin)
+    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=told)
+    faults = _publish(folder)
     if len(info.computed_by) > 1:
-        typer.echo(
+        say(
             f"records come from several processors, so that last bits may differ: {'; '.join(info.computed_by)}",
             err=True,
         )
@@ -65,14 +66,24 @@ def run(
     for result in failed[:10]:
         cell = result.cell
         where = f"{cell.condition.label} / {cell.model.label} / {cell.method.label}"
-        typer.echo(f"failed: {where}: {result.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
+        say(f"failed: {where}: {result.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
     if failed:
-        typer.echo(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
+        say(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
+    for fault in faults:
+        say(f"failed: {fault}", err=True)
+    done = {(result.cell.model.label, result.cell.method.label) for result in info.cells if result.status == "done"}
+    without_cost = "efficiency" in info.tables and len(info.costs) < len(done)
+    if failed or faults or without_cost:
         raise typer.Exit(1)
 
 
-def _publish(folder: Path) -> None:
-    """The leaderboards on the terminal and, beside the records, as files."""
+def told(line: str) -> None:
+    """A line to whoever runs, beside the tables."""
+    typer.echo(line, err=True)
+
+
+def _publish(folder: Path) -> Sequence[str]:
+    """The leaderboards on the terminal and, beside the records, as files. Returns why metrics gave no scores."""
     from rich.console import Console
 
     from qbench.report.build import build
@@ -82,8 +93,9 @@ def _publish(folder: Path) -> None:
     leaderboards = build(folder)
     text = write(leaderboards, folder / "report", ("md", "tex", "csv", "json"), page="report.md")
     show(leaderboards, Console())
-    typer.echo(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
-    typer.echo(f"with a picture: qbench report {folder} --out FOLDER")
+    say(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
+    say(f"with a picture: qbench report {folder} --out FOLDER")
+    return leaderboards.faults
 
 
 def default_workers(threads: int, device: str) -> int:
@@ -92,50 +104,12 @@ def default_workers(threads: int, device: str) -> int:
     return max(1, cores // threads) if device == "cpu" else 1
 
 
-def command_line(suite: Path, limit: int | None, only: Sequence[str] | None) -> str:
+def command_line(
+    suite: Path, limit: int | None, only: Sequence[str] | None, plugins: Sequence[Path] | None = None
+) -> str:
     """The command that makes the same records; where they are kept and how many workers share the work is left out."""
     words = ["qbench", "run", "/".join(suite.parts[-2:])]
+    words += [word for file in plugins or () for word in ("--plugin", "/".join(file.parts[-2:]))]
     words += ["--limit", str(limit)] if limit is not None else []
     words += [word for pattern in only or () for word in ("--only", pattern)]
     return shlex.join(words)
-
-
-@contextmanager
-def watched(files: Sequence[Path]) -> Iterator[None]:
-    """A progress bar over the files that a run will write, whoever writes them; without a terminal, a line at times."""
-    if not files:
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    stop = threading.Event()
-    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=120) as progress:
-        bar = progress.add_task("records", total=len(files))
-
-        def look() -> None:
-            left, rounds = list(files), 0
-            while left and not stop.wait(0.5):
-                left = [file for file in left if not file.exists()]
-                progress.update(bar, completed=len(files) - len(left))
-                rounds += 1
-                if not console.is_terminal and rounds % 60 == 0:
-                    print(f"records: {len(files) - len(left)} of {len(files)} files", file=sys.stderr)
-
-        watcher = threading.Thread(target=look, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            watcher.join()
-            progress.update(bar, completed=sum(file.exists() for file in files))

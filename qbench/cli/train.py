@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import Device, Plugin
+from qbench.cli.streams import say
 
 
 def train(
@@ -48,20 +49,21 @@ def train(
     from qbench import registry
     from qbench.cards import lookup as cards
     from qbench.cli.progress import training
+    from qbench.runs.machine import check_device
     from qbench.runs.plan import resolve_device
     from qbench.runtime import keep_freed_memory
     from qbench.train.run import Order, read_job, run
 
     keep_freed_memory()
     registry.load_plugins([], plugin or ())
-    job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, resolve_device(device), threads, restart))
+    used = resolve_device(device)
+    check_device(used)
+    job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, used, threads, restart))
     with training(job.stem, job.steps) as report:
         trained = run(job, report)
     facts = trained.facts
     said = "trained" if trained.fresh else "was trained before (--restart trains again)"
-    typer.echo(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")
+    say(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")
     for name, value in {**facts["losses"], **facts["measured"]}.items():
-        typer.echo(f"  {name}: {value:.5g}")
-    typer.echo(
-        f"weights: {{file: {trained.weights.name}, sha256: {trained.sha256}, train_seed: {facts['train_seed']}}}"
-    )
+        say(f"  {name}: {value:.5g}")
+    say(f"weights: {{file: {trained.weights.name}, sha256: {trained.sha256}, train_seed: {facts['train_seed']}}}")

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import torch
 
 from qbench import registry
-from qbench.compute.boundary import ForeignCondition, ForeignDataset, ForeignMethod, checked_model, visit
+from qbench.boundary import visit
+from qbench.compute.boundary import ForeignMethod, checked_model
 from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
+from qbench.models.names import Classes
 from qbench.models.protocols import Model, ModelMethod, NeedsSetup, Setup
 from qbench.registry.create import create
 from qbench.registry.named import text_of
@@ -38,10 +40,10 @@ class Workbench:
 
     def dataset(self, cell: Cell) -> Dataset:
         named = self._sources[cell.source].dataset
-        return self._once(("dataset", str(cell.source)), lambda: _ListedOnce(self._build_dataset(named)))
+        return self._once(("dataset", str(cell.source)), lambda: _ListedOnce(create("dataset", named)))
 
     def condition(self, cell: Cell) -> Condition:
-        return self._once(("condition", text_of(cell.condition)), lambda: self._build_condition(cell.condition))
+        return self._once(("condition", text_of(cell.condition)), lambda: create("condition", cell.condition))
 
     def scoring(self, cell: Cell) -> Scoring:
         """The task's own module, or what it makes of the metrics that the suite asks for."""
@@ -52,6 +54,12 @@ class Workbench:
 
     def model(self, cell: Cell) -> LoadedModel:
         return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
+
+    def classes(self, cell: Cell) -> Classes:
+        """What dataset and model say of their classes."""
+        model, dataset = self.model(cell), self.dataset(cell)
+        names, more = tuple(getattr(dataset, "classes", ())), bool(getattr(dataset, "more_classes", False))
+        return Classes(cell.task, names, model.names, model.classes, more)
 
     def cut(self, cell: Cell, site: str) -> Cut:
         return self._once(("cut", text_of(cell.model), site), lambda: self.model(cell).cut(site))
@@ -67,21 +75,13 @@ class Workbench:
         model: LoadedModel = self.method(cell) if cell.method.site == "model" else self.model(cell)
         return model
 
-    def _build_dataset(self, named: Item) -> Dataset:
-        dataset: Dataset = create("dataset", named)
-        return dataset if is_ours("dataset", named, dataset) else ForeignDataset(dataset, named.name)
-
-    def _build_condition(self, named: Item) -> Condition:
-        condition: Condition = create("condition", named)
-        return condition if is_ours("condition", named, condition) else ForeignCondition(condition, named.name)
-
     def _build_model(self, named: Item) -> LoadedModel:
         live = self._live.get(named.name)
         with visit("build", text_of(named)):
             declared: Model = live or create("model", named)
             model = declared.build()
         if live or not is_ours("model", named, declared):
-            model = checked_model(model, f"model {named.name!r}")
+            model = checked_model(model, f"model {named.name!r} ({type(declared).__qualname__})")
         model.net.to(self._device)
         return model
 
@@ -96,7 +96,7 @@ class Workbench:
                 return method if ours else ForeignMethod(method, cell.method.name)
             adapting: ModelMethod = method
             adapted = adapting.adapt(_copy(model))
-        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r}")
+        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r} ({type(method).__qualname__})")
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:
@@ -128,6 +128,10 @@ class _ListedOnce:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(getattr(self._dataset, "classes", ()))
+
+    @property
+    def more_classes(self) -> bool:
+        return bool(getattr(self._dataset, "more_classes", False))
 
     @cached_property
     def _manifest(self) -> Manifest:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_serializer
 
 from qbench.data.views import ViewSpec
 from qbench.registry.named import plain
@@ -39,7 +39,7 @@ class ConditionItem(Item):
     """A condition, with what tables group it by."""
 
     family: str = Field(description="The corruption or codec, with its mode; `clean` for untouched pictures.")
-    axis: tuple[str, float] | None = Field(description="The table axis that it is a point of.")
+    axis: tuple[str, FiniteFloat] | None = Field(description="The table axis that it is a point of.")
 
 
 class MethodItem(Item):
@@ -66,6 +66,7 @@ class Shard(_Frozen):
     start: int
     stop: int
     name: str = Field(description="The start, and a digest of its samples' ids and contents.")
+    ids: str = Field(default="", exclude=True, description="Digest of its samples' ids; empty: not known.")
 
 
 class Source(_Frozen):
@@ -104,6 +105,12 @@ class Cell(_Frozen):
     def place(self) -> str:
         """Tells its records from those of the same cell on another source, whose key may be the same."""
         return f"{self.key}/{self.source}"
+
+    @property
+    def in_tables(self) -> tuple[str, ...]:
+        """Where it stands in tables: no two cells of a run have the same."""
+        degraded_and_helped = (self.condition.label, self.model.label, self.method.label, str(self.train_seed))
+        return (self.task, self.dataset.label, self.view.label, *degraded_and_helped)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.compute.boundary import visit
+from qbench.boundary import visit
 from qbench.compute.cell import Settings
 from qbench.compute.prepare import Pictures
 from qbench.data.views import View
 from qbench.errors import BadTarget, DataError
 from qbench.models.base import Cut, LoadedModel, finite
+from qbench.models.names import Classes
 from qbench.vocabulary import Context, FeatureMethod, Image, ImageMethod, Sample
 
 Columns = Mapping[str, Any]
@@ -99,6 +100,13 @@ def from_site(method: FeatureMethod, cut: Cut, stem: Sequence[Tensor], given: Se
         enhanced = method.enhance(at_site, batch.images, batch.context)
         finite(enhanced, "the method's features")
         yield cut.back(enhanced, batch.images, batch.context)
+
+
+def checked(outputs: Iterator[Any], classes: Classes) -> Iterator[Any]:
+    """The same outputs. Raises DataError for those of other classes than the dataset's."""
+    for output in outputs:
+        classes.check_output(output)
+        yield output
 
 
 def scored(

@@ -17,7 +17,6 @@ from qbench.compute.predict import Batch, Columns, Scoring
 from qbench.compute.prepare import Pictures, ShardSamples
 from qbench.compute.schedule import AtView, Degraded, Placed, Stem, schedule
 from qbench.errors import NotApplicable
-from qbench.models.names import agree
 from qbench.registry.named import text_of
 from qbench.runtime import fixed_threads
 
@@ -50,9 +49,9 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Wo
 
 def place(cell: Cell, bench: Workbench) -> Placed:
     """A cell with its view in pixels and its site. Raises what building its model or method raises, and DataError for
-    classes that the dataset and the model number differently."""
+    classes that the dataset and the model count or number differently."""
     model = bench.model(cell)
-    agree(getattr(bench.dataset(cell), "classes", ()), model.names)
+    bench.classes(cell).check()
     site = bench.method(cell).at if cell.method.site == "feature" else ""
     return Placed(cell, cell.view.of(model.input), site)
 
@@ -116,7 +115,8 @@ class _Work:
         try:
             scoring = self.bench.scoring(cell)
             who = f"{text_of(cell.model)} {text_of(cell.method)}"
-            parts = predict.scored(scoring, forward(cell), batches, self.pictures, who)
+            outputs = predict.checked(forward(cell), self.bench.classes(cell))
+            parts = predict.scored(scoring, outputs, batches, self.pictures, who)
             return Outcome(cell, self._columns(parts, [i for batch in batches for i in batch.places], scoring))
         except Exception as error:
             return _refused(cell, error)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any, cast
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.data.readers import checked_root, decode, manifest_of
-from qbench.errors import BadSample, DataError, Place
+from qbench.data.decoding import CONFIG, OnDisk, exif_hint
+from qbench.data.files import checked_root, id_of, manifest_of
+from qbench.data.tables import Inside, json_of
+from qbench.errors import BadSample, DataError
 from qbench.registry import dataset
 from qbench.vocabulary import Boxes, Image, Manifest, Sample
 
-CONFIG = ConfigDict(extra="forbid")
+FARTHEST = 1e7
+"""Pixels that a corner lies from the picture's own at most."""
 
 
 def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float | None]]) -> Boxes:
     """Boxes from rows of x0, y0, x1, y1, label, crowd and area (None: the box's own).
 
     Boxes without extent are left out: no detection can overlap them."""
-    kept = [row for row in rows if row[2] > row[0] and row[3] > row[1]]
+    kept = [row for row in rows if has_extent(row)]
     corners = np.array([row[:4] for row in kept], dtype=np.float32).reshape(-1, 4)
     areas = [(row[2] - row[0]) * (row[3] - row[1]) if row[6] is None else row[6] for row in kept]
     return Boxes(
@@ -38,30 +40,40 @@ def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float |
     )
 
 
-def of_size(image: Image, stated: tuple[Any, Any], source: str) -> Image:
-    """The image, if it has the stated width and height. Raises BadSample: boxes of another size lie elsewhere."""
+def has_extent(row: Sequence[Any]) -> bool:
+    return bool(row[2] > row[0] and row[3] > row[1])
+
+
+def fits(reader: OnDisk, file: Path, image: Image, stated: tuple[Any, Any], boxes: Boxes) -> None:
+    """Raise BadSample for an image that has not the stated width and height (boxes of another size lie elsewhere), and
+    for a box that lies outside of it as a whole: no detection can overlap it."""
     height, width = image.shape[:2]
     if None not in stated and stated != (width, height):
-        raise BadSample(f"{source} is {width}x{height} pixels, but its boxes are for {stated[0]:g}x{stated[1]:g}")
-    return image
+        sizes = f"{width}x{height} pixels, but its boxes are for {stated[0]:g}x{stated[1]:g}"
+        raise BadSample(f"{file.name} is {sizes}{exif_hint(reader.orientation, file)}")
+    x0, y0, x1, y1 = boxes.corners.T
+    outside = np.flatnonzero((x1 <= 0) | (y1 <= 0) | (x0 >= width) | (y0 >= height))
+    if len(outside):
+        corners = ", ".join(f"{value:g}" for value in boxes.corners[outside[0]])
+        raise BadSample(f"a box ({corners}) of {file.name} lies outside of its {width}x{height} pixels")
 
 
 @dataset("coco")
 @dataclass(frozen=True, config=CONFIG)
-class Coco:
+class Coco(OnDisk):
     """A folder of pictures and a file of annotations in COCO's format; ids are file names.
 
     Classes are numbered from 0 by rising category id, whatever gaps those have. Crowds and areas are kept; boxes
-    without extent are left out. A picture whose size is not the one that the file states is unreadable."""
+    without extent are left out. A picture whose size is not the one that the file states, and one with a box outside of
+    it, is unreadable."""
 
-    root: Path
     annotations: str = Field(default="annotations.json", description="The annotation file, below the root.")
     images: str = Field(default="images", description="The folder of pictures, below the root.")
     name: str | None = Field(default=None, description="Its name in tables. Default: the root's.")
 
     @property
     def label(self) -> str:
-        return self.name or self.root.name
+        return self.name or id_of(self.root.name)
 
     @property
     def _file(self) -> Path:
@@ -76,7 +88,7 @@ class Coco:
     def _categories(self) -> dict[int, str]:
         rows = self._content["categories"]
         numbers = [_number(self._file, "categories", at, row, "id") for at, row in enumerate(rows)]
-        categories = {number: str(row.get("name", number)) for number, row in zip(numbers, rows, strict=True)}
+        categories = {number: id_of(str(row.get("name", number))) for number, row in zip(numbers, rows, strict=True)}
         if len(categories) != len(rows) or not categories:
             raise DataError(f"{self._file} names {len(rows)} categories with {len(categories)} ids; each needs its own")
         return dict(sorted(categories.items()))
@@ -86,14 +98,17 @@ class Coco:
         return tuple(self._categories.values())
 
     @cached_property
-    def _rows(self) -> list[tuple[dict[str, Any], Boxes]]:
-        """Images in the file's order, each with its objects in the file's order."""
+    def _rows(self) -> list[tuple[dict[str, Any], Path, Boxes]]:
+        """Images in the file's order, with their files, each with its objects in the file's order."""
         images = self._content["images"]
         numbers = [_number(self._file, "images", at, row, "id") for at, row in enumerate(images)]
         objects: dict[int, list[Any]] = {}
+        files, inside = [], Inside(self.root)
         for at, (row, number) in enumerate(zip(images, numbers, strict=True)):
             if not isinstance(row.get("file_name"), str):
                 raise DataError(f"{self._file}: images[{at}] has no file_name")
+            source = f"{self._file}: images[{at}]"
+            files.append(inside.file(self.root / self.images, row["file_name"], source=source))
             for side in ("width", "height"):
                 if row.get(side) is not None and not _is_number(row[side]):
                     raise DataError(f"{self._file}: images[{at}] has {side} {short(row[side])}, which is not a number")
@@ -108,18 +123,27 @@ class Coco:
                 if number not in known:
                     raise DataError(f"{self._file}: annotations[{at}] is of {what} {number}, which the file lacks")
             objects[image].append(self._box(at, row, labels[category]))
-        return [(row, boxes_of(objects[number])) for row, number in zip(images, numbers, strict=True)]
+        return [
+            (row, file, boxes_of(objects[number])) for row, file, number in zip(images, files, numbers, strict=True)
+        ]
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        flat = [at for at, row in enumerate(self._content["annotations"]) if 0 in row["bbox"][2:]]
+        return (f"boxes without extent are left out: {len(flat)}, such as annotations[{flat[0]}]",) if flat else ()
 
     def _box(self, at: int, row: dict[str, Any], label: int) -> tuple[Any, ...]:
         box, area, crowd = row.get("bbox"), row.get("area"), row.get("iscrowd", 0)
         here = f"{self._file}: annotations[{at}]"
         if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
             raise DataError(f"{here} needs a bbox of four numbers, not {short(box)}")
+        if max(map(abs, box)) > FARTHEST:
+            raise DataError(f"{here} has the bbox {short(box)}; numbers of a bbox go up to {FARTHEST:,.0f} pixels")
         x, y, width, height = box
         if width < 0 or height < 0:
             raise DataError(f"{here} has a bbox of {width} x {height} pixels; a bbox is [x, y, width, height]")
-        if area is not None and not _is_number(area):
-            raise DataError(f"{here} has area {short(area)}, which is not a number")
+        if area is not None and not (_is_number(area) and area >= 0):
+            raise DataError(f"{here} has area {short(area)}, which is not a number of square pixels from 0 on")
         if not isinstance(crowd, int) or crowd not in {0, 1}:
             raise DataError(f"{here} has iscrowd {short(crowd)}; it is 0 or 1")
         return x, y, x + width, y + height, label, bool(crowd), area
@@ -128,31 +152,22 @@ class Coco:
         """Ids, and digests of pictures, of the objects in them and of the classes' names."""
         names = ",".join(self.classes)
         rows = (
-            (row["file_name"], self._picture(row), _digest(names, row.get("width"), row.get("height"), boxes))
-            for row, boxes in self._rows
+            (id_of(row["file_name"]), file, _digest(names, row.get("width"), row.get("height"), boxes))
+            for row, file, boxes in self._rows
         )
-        return manifest_of(rows, str(self._file))
-
-    def _picture(self, row: Mapping[str, Any]) -> Path:
-        return self.root / self.images / str(row["file_name"])
+        return self.turned(manifest_of(rows, str(self._file), self._notes))
 
     def load(self, index: int) -> Sample:
-        row, boxes = self._rows[index]
-        file = self._picture(row)
-        image = of_size(decode(file), (row.get("width"), row.get("height")), file.name)
-        return Sample(row["file_name"], image, boxes)
+        """Raises BadSample for a picture that cannot be read or does not fit its boxes."""
+        row, file, boxes = self._rows[index]
+        image = self.decoded(file)
+        fits(self, file, image, (row.get("width"), row.get("height")), boxes)
+        return Sample(id_of(row["file_name"]), image, boxes)
 
 
 def _lists(file: Path) -> Mapping[str, list[dict[str, Any]]]:
     """The file's three lists. Raises DataError, with the place where the text breaks off."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"the annotations are not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)
-        ) from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"the annotations {file} cannot be read: {error}; check `annotations`") from None
+    content = json_of(file)
     for key in ("images", "annotations", "categories"):
         rows = content.get(key) if isinstance(content, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

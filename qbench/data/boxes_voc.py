@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.data.boxes import CONFIG, boxes_of, of_size
-from qbench.data.readers import checked_root, content_of, decode, manifest_of
-from qbench.errors import BadSample, DataError, Place, nearest
+from qbench.data.boxes import FARTHEST, boxes_of, fits
+from qbench.data.decoding import CONFIG, OnDisk
+from qbench.data.files import bytes_of, checked_root, content_of, id_of, manifest_of
+from qbench.data.tables import Inside, lines_of
+from qbench.errors import BadSample, DataError, Place, foreign, nearest
 from qbench.registry import dataset
 from qbench.vocabulary import Manifest, Sample
 
@@ -26,14 +28,13 @@ VOC_CLASSES = (
 
 @dataset("voc-detection", whole=("classes",))
 @dataclass(frozen=True, config=CONFIG)
-class VocDetection:
+class VocDetection(OnDisk):
     """Pascal VOC's layout: ImageSets/Main/SPLIT.txt, JPEGImages/ID.jpg, Annotations/ID.xml.
 
     Corners count pixels from 1 and are both inside: (1, 1, 1, 1) is the first pixel. Objects marked `difficult` become
-    crowds, so that a detection of one is neither right nor wrong, and finding none is no miss. Boxes without extent are
-    left out. A sample whose annotation is missing or damaged is unreadable."""
+    crowds, so that a detection of one is neither right nor wrong, and finding none is no miss. A sample whose
+    annotation is missing or damaged, or has a box with swapped corners or outside of the picture, is unreadable."""
 
-    root: Path
     split: str = Field(default="val", description="The list of ids: ImageSets/Main/SPLIT.txt.")
     classes: tuple[str, ...] = Field(default=VOC_CLASSES, description="Names in the order of their indices.")
     suffix: str = Field(default=".jpg", description="The pictures' suffix.")
@@ -41,19 +42,22 @@ class VocDetection:
 
     @property
     def label(self) -> str:
-        return self.name or self.root.name
+        return self.name or id_of(self.root.name)
 
     @cached_property
     def _ids(self) -> list[str]:
         """A line may also hold a flag after the id, as lists of single classes do (-1, 0 or 1)."""
         lists = checked_root(self.root) / "ImageSets" / "Main"
         file = lists / f"{self.split}.txt"
-        try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        if not file.is_file():
             hint = nearest(self.split, (other.stem for other in lists.glob("*.txt")))
-            raise DataError(f"the split's list {file} cannot be read: {error}{hint}") from None
-        return [self._id(line.strip()) for line in lines if line.strip()]
+            raise DataError(f"the split's list {file} does not exist{hint}")
+        inside, ids = Inside(self.root), []
+        for place, line in lines_of(file):
+            ids.append(self._id(line))
+            for named in self._files(ids[-1]):
+                inside.file(named.parent, named.name, place)
+        return ids
 
     def _id(self, line: str) -> str:
         """Without its flag, unless a picture goes by the whole line."""
@@ -67,60 +71,67 @@ class VocDetection:
         """Ids, and digests of both files' bytes and of the classes' names."""
         rows = ((one, *self._files(one)) for one in self._ids)
         known = ",".join(self.classes)
-        return manifest_of(((one, picture, f"{content_of(xml)}:{known}") for one, picture, xml in rows), str(self.root))
+        files = ((one, picture, f"{content_of(xml)}:{known}") for one, picture, xml in rows)
+        return self.turned(manifest_of(files, str(self.root)))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample, and DataError for a class that `classes` does not name."""
         sample_id = self._ids[index]
         picture, file = self._files(sample_id)
-        image = decode(picture)
-        tree = _parsed(file)
-        try:
-            size = _side(tree, "width"), _side(tree, "height")
-            rows = [self._object(file, element) for element in tree.iter("object")]
-        except ValueError as error:
-            raise BadSample(f"{file.name} cannot be read as boxes: {error}") from None
-        return Sample(sample_id, of_size(image, size, picture.name), boxes_of(rows))
+        image, tree = self.decoded(picture), _parsed(file)
+        boxes = boxes_of([self._object(file, element) for element in tree.iter("object")])
+        fits(self, picture, image, (_side(file, tree, "width"), _side(file, tree, "height")), boxes)
+        return Sample(sample_id, image, boxes)
 
     def _object(self, file: Path, element: ElementTree.Element) -> tuple[Any, ...]:
-        name = (_text(element, "name") or "").strip()
+        name = _text(element, "name")
         if not name:
-            raise ValueError("an object has no name")
+            raise BadSample(f"{file.name} cannot be read as boxes: an object has no name")
         if name not in self.classes:
             raise DataError(
                 f"{file} holds an object of class {name!r}{nearest(name, self.classes)}; list all in `classes`"
             )
-        x0, y0, x1, y1 = (_coordinate(element, corner) for corner in ("xmin", "ymin", "xmax", "ymax"))
-        difficult = (_text(element, "difficult") or "0").strip() == "1"
-        return x0 - 1, y0 - 1, x1, y1, self.classes.index(name), difficult, None
+        x0, y0, x1, y1 = (_number(file, element, f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax"))
+        if x0 > x1 or y0 > y1:
+            text = f"a box of {name!r} has swapped corners: xmin {x0:g} ymin {y0:g} xmax {x1:g} ymax {y1:g}"
+            raise BadSample(f"{file.name} cannot be read as boxes: {text}")
+        return x0 - 1, y0 - 1, x1, y1, self.classes.index(name), _text(element, "difficult") == "1", None
+
+
+class _WithoutTypes(ElementTree.TreeBuilder):
+    """Of a document that declares no type, and so no entities, which may be of any size."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ValueError("it declares a document type, which annotations do not have")
 
 
 def _parsed(file: Path) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(file.read_bytes())
-    except OSError as error:
-        raise BadSample(f"the annotation {file.name} cannot be read: {error.strerror}") from None
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        raise BadSample(f"the annotation is not XML: {error}", place=Place(file, line, column + 1)) from None
+    content = bytes_of(file, "an annotation")
+    with foreign(f"{file.name} cannot be read as an annotation", BadSample):
+        try:
+            return ElementTree.fromstring(content, ElementTree.XMLParser(target=_WithoutTypes()))
+        except ElementTree.ParseError as error:
+            line, column = error.position
+            raise BadSample(f"the annotation is not XML: {error}", place=Place(file, line, column + 1)) from None
 
 
-def _text(element: ElementTree.Element, path: str) -> str | None:
-    child = element.find(path)
-    return None if child is None else child.text
+def _text(element: ElementTree.Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
 
 
-def _side(tree: ElementTree.Element, side: str) -> float | None:
+def _side(file: Path, tree: ElementTree.Element, side: str) -> float | None:
     """What the file says of its picture, in pixels; None where it says nothing or 0."""
-    text = (_text(tree, f"size/{side}") or "").strip()
-    return float(text or 0) or None
+    return _number(file, tree, f"size/{side}") or None if _text(tree, f"size/{side}") else None
 
 
-def _coordinate(element: ElementTree.Element, corner: str) -> float:
-    text = _text(element, f"bndbox/{corner}")
-    if text is None:
-        raise ValueError(f"an object has no {corner}")
-    value = float(text)
-    if not np.isfinite(value):
-        raise ValueError(f"{corner} is {text}")
+def _number(file: Path, element: ElementTree.Element, path: str) -> float:
+    text, name = _text(element, path), path.rpartition("/")[2]
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= FARTHEST:
+        given = f"is {text!r}" if text else "is missing"
+        expected = f"expected a number of pixels, up to {FARTHEST:,.0f}"
+        raise BadSample(f"{file.name} cannot be read as boxes: {name} {given}; {expected}")
     return value

@@ -8,9 +8,11 @@ from typing import ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
+from qbench.data.decoding import CONFIG
+from qbench.data.files import checked_root, find, id_of, listing, told
 from qbench.data.mask_values import Meaning
-from qbench.data.masks import CONFIG, MaskedPictures, Row, paired_by_stem, text_of
-from qbench.data.readers import checked_root, hidden
+from qbench.data.masks import MaskedPictures, Paired, Row, paired_by_stem
+from qbench.data.tables import Inside, lines_of, text_of
 from qbench.errors import DataError, nearest
 from qbench.registry import dataset
 
@@ -31,7 +33,7 @@ ADE20K_CLASSES = 150
 def split_of(folder: Path, split: str) -> Path:
     """The folder of a split. Raises DataError with the nearest split that there is."""
     if not (folder / split).is_dir():
-        splits = [path.name for path in checked_root(folder).iterdir() if path.is_dir()]
+        splits = [path.name for path in listing(checked_root(folder)).folders]
         raise DataError(f"{folder} holds no split {split!r}{nearest(split, splits)}")
     return folder / split
 
@@ -51,15 +53,16 @@ class Cityscapes(MaskedPictures):
         return Meaning.listed(tuple(CITYSCAPES.values()), range(CITYSCAPES_IDS))
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _paired(self) -> Paired:
         root = checked_root(self.root)
         folder, end = split_of(root / "leftImg8bit", self.split), "_leftImg8bit"
         masks = root / "gtFine" / self.split
-        rows = []
-        for file in sorted(file for file in folder.glob(f"*/*{end}.png") if not hidden(file, folder)):
-            place = f"{file.parent.name}/{file.stem.removesuffix(end)}"
-            rows.append(Row(place, file, masks / f"{place}_gtFine_labelIds.png"))
-        return _with_masks(rows)
+        rows, found = [], find(folder, deep=True)
+        for file in found.pictures:
+            if file.name.endswith(f"{end}.png") and file.parent.parent == folder:
+                place = f"{file.parent.name}/{file.stem.removesuffix(end)}"
+                rows.append(Row(id_of(place), file, masks / f"{place}_gtFine_labelIds.png"))
+        return Paired(_with_masks(rows), told(found.left_out, root))
 
 
 @dataset("ade20k")
@@ -88,7 +91,7 @@ class Ade20k(MaskedPictures):
         return Meaning.counted(1, (), ADE20K_CLASSES)
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _paired(self) -> Paired:
         root = checked_root(self.root)
         return paired_by_stem(split_of(root / "images", self.split), split_of(root / "annotations", self.split))
 
@@ -110,16 +113,20 @@ class VocSegmentation(MaskedPictures):
         return Meaning.counted(0, (), len(VOC))
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _paired(self) -> Paired:
         root = checked_root(self.root)
         folder = root / "ImageSets" / "Segmentation"
         file = folder / f"{self.split}.txt"
         if not file.is_file():
             splits = [path.stem for path in checked_root(folder).glob("*.txt")]
             raise DataError(f"{folder} holds no split {self.split!r}{nearest(self.split, splits)}")
-        stems = text_of(file).split()
-        images, masks = root / "JPEGImages", root / self.masks
-        return _with_masks([Row(stem, images / f"{stem}.jpg", masks / f"{stem}.png") for stem in stems])
+        images, masks, inside = root / "JPEGImages", root / self.masks, Inside(root)
+        rows = []
+        for place, line in lines_of(file):
+            for stem in line.split():
+                files = inside.file(images, f"{stem}.jpg", place), inside.file(masks, f"{stem}.png", place)
+                rows.append(Row(stem, *files))
+        return Paired(_with_masks(rows))
 
 
 def _with_masks(rows: list[Row]) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from qbench.data.readers import formats, reason
+from qbench.data.decoding import Orientation, opened
 from qbench.errors import BadSample
 
 IGNORED = 255
@@ -50,21 +49,18 @@ class Meaning:
         return np.array(self.table, dtype=np.uint8)[stored]
 
 
-def decode_mask(file: Path) -> NDArray[np.uint8]:
+def decode_mask(file: Path, orientation: Orientation = "stored") -> NDArray[np.uint8]:
     """The values of a mask file, uint8 [H, W]; of a palette, its indices.
 
     Raises BadSample for a file that is missing, damaged or no picture of one channel with values up to 255."""
-    try:
-        with Pillow.open(io.BytesIO(file.read_bytes()), formats=formats()) as picture:
-            return _values(picture)
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BadSample(f"{file.name} cannot be read as a mask: {reason(error)}") from None
+    with opened(file, "a mask", orientation) as picture:
+        return _values(picture, f"{file.name} cannot be read as a mask")
 
 
-def _values(picture: Pillow.Image) -> NDArray[np.uint8]:
+def _values(picture: Pillow.Image, text: str) -> NDArray[np.uint8]:
     if picture.mode not in {"L", "P", "1", "I"} and not picture.mode.startswith("I;16"):
-        raise ValueError(f"its pixels are {picture.mode}; a mask has one channel of class indices")
+        raise BadSample(f"{text}: its pixels are {picture.mode}; a mask has one channel of class indices")
     values = np.asarray(picture)
     if values.size and (int(values.max()) > 255 or int(values.min()) < 0):
-        raise ValueError(f"it holds {int(values.max())}; class indices go up to 254")
+        raise BadSample(f"{text}: it holds {int(values.max())}; class indices go up to 254")
     return values.astype(np.uint8)

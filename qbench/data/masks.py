@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, field_validator
+import numpy as np
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from qbench.data.mask_values import Meaning, decode_mask
-from qbench.data.readers import SUFFIXES, checked_root, content_of, decode, manifest_of, pictures
-from qbench.errors import BadSample, DataError, Place, nearest
+from qbench.data.decoding import CONFIG, OnDisk, exif_hint, size_of
+from qbench.data.files import SUFFIXES, checked_root, content_of, find, folder_of, id_of, joined, manifest_of, told
+from qbench.data.mask_values import IGNORED, Meaning, decode_mask
+from qbench.data.tables import Inside, lines_of, read_classes
+from qbench.errors import BadSample, DataError
 from qbench.registry import dataset
 from qbench.vocabulary import Manifest, Sample
 
-CONFIG = ConfigDict(extra="forbid")
-LOSSY = {".jpg", ".jpeg"}
+LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif"}
 Value = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -34,19 +37,26 @@ class Row:
     group: str | None = None
 
 
-@dataclass(frozen=True, config=CONFIG)
-class MaskedPictures:
-    """Samples of pictures and masks; a reader says which (`_rows`) and what the masks' values stand for."""
+@plain_dataclass(frozen=True)
+class Paired:
+    """Samples, and what a user should know of how they were found."""
 
-    root: Path
+    rows: Sequence[Row]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=CONFIG)
+class MaskedPictures(OnDisk):
+    """Samples of pictures and masks; a reader says which (`_paired`) and what the masks' values stand for."""
+
     name: str | None = Field(default=None, kw_only=True, description="Its name in tables. Default: the root's.")
 
     @property
     def label(self) -> str:
-        return self.name or self.root.name
+        return self.name or id_of(self.root.name)
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _paired(self) -> Paired:
         raise NotImplementedError
 
     @cached_property
@@ -57,30 +67,30 @@ class MaskedPictures:
         """Ids, and digests of both files' bytes, of what the masks' values stand for and of groups."""
         meant = self._meaning
         facts = f"{meant.table}{sorted(meant.known)}"
-        return manifest_of(
-            ((r.id, r.image, f"{content_of(r.mask)}:{facts}{_marked(r)}") for r in self._rows), str(self.root)
-        )
+        rows = ((r.id, r.image, f"{content_of(r.mask)}:{facts}{_marked(r)}") for r in self._paired.rows)
+        return self.turned(manifest_of(rows, str(self.root), self._paired.notes))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample for a picture or mask that cannot be read, or where the two differ in size."""
-        row = self._rows[index]
-        image, stored = decode(row.image), decode_mask(row.mask)
+        row = self._paired.rows[index]
+        image, stored = self.decoded(row.image), decode_mask(row.mask, self.orientation)
         if image.shape[:2] != stored.shape:
-            sizes = f"{stored.shape[1]}x{stored.shape[0]}, its picture {image.shape[1]}x{image.shape[0]}"
-            raise BadSample(f"{row.mask.name} is {sizes}")
+            sizes = f"{stored.shape[1]}x{stored.shape[0]}, its picture {size_of(image)}"
+            raise BadSample(f"{row.mask.name} is {sizes}{exif_hint(self.orientation, row.image, row.mask)}")
         try:
             return Sample(row.id, image, self._meaning.read(stored), row.group)
         except ValueError as error:
             raise BadSample(f"{row.mask.name} cannot be read as a mask: {error}") from None
 
 
-@dataset("masks", whole=("ignore",))
+@dataset("masks", whole=("ignore", "values"))
 @dataclass(frozen=True, config=CONFIG)
 class Masks(MaskedPictures):
     """Pictures and masks of class indices: two folders with files of the same stem, or a list of pairs.
 
-    A mask holds class k as `first + k`; 255, values below `first` and those in `ignore` are ignored. With a file of
-    class names, any other value makes a sample unreadable. Pictures without a mask are unreadable samples."""
+    A mask holds class k as `first + k`, or as the value of that place in `values`. 255, unless it is in `values`,
+    values below `first` and those in `ignore` are ignored. With `values` or a file of class names, any other value
+    makes a sample unreadable. Pictures without a mask are unreadable samples."""
 
     images: str = Field(default="images", description="Folder of pictures below the root, searched through.")
     masks: str = Field(default="masks", description="Folder of masks below the root, laid out as the pictures.")
@@ -92,6 +102,9 @@ class Masks(MaskedPictures):
     )
     ignore: Value | tuple[Value, ...] = Field(default=(), description="Stored values that are ignored, besides 255.")
     first: Value = Field(default=0, description="The stored value of class 0.")
+    values: tuple[Value, ...] = Field(
+        default=(), description="The stored values of classes 0, 1 and so on, as [0, 255]; instead of `first`."
+    )
     group: re.Pattern[str] | None = Field(
         default=None,
         description="A regular expression; what its first group finds in an id names the video or patient it is of.",
@@ -120,20 +133,51 @@ class Masks(MaskedPictures):
 
     @cached_property
     def _meaning(self) -> Meaning:
+        if self.values:
+            return Meaning.listed(self.values, self._ignored)
         return Meaning.counted(self.first, self._ignored, len(self.classes) if self.classes_file else None)
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _paired(self) -> Paired:
         root = checked_root(self.root)
         if self.pairs is not None:
-            rows = read_pairs(root, root / self.pairs)
+            found = read_pairs(root, root / self.pairs)
         else:
-            rows = paired_by_stem(_folder(root, self.images), _folder(root, self.masks), self.mask_suffix)
-        return [replace(row, group=self._group_of(row.id)) for row in rows]
+            images, masks = (folder_of(root, name, "give a list as `pairs`") for name in (self.images, self.masks))
+            found = paired_by_stem(images, masks, self.mask_suffix)
+        return replace(found, rows=[replace(row, group=self._group_of(row.id)) for row in found.rows])
+
+    def manifest(self) -> Manifest:
+        """Ids and digests. Raises DataError, also for masks that hold a single class beside 255."""
+        manifest = super().manifest()
+        self._check_classes()
+        return manifest
+
+    def _check_classes(self) -> None:
+        """Where all masks are of one class and of 255, 255 is the other class: ignored, it would be hidden, and a model
+        that never finds it would get the best score. The search ends with the second class."""
+        seen: set[int] = set()
+        for row in self._paired.rows if not self.values else ():
+            with suppress(BadSample):
+                seen |= set(np.unique(decode_mask(row.mask, self.orientation)).tolist())
+            if len({self._meaning.table[value] for value in seen} - {IGNORED}) > 1:
+                return
+        if IGNORED in seen:
+            text = " and ".join(map(str, sorted(seen)))
+            raise DataError(
+                f"all masks of {self.root} hold {text} alone, and 255 is ignored, so that one class at most is left; "
+                "if 255 is a class, list what masks hold in the order of the classes, as `values: [0, 255]`"
+            )
 
     def _group_of(self, sample: str) -> str | None:
         match = self.group.search(sample) if self.group else None
         return match[1] if match else None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.values and (self.first or len(set(self.values)) < len(self.values)):
+            raise ValueError("`values` lists the stored value of each class once, and takes the place of `first`")
+        return self
 
     @field_validator("group")
     @classmethod
@@ -147,23 +191,18 @@ def _marked(row: Row) -> str:
     return f":group {row.group}" if row.group else ""
 
 
-def _folder(root: Path, name: str) -> Path:
-    if not (root / name).is_dir():
-        folders = [path.name for path in root.iterdir() if path.is_dir()]
-        raise DataError(f"{root} holds no folder {name!r}{nearest(name, folders)}; name it, or give a list as `pairs`")
-    return root / name
-
-
-def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> list[Row]:
+def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> Paired:
     """Every picture below `images` with the mask at the same place below `masks`, whatever the kinds of file.
 
     Ids are the pictures' paths below `images`. Raises DataError where no picture has a mask or one has two."""
     stems: dict[Path, list[Path]] = {}
-    for file in pictures(masks, deep=True):
+    found, found_masks = find(images, deep=True), find(masks, deep=True)
+    lossy = [file for file in found_masks.pictures if file.suffix.lower() in LOSSY]
+    for file in found_masks.pictures:
         if file.suffix.lower() not in LOSSY:
             stems.setdefault(file.relative_to(masks).with_suffix(""), []).append(file)
-    rows, with_mask = [], 0
-    for file in pictures(images, deep=True):
+    rows, used = [], set()
+    for file in found.pictures:
         if images == masks and suffix and file.stem.endswith(suffix):
             continue
         place = file.relative_to(images)
@@ -171,55 +210,32 @@ def paired_by_stem(images: Path, masks: Path, suffix: str = "") -> list[Row]:
         fitting = stems.get(place, [])
         if len(fitting) > 1:
             raise DataError(f"{file} has two masks: {fitting[0]} and {fitting[1]}; keep one")
-        with_mask += len(fitting)
-        rows.append(Row(file.relative_to(images).as_posix(), file, fitting[0] if fitting else masks / f"{place}.png"))
-    if rows and not with_mask:
+        used |= set(fitting)
+        rows.append(Row(id_of(file.relative_to(images)), file, fitting[0] if fitting else masks / f"{place}.png"))
+    if rows and not used:
         kinds = " ".join(sorted(SUFFIXES - LOSSY))
         raise DataError(
             f"no picture in {images} has a mask in {masks}: {rows[0].mask} and so on ({kinds}) are not there"
         )
-    return rows
+    left = [found.left_out]
+    if images != masks:
+        alone = [file for files in stems.values() for file in files if file not in used]
+        left += [found_masks.left_out, {"masks without a picture": alone, "JPEG files, which are no masks": lossy}]
+    return Paired(rows, told(joined(left), images.parent))
 
 
-def read_pairs(root: Path, file: Path) -> list[Row]:
+def read_pairs(root: Path, file: Path) -> Paired:
     """`picture mask` a line, below the root, apart by spaces or one tab; the picture's path is the id. A line whose
     first word is `#` is a remark.
 
     Raises DataError at the line that is not such a pair."""
-    rows = []
-    for number, line in enumerate(text_of(file).splitlines(), start=1):
+    rows, inside = [], Inside(root)
+    for place, line in lines_of(file):
         parts = line.split("\t") if "\t" in line else line.split()
-        if not parts or line.split()[0] == "#":
+        if line.split()[0] == "#":
             continue
         if len(parts) != 2:
-            raise DataError(f"expected a picture and its mask, found {len(parts)} words", place=Place(file, number, 1))
-        rows.append(Row(parts[0], root / parts[0], root / parts[1]))
-    return rows
-
-
-def read_classes(file: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names in order and ignored values. Raises DataError for what is neither JSON of them nor a name a line."""
-    text = text_of(file)
-    if file.suffix.lower() != ".json":
-        return tuple(line.strip() for line in text.splitlines() if line.strip()), ()
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)) from None
-    if not isinstance(content, dict):
-        content = {"classes": content}
-    names, ignored = content.get("classes"), content.get("ignore_index", [])
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{file} holds no list of class names; write one, or an object with `classes`")
-    ignored = ignored if isinstance(ignored, list) else [ignored]
-    if not all(isinstance(value, int) and 0 <= value <= 255 for value in ignored):
-        raise DataError(f"{file}: `ignore_index` must be a value from 0 to 255, or a list of such")
-    return tuple(names), tuple(ignored)
-
-
-def text_of(file: Path) -> str:
-    """The text of a file, without a byte order mark. Raises DataError."""
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as UTF-8 text: {error}") from None
+            raise DataError(f"expected a picture and its mask, found {len(parts)} words", place=place)
+        image, mask = (inside.file(root, part, place) for part in parts)
+        rows.append(Row(parts[0], image, mask))
+    return Paired(rows)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from qbench.errors import NotApplicable, QbenchError, WeightsError, nearest
+from qbench.errors import NotApplicable, QbenchError, WeightsError, described, nearest
 from qbench.models.cut import Geometry, cut, geometry
+from qbench.models.files import load_any, safetensors_of
+from qbench.models.outputs import usual
+from qbench.models.state import check_values
 from qbench.vocabulary import Boxes, Context, InputConvention
 
 USUAL = 224
@@ -35,10 +37,6 @@ class Beside(Protocol):
 OwnLosses: TypeAlias = Callable[[nn.Module, Tensor, Sequence[Boxes]], Mapping[str, Tensor]]
 
 
-def as_it_is(output: Any, images: Tensor) -> Any:
-    return output
-
-
 def finite(values: Tensor, whose: str) -> Tensor:
     """The values. Raises QbenchError where one is not finite: what follows might leave it out without a word."""
     if not bool(values.sum().isfinite()) and not bool(values.isfinite().all()):  # the sum is cheaper, and may overflow
@@ -53,10 +51,10 @@ class LoadedModel:
     net: nn.Module
     input: InputConvention
     sites: Mapping[str, str]
-    decode: Callable[[Any, Tensor], Any] = as_it_is
+    decode: Callable[[Any, Tensor], Any] = usual
     """From what the network gives, and the images in [0, 1], to its task's prediction: logits [B, classes] in
     classification, logits [B, classes, H, W] at the images' size in segmentation, a list of `Boxes` in detection, and
-    pictures [B, 3, H, W] in [0, 1] in restoration."""
+    pictures [B, 3, H, W] in [0, 1] in restoration. By default the part that has a usual name."""
     own_losses: OwnLosses | None = None
     """The losses that a network comes with, by name: of the network in training mode, normalised images and the objects
     in them."""
@@ -65,6 +63,8 @@ class LoadedModel:
     """Gives modules inside the network what they must know of the pictures beside its input, for each batch."""
     names: tuple[str, ...] = ()
     """What its classes are called, by index; empty where it does not know."""
+    classes: int | None = None
+    """How many classes it tells apart, where that is known without a picture; 0: none, it gives features."""
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -74,6 +74,25 @@ class LoadedModel:
     def given(self, images: Tensor, context: Context | None = None) -> AbstractContextManager[None]:
         """Inside, the network's modules know what they must of these images in [0, 1] (see `Beside`)."""
         return nullcontext() if self.beside is None else self.beside(self.net, images, context)
+
+    @contextmanager
+    def seeing(self, images: Tensor, context: Context | None = None) -> Iterator[None]:
+        """As `given`. Raises QbenchError where the network fails on images of another size than it was made for."""
+        height, width = images.shape[-2:]
+        try:
+            with self.given(images, context):
+                yield
+        except Exception as error:
+            native = self.input.native
+            if isinstance(error, QbenchError) or native is None or (height, width) == (native, native):
+                raise
+            advice = "leave `size` out of its `input`, and `crop` out of the view"
+            if self.input.size is None:
+                advice = f"give its `input` that, `{{size: {native}, resize: {native}}}`"
+            raise QbenchError(
+                f"the network cannot take pictures of {height} x {width} pixels; it was made for {native} x {native}: "
+                f"{advice} ({described(error)})"
+            ) from error
 
     def normalise(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] RGB to what the network expects (`(x * scale - mean) / std`, channel order)."""
@@ -85,7 +104,7 @@ class LoadedModel:
 
     def predict(self, images: Tensor, context: Context | None = None) -> Any:
         """[B, 3, H, W] in [0, 1] to the task's prediction; `context` is the one that travels with the batch, if any."""
-        with self.given(images, context):
+        with self.seeing(images, context):
             return self.decode(self.net(self.normalise(images)), images)
 
     def logits(self, images: Tensor, context: Context | None = None) -> Tensor:
@@ -119,12 +138,12 @@ class Cut:
 
     def front(self, images: Tensor, context: Context | None = None) -> Tensor:
         """[B, 3, H, W] in [0, 1] to the features at the site, [B, C, h, w]."""
-        with self.model.given(images, context):
+        with self.model.seeing(images, context):
             return cast(Tensor, self._front(self.model.normalise(images)))
 
     def back(self, features: Tensor, images: Tensor, context: Context | None = None) -> Any:
         """Features at the site, and the images that they come from, to the task's prediction."""
-        with self.model.given(images, context):
+        with self.model.seeing(images, context):
             return self.model.decode(self._back(features, self.model.normalise(images)), images)
 
     def geometry(self) -> Geometry:
@@ -136,19 +155,13 @@ class Cut:
 
 def read_safetensors(file: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file by name. Raises WeightsError."""
-    try:
+    with safetensors_of(file):
         return load_file(file)
-    except FileNotFoundError:
-        raise WeightsError(f"weights {file} do not exist") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None
 
 
 def load_weights(net: nn.Module, file: Path) -> None:
-    """Load a safetensors file into `net`, strictly. Raises WeightsError that names the first misfit."""
-    state = read_safetensors(file)
-    check_state(net, state, str(file))
-    net.load_state_dict(state, strict=True)
+    """Load a file of weights into `net`, strictly. Raises WeightsError that names the first misfit."""
+    load_any(net, file)
 
 
 def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
@@ -157,7 +170,8 @@ def check_state(net: nn.Module, state: Mapping[str, Tensor], source: str) -> Non
 
 
 def check_tensors(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str, owner: str) -> None:
-    """Raise WeightsError unless `state` has exactly the names and shapes of `own`, the tensors of `owner`."""
+    """Raise WeightsError unless `state` has exactly the names and shapes of `expected`, the tensors of `owner`, and
+    values that it can have."""
     missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     if missing or extra:
         text = "; ".join(
@@ -172,3 +186,4 @@ def check_tensors(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], s
                 f"weights {source} do not fit {owner}: {name!r} is {tuple(state[name].shape)}, "
                 f"expected {tuple(value.shape)}"
             )
+    check_values(expected, state, source, owner)

@@ -4,44 +4,56 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qbench.errors import WeightsError
+from qbench.errors import WeightsError, foreign
 from qbench.storage import files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params", "model", "net")
-"""Where training codes put the tensors of the network in a checkpoint, beside those of the optimiser."""
-
 
 def sha256(file: Path) -> str:
     """Digest of a weights file, read once for each state of the file. Raises WeightsError when there is none."""
-    try:
-        return files.sha256(file)
-    except OSError as error:
-        raise WeightsError(f"weights {file} cannot be read: {error.strerror}; check `weights:`") from error
+    with foreign(f"weights {file} cannot be read", WeightsError):
+        check_regular(file)
+        try:
+            return files.sha256(file)
+        except OSError as error:
+            raise WeightsError(f"weights {file} cannot be read: {error.strerror}; check `weights:`") from error
+
+
+def check_regular(file: Path) -> None:
+    """Raise WeightsError for a pipe or device, which a reader would wait for."""
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise WeightsError(f"weights {file} are no file, but a pipe or device; check `weights:`")
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors by name in a safetensors file, or in a PyTorch file of tensors only. Raises WeightsError."""
+    """The tensors by name in a safetensors file, or in a PyTorch file of tensors only: of several states the one that
+    the network is most likely to be in. Raises WeightsError."""
+    return next(iter(read_states(file)), {})
+
+
+def read_states(file: Path) -> list[dict[str, Tensor]]:
+    """Every state in such a file, the likeliest first. Raises WeightsError."""
     import torch
 
     from qbench.models.base import read_safetensors
+    from qbench.models.state import states_in
 
+    check_regular(file)
     if file.suffix == ".safetensors":
-        return read_safetensors(file)
+        return [read_safetensors(file)]
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle raises whatever its reader stumbles over
         advice = "give safetensors or a state dictionary of plain tensors"
         raise WeightsError(f"weights {file} cannot be read: {unread(error)}; {advice}") from error
-    content = state if isinstance(state, dict) else {}
-    inner = (content[name] for name in WRAPPERS if isinstance(content.get(name), dict))
-    return {str(name): value for name, value in next(inner, content).items() if isinstance(value, torch.Tensor)}
+    return states_in(content)
 
 
 def unread(error: Exception) -> str:
@@ -62,24 +74,28 @@ def asked_for(error: Exception) -> str | None:
 
 
 def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> None:
-    """Load safetensors, or a PyTorch file that holds tensors only, into `net`, strictly. Raises WeightsError.
+    """Load safetensors, or a PyTorch file that holds tensors only, into `net`, strictly (see `qbench.models.state`).
 
-    Tensors whose names start with one of `without` are left out: parts that no prediction uses."""
-    from qbench.models.base import check_state
+    Tensors whose names start with one of `without` are left out: parts that no prediction uses. Raises WeightsError."""
+    from qbench.models.state import fitting
 
-    state = {name: tensor for name, tensor in read_state(file).items() if not name.startswith(without)}
-    check_state(net, state, str(file))
+    state = fitting(net.state_dict(), read_states(file), str(file), type(net).__name__, without=without)
     net.load_state_dict(state, strict=True)
 
 
 def header(file: Path) -> Mapping[str, str]:
     """The free text entries in the header of a safetensors file. Raises WeightsError for another kind of file."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(file, framework="numpy") as opened:
-            return dict(opened.metadata() or {})
-    except FileNotFoundError:
-        raise WeightsError(f"weights {file} do not exist") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None
+    with safetensors_of(file), safe_open(file, framework="numpy") as opened:
+        return dict(opened.metadata() or {})
+
+
+@contextmanager
+def safetensors_of(file: Path) -> Iterator[None]:
+    """Inside, a safetensors file is read. Raises WeightsError."""
+    check_regular(file)
+    with foreign(f"weights {file} cannot be read as safetensors", WeightsError):
+        if not file.exists():
+            raise WeightsError(f"weights {file} do not exist")
+        yield

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, WeightsError
-from qbench.models.files import read_state, sha256
+from qbench.errors import WeightsError, foreign
+from qbench.models.files import read_states, sha256
 from qbench.models.library import CONFIG, LibraryModel, imported, seeded
+from qbench.models.state import check_numbers, fitting, forms, likeliest
 
 PARTS = (".json", ".safetensors", ".bin")
 
@@ -58,12 +59,9 @@ class HuggingFaceModel(LibraryModel):
     def _reading(self) -> Iterator[Any]:
         """Gives the library, silent and seeded, and turns what it raises into QbenchError."""
         transformers = imported(self.library, self.library, self.extra)
-        try:
-            with seeded(self.seed), _quiet(transformers.utils.logging):
-                yield transformers
-        except (OSError, ValueError) as error:
-            text = str(error).strip().split("\n", 1)[0]
-            raise QbenchError(f"{self.prefix}:{self.name} cannot be loaded: {text}; {self.needed}") from error
+        failed = foreign(f"{self.prefix}:{self.name} cannot be loaded; {self.needed}")
+        with failed, seeded(self.seed), _quiet(transformers.utils.logging):
+            yield transformers
 
     def _network(self, transformers: Any, *, fresh: Collection[int], strict: bool) -> Any:
         """The network with its weights; `fresh` and `strict` as of `loaded`. Raises WeightsError."""
@@ -94,13 +92,12 @@ def _quiet(logging: Any) -> Iterator[None]:
 def with_state(net: Any, file: Path) -> Any:
     """`net` with the state in a file, under the names of its own modules or those of published checkpoints, which
     transformers translates. Raises WeightsError for a misfit."""
-    from qbench.models.base import check_state
-
-    state = read_state(file)
-    if state.keys() == net.state_dict().keys():
-        check_state(net, state, str(file))
-        net.load_state_dict(state, strict=True)
+    own, states = net.state_dict(), read_states(file)
+    if any(form.keys() == own.keys() for state in states for form, _ in forms(state)):
+        net.load_state_dict(fitting(own, states, str(file), type(net).__name__), strict=True)
         return net
+    state = likeliest(own, states)
+    check_numbers(state, str(file), type(net).__name__)
     return loaded(type(net), net.config, str(file), state_dict=state)
 
 

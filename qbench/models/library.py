@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, foreign
 from qbench.models.files import sha256
-from qbench.vocabulary import InputConvention
+from qbench.vocabulary import CropMode, InputConvention
 
 CONFIG = ConfigDict(extra="forbid")
 Weights = Annotated[Path | None, BeforeValidator(lambda given: given or None)]
@@ -102,15 +102,10 @@ class LibraryModel:
 
     @contextmanager
     def _making(self) -> Iterator[None]:
-        """Inside, the library makes the network: seeded, with a plain error where its hub cannot be reached."""
-        try:
-            with seeded(self.seed):
-                yield
-        except (OSError, RuntimeError) as error:
-            if not self._fetched:
-                raise
-            advice = "give `weights:` a file instead"
-            raise QbenchError(f"the pretrained {self.name} cannot be fetched ({error}); {advice}") from error
+        """Inside, the library makes the network, seeded. Raises QbenchError where it fails, or cannot reach its hub."""
+        fetched = f"the pretrained {self.name} cannot be fetched; give `weights:` a file instead"
+        with foreign(fetched if self._fetched else f"{self.label} cannot be made"), seeded(self.seed):
+            yield
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -124,6 +119,7 @@ class InputChanges:
     mean: tuple[Mean, Mean, Mean] | None = None
     std: tuple[Deviation, Deviation, Deviation] | None = None
     interpolation: Literal["bilinear", "bicubic", "lanczos"] | None = None
+    crop_mode: CropMode | None = None
 
     def given(self) -> dict[str, Any]:
         """What differs from the model's own."""
@@ -135,9 +131,15 @@ class InputChanges:
 
 @dataclass(frozen=True, config=CONFIG)
 class NormalisedModel(LibraryModel):
-    """A network that is given normalised pictures; `input` overrides what its library says of them."""
+    """A network that is given normalised pictures; `input` overrides what its library says of them, and `output` names
+    the prediction where it gives several outputs."""
 
     input: InputChanges = InputChanges()
+    output: str | int | None = Field(
+        default=None,
+        description="Name or number of the prediction among the network's outputs. Default: the usual one.",
+    )
 
     def identity(self) -> Mapping[str, Any]:
-        return {**super().identity(), "input": self.input.given()}
+        chosen = {} if self.output is None else {"output": self.output}
+        return {**super().identity(), "input": self.input.given(), **chosen}

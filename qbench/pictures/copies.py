@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from qbench import registry
 from qbench.data.views import View
 from qbench.draws import Draw
-from qbench.errors import BadSample, DataError
+from qbench.errors import DataError, described
 from qbench.registry.create import create
 from qbench.registry.named import Named, text_of
 from qbench.runtime import safe_path
@@ -153,13 +153,14 @@ def _part(copy: Copy, numbers: Sequence[int]) -> list[Row]:
 
 
 def _one(copy: Copy, dataset: Dataset, condition: Condition, number: int) -> Row:
+    """The row of a picture, which is written; a sample that cannot be used, whatever is raised, has a row with why."""
     try:
         sample = dataset.load(number)
-    except BadSample as error:
-        return dict.fromkeys(COLUMNS, "") | {"id": dataset.manifest().ids[number], "error": error.message}
-    image = copy.view.apply(sample.image) if copy.view else sample.image
-    degraded, facts = condition.apply(image, Draw(copy.seed, sample.id))
-    content = png(degraded)
+        image = copy.view.apply(sample.image) if copy.view else sample.image
+        degraded, facts = condition.apply(image, Draw(copy.seed, sample.id))
+        content = png(degraded)
+    except Exception as error:
+        return dict.fromkeys(COLUMNS, "") | {"id": dataset.manifest().ids[number], "error": described(error)}
     write_bytes(copy.folder / _name(sample.id), content)
     label = sample.target if isinstance(sample.target, int | np.integer) else ""
     return {

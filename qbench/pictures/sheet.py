@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from qbench.draws import Draw
+from qbench.errors import ConditionError, foreign
 from qbench.vocabulary import Condition, Facts, Image
 
 _QUIET = {"bpp", "bytes", "version"}
@@ -27,8 +28,11 @@ class Tile:
 
 
 def tile(condition: Condition, label: str, image: Image, draw: Draw) -> Tile:
-    """`image` under a condition; below it, PSNR to the clean picture in dB and the facts that fit on a line."""
-    degraded, facts = condition.apply(image, draw)
+    """`image` under a condition; below it, PSNR to the clean picture in dB and the facts that fit on a line.
+
+    Raises ConditionError for whatever the condition raises."""
+    with foreign(f"condition {label}", ConditionError):
+        degraded, facts = condition.apply(image, draw)
     near = psnr(image, degraded)
     return Tile(degraded, label, " · ".join([*([f"{near:.1f} dB"] if near < float("inf") else []), *_shown(facts)]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from qbench.boundary import lent
 from qbench.errors import QbenchError
 from qbench.registry.entries import WEIGHTS_KEYS, Entry, Kind, get
 from qbench.registry.named import Spec, rest_of
@@ -17,14 +18,18 @@ _makers: dict[Kind, Maker] = {}
 def create(kind: Kind, named: Spec) -> Any:
     """The object that a name and its parameters stand for; what follows the colon of `timm:resnet50` comes first.
 
+    A plug-in's dataset or condition comes behind the boundary (see `qbench.boundary`).
     Raises QbenchError for an unknown name or parameter, ValidationError at the place of a value that does not fit, and
     what the object's class raises."""
     entry = get(kind, named.name)
     params = own_params(kind, named)
     entry.check(named.name, named.params)
     if kind in _makers:
-        return _makers[kind](entry, params)
-    return call(entry, params, *([rest_of(named.name)] if entry.takes_rest else []))
+        made = _makers[kind](entry, params)
+    else:
+        made = call(entry, params, *([rest_of(named.name)] if entry.takes_rest else []))
+    entry.check_made(made)
+    return lent(entry, made)
 
 
 def own_params(kind: Kind, named: Spec) -> dict[str, Any]:

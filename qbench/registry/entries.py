@@ -161,10 +161,12 @@ class Entry:
         """Those that a file must give it."""
         return keys_of(self.schema, self.takes_rest)[1]
 
-    @property
-    def needed(self) -> tuple[str, ...]:
-        """The functions that its objects must have."""
-        return needed(self.kind, self.facts.get("site", ""))
+    def check_made(self, made: Any) -> None:
+        """Raise SuiteError for an object without the functions that it is asked for."""
+        for name in needed(self.kind, self.facts.get("site", "")):
+            if not callable(getattr(made, name, None)):
+                site = f" at the site {self.facts['site']!r}" if self.kind == "method" else ""
+                raise SuiteError(f"{self.kind} {self.name!r} has no `{name}`; a {self.kind}{site} has `{name}(...)`")
 
     @property
     def module(self) -> str:

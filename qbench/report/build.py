@@ -21,10 +21,11 @@ def build(run: Path) -> Report:
 
 def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
-    info = loaded.info
+    info, grids = loaded.info, Grids(loaded)
+    tables = tables_of(grids)
     return Report(
-        info.suite, info.title, info.version, info.command, _provenance(info), tables_of(Grids(loaded)),
-        dict(info.environment),
+        info.suite, info.title, info.version, info.command, _provenance(info), tables, dict(info.environment),
+        faults=tuple(dict.fromkeys(grids.faults)), pending=sum(result.status == "pending" for result in info.cells),
     )  # fmt: skip
 
 

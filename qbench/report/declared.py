@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from qbench.errors import StoreError, nearest
 from qbench.report import tables
+from qbench.report.checked import MetricFault
 from qbench.report.grid import Grids
 from qbench.report.leaderboard import Table
 
@@ -50,8 +52,22 @@ def declared() -> tuple[Declared, ...]:
 
 
 def tables_of(grids: Grids) -> tuple[Table, ...]:
-    """The tables that the suite asks for and those that are always made, in order."""
+    """The tables that the suite asks for and those that are always made, in order. Raises StoreError for a name that
+    no table has."""
     names = list(grids.info.tables)
+    known = [table.name for table in declared()]
+    for name in names:
+        if name not in known:
+            raise StoreError(f"the run asks for a table {name!r}, which qbench does not have{nearest(name, known)}")
     wanted = [table for table in declared() if table.always or table.name in names]
     wanted.sort(key=lambda table: (table.order, names.index(table.name) if table.name in names else len(names)))
-    return tuple(table for declaration in wanted for table in declaration.make(grids))
+    return tuple(table for declaration in wanted for table in _made(declaration, grids))
+
+
+def _made(declaration: Declared, grids: Grids) -> Iterable[Table]:
+    """A table's own; where a metric lets it down, an empty one that says so."""
+    try:
+        return tuple(declaration.make(grids))
+    except MetricFault as fault:
+        grids.faults.append(fault.message)
+        return [Table(declaration.name, declaration.name, (), empty=f"Failed: {fault.message}")]

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, printable
 from qbench.report.leaderboard import Report
 from qbench.report.render import MARKDOWN, PICTURE, RENDERERS
 from qbench.storage.files import atomic
 
 TERMINAL = "terminal"
+NO_PICTURE = "no picture: the report has no table over an axis, such as accuracy-by-quality"
 
 
 def write(
@@ -20,9 +21,15 @@ def write(
 ) -> list[Path]:
     """Write the files of these formats into `folder`; returns those written. `page` is the name of the Markdown page.
 
-    A report without a table over an axis has no picture. Raises StoreError where the disk refuses."""
+    A report without a table over an axis has no picture. Raises StoreError where the disk refuses, and, when all else
+    is written, QbenchError where a picture cannot be drawn."""
     renderers = {form: renderer for form, renderer in RENDERERS.items() if form in formats}
-    picture = RENDERERS[PICTURE].render(report) if PICTURE in formats else b""
+    picture: str | bytes = b""
+    fault = ""
+    try:
+        picture = RENDERERS[PICTURE].render(report) if PICTURE in formats else b""
+    except QbenchError as error:
+        fault = error.message
     report = replace(report, picture=RENDERERS[PICTURE].file if picture else "")
     written = []
     for form, renderer in renderers.items():
@@ -31,11 +38,13 @@ def write(
             file = folder / (page if form == MARKDOWN else renderer.file)
             _write(file, content)
             written.append(file)
+    if fault:
+        raise QbenchError(f"{fault}; all other formats are written to {folder}")
     return written
 
 
 def _write(file: Path, content: str | bytes) -> None:
-    whole = content.encode("utf-8") if isinstance(content, str) else content
+    whole = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
 
     def write_to(temporary: Path) -> None:
         temporary.write_bytes(whole)
@@ -44,10 +53,15 @@ def _write(file: Path, content: str | bytes) -> None:
 
 
 def emit(report: Report, formats: Collection[str], out: Path | None) -> None:
-    """Files into `out` (all formats unless some are named), else text to standard output. Raises QbenchError."""
+    """Files into `out` (all formats unless some are named), else text to standard output. Raises QbenchError, also for
+    a picture that is asked for by name where there is nothing to draw."""
     if out is not None:
         files = write(report, out, formats or tuple(RENDERERS))
-        sys.stdout.write("".join(f"{file}\n" for file in files))
+        sys.stdout.write("".join(f"{printable(str(file))}\n" for file in files))
+        if (PICTURE in formats or not formats) and RENDERERS[PICTURE].file not in {file.name for file in files}:
+            if formats:
+                raise QbenchError(f"{NO_PICTURE}; leave --format png out")
+            sys.stderr.write(f"{NO_PICTURE}\n")
     if TERMINAL in formats or (out is None and not formats):
         from rich.console import Console
 

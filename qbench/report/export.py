@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from qbench.errors import StoreError
 from qbench.report.source import EFFICIENCY, Loaded, exported_records
 from qbench.runs import schema_version
-from qbench.storage.files import atomic, write_text
+from qbench.storage.files import write_text
+from qbench.storage.sealed import write_sealed
 
 _DICTIONARY = {"cell", "id", "group", "target", "prediction", "rank", "facts", "error"}
 
 
 def export(loaded: Loaded, folder: Path) -> None:
-    """Write `run.json`, the records of each task and `efficiency.json`. Raises StoreError where the disk refuses.
+    """Write `run.json`, the records of each task and `efficiency.json`. Raises StoreError where the disk refuses, and
+    for the folder of a run.
 
     run.json comes last: a folder that has one is whole."""
+    if (folder / "records").exists():
+        raise StoreError(f"--export {folder} is the folder of a run; name another one")
     for task in dict.fromkeys(result.cell.task for result in loaded.info.cells):
         table = records_table(loaded, task)
-        atomic(folder / exported_records(task), functools.partial(_write, table))
+        absent = " ".join(loaded.absent.get(task, ()))
+        facts = {schema_version.KEY: str(schema_version.EXPORT), "task": task, "absent": absent}
+        write_sealed(folder / exported_records(task), table, facts, **options_of(table))
     efficiency = ",\n".join(record.model_dump_json() for record in loaded.efficiency)
     write_text(folder / EFFICIENCY, f"[{efficiency}]\n")
     write_text(folder / "run.json", loaded.info.model_dump_json(indent=1) + "\n")
 
 
-def _write(table: pa.Table, file: Path) -> None:
+def options_of(table: pa.Table) -> dict[str, Any]:
+    """How an export is compressed."""
     often = [name for name in table.column_names if name in _DICTIONARY]
-    pq.write_table(table, file, compression="zstd", compression_level=15, use_dictionary=often, write_statistics=False)
+    return {"compression_level": 15, "use_dictionary": often}
 
 
 def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
@@ -48,8 +54,7 @@ def records_table(loaded: Loaded, task: str = "classification") -> pa.Table:
     arrays: dict[str, Any] = {"cell": pa.array(numbers, pa.int32())}
     for name in done[0][1] if done else ("error",):
         arrays[name] = _column([records[name] for _, records in done])
-    absent = " ".join(loaded.absent.get(task, ()))
-    return pa.table(arrays).replace_schema_metadata(schema_version.metadata(schema_version.EXPORT, absent=absent))
+    return pa.table(arrays)
 
 
 def _column(parts: Sequence[NDArray[Any]]) -> Any:

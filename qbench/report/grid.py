@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from qbench.compute.cell import ConditionItem, Item, MethodItem, MetricItem
+from qbench.report.checked import MetricFault
 from qbench.report.metric import ShownMetric
 from qbench.report.point import Point, Resampling, point
 from qbench.report.source import Loaded, Records
@@ -144,6 +145,8 @@ class Grids:
 
     loaded: Loaded
     _grids: dict[tuple[str, MetricItem, bool], tuple[Grid, ...]] = field(default_factory=dict, repr=False)
+    faults: list[str] = field(default_factory=list)
+    """Why metrics gave no scores, in the order in which it was found out."""
 
     @property
     def info(self) -> RunInfo:
@@ -173,5 +176,23 @@ class Grids:
             cell = result.cell
             if cell.task == task and metric.item in cell.metrics:
                 place = Place(task, cell.dataset.label, cell.view.label, cell.model.label, cell.source)
-                places.setdefault((place, identity(cell.model)), []).append(result)
+                places.setdefault((place, identity(cell.model)), []).append(self._tried(metric, result))
         return (Grid(metric, place, tuple(results), self.loaded) for (place, _), results in places.items())
+
+    def _tried(self, metric: ShownMetric, result: CellResult) -> CellResult:
+        """A cell of whose records the metric makes no score counts as failed in its tables."""
+        if result.status != "done":
+            return result
+        try:
+            one = point(
+                metric,
+                Resampling(self.info.seed, result.cell.dataset.own_label),
+                [self.loaded.records[result.cell.place]],
+            )
+            _ = one.values, one.over(one.counts)
+            if not metric.metric.is_ours and one.n:
+                one.bootstrap()
+        except MetricFault as fault:
+            self.faults.append(fault.message)
+            return result.model_copy(update={"status": "failed", "reason": fault.message})
+        return result

@@ -112,3 +112,7 @@ class Report:
     environment: Mapping[str, Any] = field(default_factory=dict)
     picture: str = ""
     """The name of the picture beside the page, where there is one."""
+    faults: tuple[str, ...] = ()
+    """Why metrics gave no scores; for whoever made the report, not for its pages."""
+    pending: int = 0
+    """Cells that were not computed yet."""

@@ -1,28 +1,33 @@
 """Where a report's numbers come from: a run directory, or a compact export of one.
 
 An export holds `run.json`, `records.parquet` (all cells; `cell` is the index in run.json's list) and
-`efficiency.json`. Both give the same report."""
+`efficiency.json`. Both give the same report, and every file is verified when it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from qbench import registry
 from qbench.compute.cell import MetricItem
-from qbench.errors import StoreError
+from qbench.errors import QbenchError, StoreError, foreign
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.runs.store import check as check_store
-from qbench.runs.store import shard_file
+from qbench.runs.store import open_records, open_shard
+from qbench.storage.files import Damaged
+from qbench.storage.sealed import Sealed
+from qbench.tasks.domains import misfit
 from qbench.tasks.restoration.metrics import column
 
 Records = Mapping[str, NDArray[Any]]
@@ -49,18 +54,37 @@ class Loaded:
 def load(run: Path, whole: bool = False) -> Loaded:
     """What the tables need of a run directory or an export, or with `whole` all that an export keeps.
 
-    Raises StoreError that names the file that is at fault."""
-    info = run_info.read(run)
-    records: dict[str, Records] = {}
-    absent: dict[str, tuple[str, ...]] = {}
-    for task in dict.fromkeys(result.cell.task for result in info.cells):
-        if (run / exported_records(task)).is_file():
+    Raises StoreError that names the file that is at fault and the command that makes it anew."""
+    with _made_by("the command that made the run writes it anew"):
+        info = run_info.read(run)
+    is_run = os.path.lexists(run / "records") or not any(run.glob("records*.parquet"))
+    with _made_by(f"to make it anew: {command_of(run, info)}" if is_run else "export the run again"):
+        if is_run:
+            check_store(run)
+            records = _stored(run, info, whole)
+            return Loaded(info, records, _measured(run, info))
+        records, absent = {}, {}
+        for task in dict.fromkeys(result.cell.task for result in info.cells):
             exported, absent[task] = _exported(run, info, task, whole)
             records |= exported
-        else:
-            check_store(run)
-            records |= _stored(run, info, task, whole)
-    return Loaded(info, records, read_efficiency(run, info), absent)
+        return Loaded(info, records, _sorted(read_costs(run / EFFICIENCY)), absent)
+
+
+def command_of(run: Path, info: RunInfo) -> str:
+    """The command that goes on with a run, or makes anew what is missing or damaged."""
+    is_verb = info.command.startswith("qbench run ")
+    return f"{info.command} --out {shlex.quote(str(run))}" if is_verb else f"{info.command} into {run}"
+
+
+@contextmanager
+def _made_by(advice: str) -> Iterator[None]:
+    """What is missing or damaged is told with what to do."""
+    try:
+        yield
+    except Damaged as error:
+        raise StoreError(f"{error.message}; {advice}") from None
+    except FileNotFoundError as error:
+        raise StoreError(f"{error.filename} is missing; {advice}") from None
 
 
 def exported_records(task: str) -> str:
@@ -77,61 +101,82 @@ def _columns(result: CellResult, whole: bool) -> list[str] | None:
 
 
 def _columns_of(info: MetricItem) -> Sequence[str] | None:
-    """The columns that a metric reads; None where it does not say."""
-    target = registry.get("metric", info.name).target
+    """The columns that a metric reads; None where it does not say or is not known here."""
+    try:
+        target = registry.get("metric", info.name).target
+    except QbenchError:
+        return None
     columns: Sequence[str] | None = (column(info),) if hasattr(target, "measure") else getattr(target, "columns", None)
     return columns
 
 
-def read_efficiency(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
-    """The records of an export's `efficiency.json`, or of the run's own files. Raises StoreError."""
-    exported = run / EFFICIENCY
-    files = [exported] if exported.is_file() else [run / "efficiency" / name for name in info.costs]
-    records = [record for file in files for record in read_costs(file)]
+def _measured(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
+    """What the methods of a run cost. Raises FileNotFoundError, Damaged, and StoreError for another version."""
+    records: dict[tuple[str, str], EfficiencyRecord] = {}
+    for name in info.costs:
+        file = run / "efficiency" / name
+        for record in read_costs(file):
+            names = record.model.label, record.method.label
+            if names in records:
+                raise Damaged(file, f"it is the cost of {names[1]} on {names[0]}, which another file has")
+            records[names] = record
+    return _sorted(records.values())
+
+
+def _sorted(records: Iterable[EfficiencyRecord]) -> tuple[EfficiencyRecord, ...]:
     return tuple(sorted(records, key=lambda record: (record.model.label, record.method.label)))
 
 
-def _stored(run: Path, info: RunInfo, task: str, whole: bool) -> Mapping[str, Records]:
-    return {
-        result.cell.place: _cell(run, info, result, whole)
-        for result in info.cells
-        if result.status == "done" and result.cell.task == task
-    }
+def _stored(run: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
+    return {result.cell.place: _cell(run, info, result, whole) for result in info.cells if result.status == "done"}
 
 
 def _cell(run: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
-    files = [shard_file(run, result.cell.key, shard.name) for shard in info.sources[result.cell.source].shards]
-    table = pa.concat_tables(
-        [read_parquet(file, _columns(result, whole), schema_version.RECORDS, _left_out(whole)) for file in files]
-    )
-    records = {name: _array(table[name]) for name in table.column_names}
-    _check_length(files[0].parent, result, records)
-    return records
-
-
-def _left_out(whole: bool) -> Sequence[str]:
-    return NOT_EXPORTED if whole else NOT_IN_TABLES
+    shards = info.sources[result.cell.source].shards
+    sealed = [open_shard(run, result.cell.key, shard) for shard in shards]
+    columns = _columns(result, whole)
+    left_out = NOT_EXPORTED if whole else NOT_IN_TABLES
+    return _records(sealed[0].file.parent, [_read(one, columns, left_out) for one in sealed])
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:
     """The records of a task by cell, and the columns that are declared absent."""
     file = run / exported_records(task)
     names = _columns(next(result for result in info.cells if result.cell.task == task), whole)
-    columns = None if names is None else ["cell", *names]
-    table = read_parquet(file, columns, schema_version.EXPORT, _left_out(whole))
-    number = _array(table["cell"])
-    if len(number) and (np.any(np.diff(number) < 0) or number[-1] >= len(info.cells)):
-        raise StoreError(f"{file} does not belong to the run.json beside it; export the run again")
-    columns_of_all = {name: _array(table[name]) for name in table.column_names if name != "cell"}
+    sealed = open_records(file, schema_version.EXPORT)
+    absent = tuple(sealed.facts.get("absent", "").split())
+    table = _read(sealed, None if names is None else ["cell", *names], NOT_EXPORTED if whole else NOT_IN_TABLES, absent)
+    columns = _records(file, [table])
+    number = columns.pop("cell", np.array(()))
+    if number.dtype.kind != "i" or np.any(np.diff(number) < 0):
+        raise Damaged(file, "its column 'cell' does not number the cells of a run")
+    done = [i for i, result in enumerate(info.cells) if result.status == "done" and result.cell.task == task]
+    if [i for i in np.unique(number) if i not in done]:
+        raise Damaged(file, f"it does not belong to the {run_info.FILE} beside it")
     bounds = np.searchsorted(number, np.arange(len(info.cells) + 1))
     records = {}
-    for index, result in enumerate(info.cells):
-        if result.status == "done" and result.cell.task == task:
-            records[result.cell.place] = {
-                name: values[bounds[index] : bounds[index + 1]] for name, values in columns_of_all.items()
-            }
-            _check_length(file, result, records[result.cell.place])
-    return records, absent_in(table)
+    for index in done:
+        cell = info.cells[index].cell
+        count = bounds[index + 1] - bounds[index]
+        if count != cell.samples:
+            where = ", ".join(item.label for item in (cell.condition, cell.model, cell.method))
+            raise Damaged(file, f"it holds {count} records of {where}, where {run_info.FILE} says {cell.samples}")
+        part = slice(bounds[index], bounds[index + 1])
+        records[cell.place] = {name: values[part] for name, values in columns.items()}
+    return records, absent
+
+
+def _records(file: Path, tables: Sequence[pa.Table]) -> dict[str, NDArray[Any]]:
+    """Columns as arrays. Raises Damaged for what cannot be one, or holds what its column cannot hold."""
+    try:
+        with foreign("its columns are of kinds that records do not have", StoreError):
+            table = pa.concat_tables(tables)
+            records = {name: _array(table[name]) for name in table.column_names}
+    except StoreError as error:
+        raise Damaged(file, error.message) from None
+    if fault := misfit(records):
+        raise Damaged(file, fault)
+    return records
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -155,40 +200,11 @@ def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
     return rows
 
 
-def _check_length(file: Path, result: CellResult, records: Records) -> None:
-    """Raise StoreError unless the cell has a record for each of its samples."""
-    if len(records["error"]) != result.cell.samples:
-        where = ", ".join(item.label for item in (result.cell.condition, result.cell.model, result.cell.method))
-        raise StoreError(
-            f"{file} holds {len(records['error'])} records of {where}, where "
-            f"run.json says {result.cell.samples}; run the suite again"
-        )
-
-
-def read_parquet(file: Path, names: Sequence[str] | None, version: int, left_out: Sequence[str]) -> pa.Table:
-    """These columns of a Parquet file, or all but some. Numbers that the file declares absent are NaN.
-
-    Raises StoreError for a file of another version, and for a file or a column that is missing or damaged."""
-    try:
-        with pq.ParquetFile(file) as opened:
-            schema = opened.schema_arrow
-            schema_version.check(file, schema_version.in_metadata(schema.metadata), version)
-            wanted = [n for n in (schema.names if names is None else names) if n in schema.names and n not in left_out]
-            table = opened.read(wanted, use_threads=False)
-    except FileNotFoundError:
-        raise StoreError(f"{file} is missing; run the suite again to make it") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{file} cannot be read ({reason}); it was cut short or damaged, write it again") from None
-    for name in absent_in(table):
+def _read(sealed: Sealed, names: Sequence[str] | None, left_out: Sequence[str], absent: Sequence[str] = ()) -> pa.Table:
+    """These columns of a file, or all but some. Numbers that the file declares absent are NaN."""
+    wanted = [n for n in (sealed.names if names is None else names) if n not in left_out and n not in absent]
+    table = sealed.read([*wanted, *(["error"] if "error" not in wanted else ())])
+    for name in absent:
         if names is not None and name in names:
             table = table.append_column(name, pa.repeat(pa.scalar(float("nan"), pa.float32()), table.num_rows))
-    for name in names or ("error", *table.column_names):
-        if name not in table.column_names or table[name].null_count:
-            raise StoreError(f"{file} has no whole column {name!r}; it is damaged, write it again")
     return table
-
-
-def absent_in(table: pa.Table) -> tuple[str, ...]:
-    """The columns of this schema version that were not recorded: they are n/a."""
-    return tuple((schema_version.in_metadata(table.schema.metadata, "absent") or "").split())

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from qbench.compute.cell import Item, MethodItem
-from qbench.errors import StoreError
-from qbench.runs.schema_version import COST, KEY, check
+from qbench.compute.cell import Cell, Item, MethodItem
+from qbench.runs.json_file import read_entries
+from qbench.runs.schema_version import COST
+from qbench.storage.files import Damaged
 
 
 class EfficiencyRecord(BaseModel):
     """The cost of one picture through one method and model, in deployed form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: int = Field(default=COST, description="Of this record; see docs/results.md.")
     model: Item
@@ -38,20 +37,13 @@ class EfficiencyRecord(BaseModel):
 
 
 def read_costs(file: Path) -> list[EfficiencyRecord]:
-    """One record, or a list of them. Raises StoreError for a file that is missing, damaged or of another version."""
-    try:
-        content: Any = json.loads(file.read_bytes())
-        entries = content if isinstance(content, list) else [content]
-        for entry in entries:
-            check(file, entry.get(KEY), COST)
-        return [EfficiencyRecord.model_validate(entry) for entry in entries]
-    except OSError as error:
-        raise StoreError(f"{file} cannot be read: {error.strerror}; run the suite again") from None
-    except (ValueError, AttributeError) as error:
-        fault = _first(error) if isinstance(error, ValidationError) else "no JSON of records"
-        raise StoreError(f"{file} is damaged ({fault}); run the suite again") from None
+    """One record, or a list of them. Raises FileNotFoundError, Damaged, and StoreError for one of another version."""
+    return read_entries(file, EfficiencyRecord, COST)
 
 
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return ": ".join([".".join(map(str, problem["loc"])), problem["msg"]])
+def cost_of(file: Path, cell: Cell) -> EfficiencyRecord:
+    """The cost of a cell's model and method. Raises as `read_costs`, and Damaged for the cost of others."""
+    found = read_costs(file)
+    if len(found) != 1 or (found[0].model.label, found[0].method.label) != (cell.model.label, cell.method.label):
+        raise Damaged(file, f"it is not the cost of {cell.method.label} on {cell.model.label}")
+    return found[0]

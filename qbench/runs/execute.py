@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qbench import registry
 from qbench.compute.cell import Cell, Shard
-from qbench.errors import StoreError, described
-from qbench.registry.named import text_of
+from qbench.errors import QbenchError, StoreError, described, foreign
 from qbench.runs import store
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import Status
+from qbench.runs.store import Stored
 from qbench.runtime import keep_freed_memory, safe_path
-from qbench.storage.files import digest, write_text
+from qbench.storage.files import Damaged, digest, write_text
 
 if TYPE_CHECKING:
     from qbench.compute.bench import Workbench
+    from qbench.compute.predict import Columns
+
+
+SEMAPHORES = 32
+"""More than a pool of processes needs."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,15 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """What came of a unit: what was stored, by cell, and why other cells have no records."""
+
+    shard: str
+    stored: Mapping[int, Stored]
+    verdicts: Sequence[Verdict]
+
+
+@dataclass(frozen=True)
 class Job:
     """A plan with the folder of its store. `token` tells it from other jobs, so that a worker builds its bench once."""
 
@@ -54,27 +68,53 @@ def job(plan: Plan, run: Path) -> Job:
     return Job(plan, run, digest([str(run), [cell.key for cell in plan.cells], id(plan.live) if plan.live else 0]))
 
 
-def known_verdicts(plan: Plan, run: Path) -> list[Verdict]:
-    """Cells that are `n/a` before anything is computed: no weights, or found so by an earlier run."""
-    verdicts = []
+@dataclass(frozen=True)
+class Survey:
+    """What the store holds of a plan: by cell and shard what each whole file says, and what was known of cells."""
+
+    stored: Mapping[tuple[int, str], Stored]
+    verdicts: Sequence[Verdict]
+    damaged: Sequence[Damaged]
+    """Files that are not what they must be; their work is missing."""
+
+
+def survey(plan: Plan, run: Path) -> Survey:
+    """Look at every file of a plan. Raises StoreError for files of another version."""
+    stored: dict[tuple[int, str], Stored] = {}
+    verdicts: list[Verdict] = []
+    damaged: list[Damaged] = []
+    try:
+        store.check(run)
+    except Damaged as error:
+        damaged.append(error)
     for number, cell in enumerate(plan.cells):
-        reason = cell.not_applicable or store.not_applicable(run, cell.key)
+        try:
+            reason = cell.not_applicable or store.not_applicable(run, cell.key)
+        except Damaged as error:
+            damaged.append(error)
+            reason = ""
         if reason:
             verdicts.append(Verdict(number, "n/a", reason))
-    return verdicts
+            continue
+        for shard in plan.sources[cell.source].shards:
+            try:
+                found = store.look(run, cell.key, shard)
+            except Damaged as error:
+                damaged.append(error)
+                continue
+            if found is not None:
+                stored[number, shard.name] = found
+    return Survey(stored, verdicts, damaged)
 
 
-def missing_units(plan: Plan, run: Path) -> list[Unit]:
-    """The work that the store lacks, shard by shard, so that early shards are whole first. Raises StoreError."""
-    store.check(run)
-    skip = {verdict.cell for verdict in known_verdicts(plan, run)}
+def missing_units(plan: Plan, found: Survey) -> list[Unit]:
+    """The work that the store lacks, shard by shard, so that early shards are whole first."""
+    skip = {verdict.cell for verdict in found.verdicts}
     units = []
     for number, source in enumerate(plan.sources):
         numbers = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in skip]
         for shard in source.shards:
-            lacking = tuple(
-                i for i in numbers if not store.is_whole(store.shard_file(run, plan.cells[i].key, shard.name))
-            )
+            lacking = tuple(i for i in numbers if (i, shard.name) not in found.stored)
             if lacking:
                 units.append(Unit(number, shard, lacking))
     return units
@@ -85,13 +125,28 @@ def unit_files(plan: Plan, run: Path, units: Sequence[Unit]) -> list[Path]:
     return [store.shard_file(run, plan.cells[i].key, unit.shard.name) for unit in units for i in unit.cells]
 
 
-def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]:
-    """Do the units; every file is in place as soon as its cell is whole on its shard. Yields what has no records.
+def possible(workers: int, tell: store.Tell) -> int:
+    """As many workers as asked for; one, which is told, where the system has no room for what processes share."""
+    if workers <= 1:
+        return workers
+    try:
+        with foreign("this system has no semaphores to share among processes (is /dev/shm full or read-only?)"):
+            from multiprocessing import Lock
+
+            _ = [Lock() for _ in range(SEMAPHORES)]
+    except QbenchError as error:
+        tell(f"{error.message}; one worker does the work of {workers}")
+        return 1
+    return workers
+
+
+def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Finished]:
+    """Do the units; every file is in place as soon as its cell is whole on its shard. Yields what came of each.
 
     One worker runs in this process, several in processes of joblib's loky; the records are the same."""
     if workers <= 1 or len(units) <= 1 or todo.plan.live:
         for unit in units:
-            yield from work(todo, unit)
+            yield work(todo, unit)
         return
     from joblib import Parallel, delayed, parallel_config
 
@@ -100,33 +155,40 @@ def execute(todo: Job, units: Sequence[Unit], workers: int) -> Iterator[Verdict]
         parallel = Parallel(
             n_jobs=min(workers, len(units)), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
         )
-        for verdicts in parallel(delayed(_in_worker)(todo, unit) for unit in units):
-            yield from verdicts
+        yield from parallel(delayed(_in_worker)(todo, unit) for unit in units)
 
 
-def _in_worker(todo: Job, unit: Unit) -> list[Verdict]:
+def _in_worker(todo: Job, unit: Unit) -> Finished:
     keep_freed_memory()
     return work(todo, unit)
 
 
-def work(todo: Job, unit: Unit) -> list[Verdict]:
+def work(todo: Job, unit: Unit) -> Finished:
     """One unit, in whatever process. A cell that fails leaves its traceback under `errors/`; the others go on."""
     from qbench.compute.shard import run_shard
 
     numbers = {todo.plan.cells[i].key: i for i in unit.cells}
+    stored: dict[int, Stored] = {}
     verdicts = []
     cells = [todo.plan.cells[i] for i in unit.cells]
     for outcome in run_shard(cells, unit.shard, todo.plan.settings, bench_of(todo)):
-        key = outcome.cell.key
+        number, error = numbers[outcome.cell.key], outcome.error
         if outcome.columns is not None:
-            file = store.shard_file(todo.run, key, unit.shard.name)
-            store.write_records(file, outcome.columns, device_name(todo.plan.settings.device))
+            try:
+                stored[number] = _stored(todo, unit.shard, outcome.cell, outcome.columns)
+            except QbenchError as refused:
+                error = refused
         elif outcome.not_applicable:
-            store.write_not_applicable(todo.run, key, outcome.not_applicable)
-            verdicts.append(Verdict(numbers[key], "n/a", outcome.not_applicable))
-        elif outcome.error is not None:
-            verdicts.append(Verdict(numbers[key], "failed", _failure(todo.run, outcome.cell, outcome.error)))
-    return verdicts
+            store.write_not_applicable(todo.run, outcome.cell.key, outcome.not_applicable)
+            verdicts.append(Verdict(number, "n/a", outcome.not_applicable))
+        if error is not None:
+            verdicts.append(Verdict(number, "failed", _failure(todo.run, outcome.cell, error)))
+    return Finished(unit.shard.name, stored, verdicts)
+
+
+def _stored(todo: Job, shard: Shard, cell: Cell, columns: Columns) -> Stored:
+    table = store.table_of(columns)
+    return store.write_records(todo.run, cell.key, shard, table, device_name(todo.plan.settings.device))
 
 
 _benches: dict[str, Workbench] = {}
@@ -150,26 +212,3 @@ def _failure(run: Path, cell: Cell, error: BaseException) -> str:
     text = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
     write_text(run / "errors" / f"{cell.key}.txt", text)
     return described(error)
-
-
-def over_limit(plan: Plan, run: Path, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Cells with more unusable samples than `max_bad` allows; they count as failed.
-
-    Cells of one source, view, condition and model have the same samples, so that one of them tells."""
-    without = {verdict.cell for verdict in verdicts}
-    alike: dict[tuple[int, str, str, str], list[int]] = {}
-    for number, cell in enumerate(plan.cells):
-        if number not in without:
-            key = cell.source, cell.view.label, text_of(cell.condition), text_of(cell.model)
-            alike.setdefault(key, []).append(number)
-    return [verdict for numbers in alike.values() for verdict in _over_limit(plan, run, numbers)]
-
-
-def _over_limit(plan: Plan, run: Path, numbers: Sequence[int]) -> list[Verdict]:
-    cell = plan.cells[numbers[0]]
-    shards = plan.sources[cell.source].shards
-    errors = [e for shard in shards for e in store.read_errors(store.shard_file(run, cell.key, shard.name)) if e]
-    if len(errors) <= plan.max_bad * cell.samples:
-        return []
-    share = f"{len(errors)} of {cell.samples} samples cannot be used, more than max_bad {plan.max_bad:g} allows"
-    return [Verdict(number, "failed", f"{share}; first: {errors[0]}") for number in numbers]

@@ -74,6 +74,14 @@ def measure(
     return [_figures(count, products, runs, threads, size) for count, products, runs in paths_measured]
 
 
+def tried(path: tuple[Forward, Sequence[nn.Module]], size: tuple[int, int], device: str, threads: int) -> None:
+    """Run a path once. Raises what it raises."""
+    forward, networks = path
+    with fixed_threads(threads):
+        count_macs(forward, torch.rand(1, 3, *size).to(device))
+    count_parameters(networks)
+
+
 def _figures(parameters: int, macs: int, times: list[float], threads: int, size: tuple[int, int]) -> Figures:
     low, median, high = (float(t) for t in np.quantile(times, [0.25, 0.5, 0.75]))
     return Figures(parameters, macs, median, (low, high), len(times), threads, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,11 @@ from qbench import registry
 from qbench.compute.cell import Cell, Settings, Shard, Source
 from qbench.documents.faults import validated
 from qbench.documents.load import Document, load_suite_document
-from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below, foreign, short
+from qbench.errors import DataError, KeyPath, QbenchError, SuiteError, below, foreign
 from qbench.keys.cells import Part
+from qbench.models.live_names import live_name
 from qbench.registry.named import Named
+from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
 from qbench.runs.parts import cells_of, check_reach, task_parts
 from qbench.runs.planned import Plan
@@ -63,10 +65,11 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         _check_count(suite.tasks)
     settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
     sources: list[Source] = []
+    notes: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -87,28 +90,35 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out."""
+    """`auto` is `cuda` where an NVIDIA driver is loaded, else `cpu`; torch is not imported to find out. A plan may name
+    a device that another machine has.
+
+    Raises QbenchError for what names none."""
+    device = str(device)
     if device == "auto":
         return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
-    if device.split(":")[0] not in {"cpu", "cuda", "mps"}:
-        raise QbenchError(f"--device takes auto, cpu, cuda or mps, not {device!r}")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d{1,4})?", device):
+        here = ", ".join(machine.devices())
+        raise QbenchError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {device!r}; this machine has {here}")
     return device
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source]
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
 ) -> Iterator[tuple[Cell, KeyPath]]:
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
     for dataset in parts.datasets:
-        source = _source(dataset, suite, options.limit)
+        source, said = _source(dataset, suite, options.limit)
         sources.append(source)
+        notes += said
         for condition, model, method in itertools.product(parts.conditions, parts.models, parts.methods):
             with below(*method.path):
                 seeds = train_seeds(spec, method.named)
@@ -118,35 +128,22 @@ def _task_cells(
                 yield cell, method.path
 
 
-def _source(dataset: Part, suite: Suite, limit: int | None) -> Source:
+def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
+    """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
-    with below(*dataset.path):
-        manifest = _manifest(dataset)
+    with below(*dataset.path), foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
+        manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
-    shards = tuple(
-        Shard(start=i, stop=min(i + size, count), name=f"{i:06d}-{digest(rows[i : i + size])[:16]}")
-        for i in range(0, count, size)
-    )
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes))
+    shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
+    notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
+    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
 
 
-def _manifest(dataset: Part) -> Manifest:
-    """What the dataset says of its samples. Raises DataError where a plug-in's does not hold."""
-    name = f"dataset {dataset.named.name!r}"
-    with foreign(f"{name} cannot be listed", DataError):
-        manifest: Manifest = dataset.target.manifest()
-        if not isinstance(manifest, Manifest):
-            raise DataError(f"{name}: manifest() gave {short(manifest)}; expected a qbench.vocabulary.Manifest")
-    if not manifest.ids:
-        raise DataError(f"{name} holds no samples")
-    if len(manifest.ids) != len(manifest.digests):
-        raise DataError(f"the manifest of {name} has {len(manifest.ids)} ids and {len(manifest.digests)} digests")
-    if len(set(manifest.ids)) < len(manifest.ids):
-        double, times = Counter(manifest.ids).most_common(1)[0]
-        raise DataError(f"{name} names sample {double!r} {times} times; ids must be unique")
-    return manifest
+def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+    ids = digest([sample for sample, _ in rows])
+    return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
 
 
 def _check_count(tasks: Sequence[TaskSpec]) -> None:
@@ -164,17 +161,16 @@ def _check_unique(cells: Iterable[tuple[Cell, KeyPath]]) -> None:
     """Raise SuiteError where two cells would stand in the same place of a table."""
     seen = set()
     for cell, path in cells:
-        names = (cell.task, cell.dataset.label, cell.view.label, cell.condition.label, cell.model.label,
-                 cell.method.label, cell.train_seed)  # fmt: skip
-        if names in seen:
-            text = f"two cells are both named {' / '.join(map(str, names))}; give one of them its own `label`"
+        if cell.in_tables in seen:
+            text = f"two cells are both named {' / '.join(cell.in_tables)}; give one of them its own `label`"
             raise SuiteError(text, path=path)
-        seen.add(names)
+        seen.add(cell.in_tables)
 
 
 def with_live(suite: Suite, models: Sequence[str]) -> Suite:
-    """`suite` with models that were given as objects added to every task."""
-    extra = [Named(name=name, label=name.removeprefix("live:")) for name in models]
-    return suite.model_copy(
-        update={"tasks": [spec.model_copy(update={"models": [*spec.models, *extra]}) for spec in suite.tasks]}
-    )
+    """`suite` with models that were given as objects, by their own names, added to every task."""
+    tasks = []
+    for spec in suite.tasks:
+        extra = [Named(name=live_name(name, spec.task), label=name) for name in models]
+        tasks.append(spec.model_copy(update={"models": [*spec.models, *extra]}))
+    return suite.model_copy(update={"tasks": tasks})

@@ -30,3 +30,5 @@ class Plan:
     """Live objects by registry name, given from Python; they stay in this process."""
     controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the data were read, a line for each dataset that says something."""

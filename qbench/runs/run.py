@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from qbench.compute.cell import Cell
-from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
-from qbench.runs import execute, store
-from qbench.runs.cost_record import read_costs
-from qbench.runs.machine import device_name
+from qbench.runs import execute, run_info, store
+from qbench.runs.cost_record import cost_of
+from qbench.runs.ledger import Ledger
+from qbench.runs.machine import check_device, device_name
 from qbench.runs.planned import Plan
-from qbench.runs.run_info import CellResult, RunInfo
-from qbench.storage.files import digest, write_text
+from qbench.runs.run_info import RunInfo
+from qbench.storage.files import Damaged, digest
 
-Watch = Callable[[Sequence[Path]], AbstractContextManager[None]]
-"""Shows progress while the given files come into being."""
+Watch = Callable[[Sequence[Path], str], AbstractContextManager[None]]
+"""Shows progress while the given files come into being, and what they are."""
 
 
-def run_plan(plan: Plan, run: Path, *, workers: int, command: str, watch: Watch | None = None) -> RunInfo:
-    """Compute what the store under `run` lacks of the plan, then write `run.json`.
+def _unwatched(_files: Sequence[Path], _what: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
-    Raises StoreError where the disk refuses. After a kill or Ctrl-C the same call continues."""
-    units = execute.missing_units(plan, run)
-    store.create(run)
+
+def run_plan(
+    plan: Plan, run: Path, *, workers: int, command: str, watch: Watch = _unwatched, tell: store.Tell = warnings.warn
+) -> RunInfo:
+    """Compute what the store under `run` lacks of the plan. `run.json` is there from the start and kept up to date.
+
+    What is damaged is set aside and told. Raises QbenchError for a device that is not here, StoreError where the disk
+    refuses. After a kill or Ctrl-C the same call continues."""
+    check_device(plan.settings.device)
+    store.prepare(run, tell)
+    store.repaired(lambda: _meet(plan, run, tell), tell)
+    found = execute.survey(plan, run)
+    store.put_away(found.damaged, tell)
+    ledger = Ledger(plan, run, command, found)
+    units = execute.missing_units(plan, found)
     todo = execute.job(plan, run)
     files = execute.unit_files(plan, run, units)
-    with (watch or (lambda _: nullcontext()))(files):
-        verdicts = list(execute.execute(todo, units, workers))
-    verdicts = [*execute.known_verdicts(plan, run), *verdicts]
-    verdicts += execute.over_limit(plan, run, verdicts)
-    info = describe(plan, command, verdicts)
-    info = info.model_copy(update={"computed_by": computed_by(plan, run, info)})
-    if "efficiency" in plan.tables:
-        info = info.model_copy(update={"costs": costs(plan, run, info)})
-    write_text(run / "run.json", info.model_dump_json(indent=1))
-    return info
+    with ledger.kept():
+        with watch(files, "records"):
+            for finished in execute.execute(todo, units, execute.possible(workers, tell)):
+                ledger.add(finished)
+        info = ledger.info()
+        return ledger.save(costs=costs(plan, run, info, watch, tell) if "efficiency" in plan.tables else ())
 
 
-def computed_by(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
-    """The processors and GPUs that computed the records of the finished cells, as the records' files say."""
-    files = {
-        store.shard_file(run, result.cell.key, shard.name)
-        for result in info.cells
-        if result.status == "done"
-        for shard in plan.sources[result.cell.source].shards
-    }
-    return tuple(sorted(set(map(store.computed_by, files))))
+def _meet(plan: Plan, run: Path, tell: store.Tell) -> None:
+    """Tell where the folder holds another suite's run: its records stay, its `run.json` does not."""
+    if os.path.lexists(run / run_info.FILE):
+        before = run_info.read(run)
+        here, there = (plan.suite, plan.settings.seed), (before.suite, before.seed)
+        if here != there:
+            text = f"{run} held suite {there[0]!r} of seed {there[1]}, and now {here[0]!r} of seed {here[1]}"
+            tell(f"{text}: records of both stay, the report is of the latter")
 
 
-def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
+def costs(plan: Plan, run: Path, info: RunInfo, watch: Watch, tell: store.Tell) -> tuple[str, ...]:
     """Names of the files with the cost of each model x method that has records; what is missing is measured."""
     device = device_name(plan.settings.device)
     pairs: dict[tuple[str, str], Cell] = {}
@@ -59,18 +68,23 @@ def costs(plan: Plan, run: Path, info: RunInfo) -> tuple[str, ...]:
         if result.status == "done":
             pairs.setdefault((cell.model.label, cell.method.label), cell)
     files = {run / "efficiency" / f"{cost_digest(cell, plan, device)}.json": cell for cell in pairs.values()}
-    missing = {file: cell for file, cell in files.items() if not _whole(file)}
+    missing = {file: cell for file, cell in files.items() if not _measured(file, cell, tell)}
     if missing:
         from qbench.runs.costs import measure_all
 
-        measure_all(plan, missing, device)
-    return tuple(sorted(file.name for file in files))
+        with watch(list(missing), "costs"):
+            measure_all(plan, missing, device, tell)
+    return tuple(sorted(file.name for file in files if file.exists()))
 
 
-def _whole(file: Path) -> bool:
+def _measured(file: Path, cell: Cell, tell: store.Tell) -> bool:
+    """Whether a cost is there; a file that is damaged, or of another model or method, is set aside."""
     try:
-        return bool(read_costs(file))
-    except StoreError:
+        return bool(cost_of(file, cell))
+    except FileNotFoundError:
+        return False
+    except Damaged as error:
+        store.put_away([error], tell)
         return False
 
 
@@ -79,38 +93,3 @@ def cost_digest(cell: Cell, plan: Plan, device: str) -> str:
     parts = [cell.cost, cell.model.label, cell.method.label, device]
     size = [cell.view.model_dump(), plan.sources[cell.source].shards[0].name]
     return digest([*parts, *size, plan.settings.threads, library_versions()])
-
-
-def describe(plan: Plan, command: str, verdicts: Sequence[execute.Verdict]) -> RunInfo:
-    """The run's `run.json`."""
-    why = {verdict.cell: verdict for verdict in reversed(verdicts)}
-    cells = tuple(
-        CellResult(cell=cell, status=why[number].status, reason=why[number].reason)
-        if number in why
-        else CellResult(cell=cell, status="done")
-        for number, cell in enumerate(plan.cells)
-    )
-    return RunInfo(
-        suite=plan.suite,
-        title=plan.title,
-        version=plan.version,
-        seed=plan.settings.seed,
-        command=command,
-        tables=plan.tables,
-        controls=plan.controls,
-        published=plan.published,
-        sources=plan.sources,
-        cells=cells,
-        environment=environment(plan),
-    )
-
-
-def environment(plan: Plan) -> dict[str, str | int]:
-    """Versions, device and settings: the provenance of the numbers."""
-    settings = plan.settings
-    return {
-        **library_versions(),
-        "device": device_name(settings.device),
-        "threads": settings.threads,
-        "batch": settings.batch,
-    }

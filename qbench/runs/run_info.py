@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qbench.compute.cell import Cell, Source
-from qbench.errors import StoreError
+from qbench.errors import StoreError, foreign
 from qbench.runs import schema_version
+from qbench.runs.json_file import read_json
+from qbench.storage.files import write_text
 from qbench.suite.published import Shown
 from qbench.suite.schema import Control
 
+FILE = "run.json"
+FILE_NAME = re.compile(r"[\w-][\w.-]*")
+"""What a key, a shard or a cost may be called: it names a file."""
 Status = Literal["pending", "done", "n/a", "failed"]
 
 
@@ -36,7 +42,7 @@ class RunInfo(BaseModel):
     suite: str
     title: str
     version: int
-    seed: int
+    seed: int = Field(ge=0)
     command: str = Field(description="The command that makes these records again.")
     tables: tuple[str, ...]
     costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
@@ -49,20 +55,38 @@ class RunInfo(BaseModel):
     )
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
 
-
-class _Versioned(BaseModel):
-    schema_version: int | None = None
+    @model_validator(mode="after")
+    def _is_of_one_piece(self) -> Self:
+        for number, source in enumerate(self.sources):
+            ends = [0, *(shard.stop for shard in source.shards)]
+            if [shard.start for shard in source.shards] != ends[:-1] or ends[-1] != source.samples:
+                raise ValueError(f"the shards of source {number} are no slices of its {source.samples} samples")
+        places = set()
+        for number, cell in enumerate(result.cell for result in self.cells):
+            if not 0 <= cell.source < len(self.sources):
+                raise ValueError(f"cell {number} is of source {cell.source}; there are {len(self.sources)}, from 0")
+            if cell.samples != self.sources[cell.source].samples:
+                raise ValueError(f"cell {number} has {cell.samples} samples, its source has others")
+            if cell.in_tables in places:
+                raise ValueError(f"cell {number} stands where another one does: {' / '.join(cell.in_tables)}")
+            places.add(cell.in_tables)
+        shards = (shard.name for source in self.sources for shard in source.shards)
+        for name in (*shards, *(result.cell.key for result in self.cells), *self.costs):
+            if not FILE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot name a file")
+        return self
 
 
 def read(run: Path) -> RunInfo:
-    """The run's `run.json`. Raises StoreError where there is none, it is damaged or of another version."""
-    file = run / "run.json"
+    """The run's `run.json`. Raises StoreError where there is none or it is of another version, Damaged."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError:
-        raise StoreError(f"{run} is no run directory: it holds no run.json") from None
-    try:
-        schema_version.check(file, _Versioned.model_validate_json(text).schema_version, schema_version.RUN)
-        return RunInfo.model_validate_json(text)
-    except ValidationError as error:
-        raise StoreError(f"{file} is damaged: {error.errors()[0]['msg']}") from None
+        return read_json(run / FILE, RunInfo, schema_version.RUN)
+    except FileNotFoundError:
+        raise StoreError(f"{run} is no run directory: it holds no {FILE}") from None
+
+
+def write(run: Path, info: RunInfo) -> None:
+    """Put `run.json` in place. Raises StoreError."""
+    with foreign(f"{run / FILE} cannot be written", StoreError):
+        text = info.model_dump_json(indent=1)
+    write_text(run / FILE, text)

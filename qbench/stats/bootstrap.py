@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +68,22 @@ def percentile(distribution: Numbers, level: float = LEVEL) -> tuple[float, floa
     return float(low), float(high)
 
 
-def basic(distribution: Numbers, whole: float, level: float = LEVEL) -> tuple[float, float]:
-    """The basic interval (Davison & Hinkley 1997, section 5.2.1) around `whole`, the statistic of all samples: the
-    percentile interval mirrored at it, and extended to it where it lies beside.
+def standard(distribution: Numbers, whole: float, samples: int, level: float = LEVEL) -> tuple[float, float]:
+    """The bootstrap's standard interval (Efron & Tibshirani 1993, sections 12.3 and 10.2) around `whole`, the statistic
+    of all `samples`: Student's t times the standard deviation of the [resamples] values to both sides, and their bias
+    more on the side where it says that the truth lies; NaN rows are left out. NaN for one sample, or where no resample
+    differs from another.
 
     For statistics that a resample, which holds fewer different samples, moves to one side, such as means over classes:
-    the percentile interval moves to the wrong side there. It too may hold the truth less often than it says where
+    the percentile interval moves to the wrong side there, and the basic one, its mirror image, leaves the statistic
+    itself at or beyond its end. This one holds it inside. It too may hold the truth less often than it says where
     samples are few (`benchmarks/interval_coverage.py` measures both)."""
-    low, high = percentile(distribution, level)
-    return min(2 * whole - high, whole), max(2 * whole - low, whole)
+    from scipy.special import stdtrit
+
+    known = distribution[~np.isnan(distribution)]
+    spread = float(known.std(ddof=1)) if len(known) > 1 else 0.0
+    if samples < 2 or spread == 0:
+        return float("nan"), float("nan")
+    reach = float(stdtrit(samples - 1, 0.5 + level / 2)) * spread * sqrt(samples / (samples - 1))
+    beyond = whole - float(known.mean())
+    return whole - reach + min(beyond, 0.0), whole + reach + max(beyond, 0.0)

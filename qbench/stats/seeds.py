@@ -8,7 +8,7 @@ from math import sqrt
 
 import numpy as np
 
-from qbench.stats.bootstrap import Numbers, basic, percentile
+from qbench.stats.bootstrap import Numbers, percentile, standard
 from qbench.stats.intervals import LEVEL
 
 
@@ -37,16 +37,17 @@ def over_seeds(
     """The interval of a mean difference over pairs of trainings and over samples.
 
     `by_pair` [pairs] holds the differences on all `samples`, `drawn` [resamples] the bootstrap by sample of their mean.
-    One pair has the percentile or the basic interval of `drawn`, which speaks of these weights only. Several have the
-    mean plus or minus Student's t times the root of the two variances' sum (over pairs: s²/pairs; over samples: that of
-    `drawn`), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). A bootstrap that resamples three
-    trainings would be too narrow: it sees two thirds of their variance, and no heavier tails than the normal's."""
+    One pair has the percentile or the standard interval of `drawn`, which speaks of these weights only. Several have
+    the mean plus or minus Student's t times the root of the two variances' sum (over pairs: s²/pairs; over samples:
+    that of `drawn`), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). A bootstrap that resamples
+    three trainings would be too narrow: it sees two thirds of their variance, and no heavier tails than the
+    normal's."""
     from scipy.special import stdtrit
 
     mean = float(by_pair.mean())
     count = len(by_pair)
     if count == 1:
-        interval = percentile(drawn, level) if bootstrap == "percentile" else basic(drawn, mean, level)
+        interval = percentile(drawn, level) if bootstrap == "percentile" else standard(drawn, mean, samples, level)
         return SeedDifference(mean, *interval, (mean,), None)
     spread = float(by_pair.std(ddof=1))
     known = drawn[~np.isnan(drawn)]

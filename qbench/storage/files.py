@@ -1,10 +1,12 @@
-"""Writing a file whole or not at all, and digests of files and of plain data."""
+"""Files whole or not at all: reading what is one, writing, setting aside, and digests of files and of plain data."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,11 +16,74 @@ from typing import Any
 
 from qbench.errors import StoreError
 
+MOST = 1 << 30
+"""Bytes of the largest file that is read: what qbench writes is far smaller."""
+KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+class Damaged(StoreError):
+    """`path` is not what qbench wrote there. A run sets it aside and makes it anew."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file} is damaged: {reason}")
+        self.file, self.reason = file, reason
+
+
+def content_of(file: Path, ends: bytes = b"") -> bytes:
+    """All of a regular file that ends in some bytes. Nothing else is ever opened, so that no pipe is waited for.
+
+    Raises FileNotFoundError where there is nothing, Damaged for anything else, StoreError where the disk refuses."""
+    try:
+        kind = file.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            raise Damaged(file, f"it is {next((name for is_so, name in KINDS if is_so(kind.st_mode)), 'a device')}")
+        if kind.st_size > MOST:
+            raise Damaged(file, f"it has {kind.st_size:,} bytes; at most {MOST:,} are read")
+        with file.open("rb") as stream:
+            stream.seek(max(kind.st_size - len(ends), 0))
+            if stream.read() != ends and ends:
+                raise Damaged(file, "it was cut short, or it is another kind of file")
+            stream.seek(0)
+            return stream.read()
+    except FileNotFoundError:
+        _check_links(file)
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOTDIR:
+            raise Damaged(_in_the_way(file), "it stands where a folder is to be") from None
+        if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM}:
+            raise Damaged(file, f"it cannot be opened ({error.strerror})") from None
+        raise StoreError(f"{file} cannot be read: {error.strerror or error}") from None
+
+
+def _check_links(file: Path) -> None:
+    """Raise Damaged where a file or its folder is a link to nothing."""
+    for path in (file, *file.parents):
+        if path.exists():
+            return
+        if path.is_symlink():
+            raise Damaged(path, "it is a link to nothing")
+
+
+def _in_the_way(file: Path) -> Path:
+    return next((path for path in file.parents if os.path.lexists(path) and not path.is_dir()), file)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename what is damaged, and return its new name, which nothing had before. Raises StoreError."""
+    names = (path.with_name(f"{path.name}.damaged{suffix}") for suffix in ("", *(f".{n}" for n in range(2, 1000))))
+    aside = next(name for name in names if not os.path.lexists(name))
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise StoreError(f"{path} is damaged and cannot be set aside: {error.strerror}; move it away") from None
+    return aside
+
 
 def digest(value: Any) -> str:
     """BLAKE2b of a JSON-able value, 32 hex digits; mappings in any order give the same digest."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def sha256(file: Path) -> str:
@@ -47,12 +112,18 @@ def atomic(file: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(file)
     except OSError as error:
         _remove(temporary)
-        raise StoreError(
-            f"{file} cannot be written: {error.strerror or error}; free space or choose another --out"
-        ) from None
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}; {_advice(error)}") from None
     except BaseException:
         _remove(temporary)
         raise
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}:
+        return "move away what stands in its place, or choose another --out"
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "choose a folder that you may write into"
+    return "free space or choose another --out"
 
 
 def _remove(file: Path) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 from torch import Tensor
 
 from qbench.errors import QbenchError
+from qbench.models.outputs import described as in_parts
 from qbench.vocabulary import Boxes
 
 
 def tensor_of(output: Any, dims: int, task: str, needs: str) -> Tensor:
-    """The output, if it is a tensor of `dims` dimensions. Raises QbenchError that says what the task needs."""
-    if isinstance(output, Tensor) and output.dim() == dims:
+    """The output, if it is a tensor of `dims` dimensions of real numbers. Raises QbenchError that says what the task
+    needs."""
+    if isinstance(output, Tensor) and output.dim() == dims and not output.is_complex():
         return output
     raise misfit(output, task, needs)
 
@@ -23,7 +25,15 @@ def misfit(output: Any, task: str, needs: str) -> QbenchError:
 
 def described(output: Any) -> str:
     if isinstance(output, Tensor):
-        return f"a tensor of {[*output.shape]}"
-    if isinstance(output, list | tuple) and all(isinstance(boxes, Boxes) for boxes in output):
+        return f"a {'complex ' if output.is_complex() else ''}tensor of {[*output.shape]}"
+    if isinstance(output, list | tuple) and output and all(isinstance(boxes, Boxes) for boxes in output):
         return "boxes" if all(boxes.scores is not None for boxes in output) else "boxes without scores"
-    return f"values of type {type(output).__name__}"
+    return in_parts(output)
+
+
+def check_count(output: Any, targets: int, task: str) -> None:
+    """Raise QbenchError for outputs of another number of pictures than there are targets."""
+    if len(output) != targets:
+        raise QbenchError(
+            f"the model gives outputs for {len(output)} pictures of {targets}, and {task} needs one for each"
+        )

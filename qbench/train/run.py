@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save
 
 from qbench import registry
+from qbench.boundary import visit
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
 from qbench.documents.construct import construct
@@ -141,7 +142,8 @@ def _recipe(job: Job, samples: Mapping[str, Samples]) -> Recipe:
     if isinstance(build, str):
         module, _, function = build.partition(":")
         build = getattr(importlib.import_module(module), function)
-    recipe: Recipe = build(parts)
+    with foreign(f"recipe kind {spec.kind!r}"), visit("recipe", spec.kind):
+        recipe: Recipe = build(parts)
     return recipe
 
 

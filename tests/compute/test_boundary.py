@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 import qbench
 from qbench import registry
-from qbench.compute.boundary import ForeignCondition, ForeignDataset, ForeignMethod, LentContext, checked_model, visit
+from qbench.boundary import ForeignCondition, ForeignDataset, visit
+from qbench.compute.boundary import ForeignMethod, LentContext, checked_model
 from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.models.base import LoadedModel
@@ -31,6 +32,10 @@ def batch(seed: int = 0) -> tuple[Tensor, Context]:
 
 def method(restore: Callable[..., Any]) -> ForeignMethod:
     return ForeignMethod(type("Mine", (), {"restore": lambda self, *given: restore(*given)})(), "mine")
+
+
+def entry(kind: registry.Kind, declared: type) -> registry.Entry:
+    return registry.Entry(kind, "mine", declared)
 
 
 def scribble(images: Tensor, context: Any) -> Tensor:
@@ -223,7 +228,7 @@ PICTURE = np.zeros((8, 8, 3), np.uint8)
 )
 def test_samples_are_those_of_the_manifest(sample: Any, said: str) -> None:
     with pytest.raises(QbenchError, match=said):
-        ForeignDataset(Odd(sample), "odd").load(0)
+        ForeignDataset(Odd(sample), entry("dataset", Odd)).load(0)
 
 
 def test_the_manifest_of_a_dataset_is_asked_once() -> None:
@@ -235,7 +240,7 @@ def test_the_manifest_of_a_dataset_is_asked_once() -> None:
             return super().manifest()
 
     listed = Listed(Sample("a", PICTURE, 0))
-    dataset = ForeignDataset(listed, "listed")
+    dataset = ForeignDataset(listed, entry("dataset", Listed))
     for _ in range(3):
         dataset.load(0)
     assert (dataset.manifest().ids, listed.asked) == (("a",), 1)
@@ -260,7 +265,7 @@ def test_what_a_model_runs_beside_its_network_sees_copies() -> None:
 
 def test_a_sample_is_a_copy() -> None:
     given = Sample("a", PICTURE.copy(), np.zeros((8, 8), np.uint8))
-    sample = ForeignDataset(Odd(given), "odd").load(0)
+    sample = ForeignDataset(Odd(given), entry("dataset", Odd)).load(0)
     given.image[:], given.target[:] = 9, 9
     assert not sample.image.any()
     assert not sample.target.any()
@@ -277,7 +282,7 @@ def test_a_sample_is_a_copy() -> None:
 def test_facts_of_a_condition_are_plain(answer: Any, said: str) -> None:
     condition = type("Mine", (), {"label": "mine", "axis": None, "apply": lambda self, image, draw: answer})()
     with pytest.raises(QbenchError, match=said):
-        ForeignCondition(condition, "mine").apply(PICTURE, Draw(0, "a"))
+        ForeignCondition(condition, entry("condition", type(condition))).apply(PICTURE, Draw(0, "a"))
 
 
 def test_ours_are_known_by_where_they_are_declared_and_not_by_what_they_say() -> None:

@@ -150,7 +150,6 @@ VOC = """<annotation><filename>x.jpg</filename><size><width>30</width><height>20
 <object><name>dog</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>
 <part><name>head</name><bndbox><xmin>2</xmin><ymin>2</ymin><xmax>3</xmax><ymax>3</ymax></bndbox></part></object>
 <object><name>cat</name><difficult>1</difficult><bndbox><xmin>5</xmin><ymin>6</ymin><xmax>5</xmax><ymax>7.5</ymax></bndbox></object>
-<object><name>cat</name><bndbox><xmin>9</xmin><ymin>6</ymin><xmax>8</xmax><ymax>9</ymax></bndbox></object>
 </annotation>
 """
 
@@ -169,7 +168,7 @@ def test_voc_counts_pixels_from_one_and_makes_crowds_of_difficult_objects(tmp_pa
     data = VocDetection(voc(tmp_path))
     assert data.manifest().ids == ("one", "two")
     objects = data.load(0).target
-    assert objects.corners.tolist() == [[0, 0, 30, 20], [4, 5, 5, 7.5]], "the box without width is left out"
+    assert objects.corners.tolist() == [[0, 0, 30, 20], [4, 5, 5, 7.5]]
     assert objects.labels.tolist() == [VOC_CLASSES.index("dog"), VOC_CLASSES.index("cat")]
     assert objects.crowd.tolist() == [False, True]
     assert objects.area.tolist() == [600, 2.5]
@@ -193,14 +192,20 @@ def test_a_difficult_object_is_neither_a_hit_nor_a_miss(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (VOC.replace("</annotation>", ""), "one.xml:7:1: the annotation is not XML"),
-        (VOC.replace("<xmin>1</xmin>", ""), "an object has no xmin"),
-        (VOC.replace("<xmin>1</xmin>", "<xmin>left</xmin>"), "could not convert"),
-        (VOC.replace("<xmin>1</xmin>", "<xmin>nan</xmin>"), "xmin is nan"),
+        (VOC.replace("</annotation>", ""), "one.xml:6:1: the annotation is not XML"),
+        (VOC.replace("<xmin>1</xmin>", ""), "xmin is missing; expected a number of pixels"),
+        (VOC.replace("<xmin>1</xmin>", "<xmin>left</xmin>"), "xmin is 'left'"),
+        (
+            VOC.replace("<xmin>1</xmin>", "<xmin>nan</xmin>"),
+            "xmin is 'nan'; expected a number of pixels, up to",
+        ),
         (VOC.replace("<width>30", "<width>20"), "is 30x20 pixels, but its boxes are for 20x20"),
         (VOC.replace("<width>30", "<width>wide"), "one.xml cannot be read as boxes"),
         (VOC.replace("<width>30", "<width>30.5"), "is 30x20 pixels, but its boxes are for 30.5x20"),
         (VOC.replace("<name>dog</name>", "<name> </name>"), "an object has no name"),
+        (VOC.replace("<xmin>1<", "<xmin>31<"), "a box of 'dog' has swapped corners: xmin 31 ymin 1 xmax 30 ymax 20"),
+        (VOC.replace("<xmin>5<", "<xmin>31<").replace("<xmax>5<", "<xmax>40<"), "lies outside of its 30x20 pixels"),
+        (VOC.replace("<xmax>30<", "<xmax>1e9<"), "expected a number of pixels, up to 10,000,000"),
     ],
 )
 def test_voc_s_bad_samples(text: str, message: str, tmp_path: Path) -> None:
@@ -225,7 +230,7 @@ def test_voc_s_missing_files(tmp_path: Path) -> None:
     (tmp_path / "Annotations" / "one.xml").unlink()
     (tmp_path / "JPEGImages" / "two.jpg").unlink()
     assert data.manifest().ids == ("one", "two")
-    with pytest.raises(BadSample, match=r"annotation one.xml cannot be read: No such file"):
+    with pytest.raises(BadSample, match=r"one.xml cannot be read as an annotation: No such file"):
         data.load(0)
     with pytest.raises(BadSample, match=r"two.jpg cannot be read as an image"):
         data.load(1)
@@ -250,7 +255,7 @@ def test_blood_cells(shared: Path, split: str, count: int) -> None:
     assert data.classes == ("RBC", "WBC", "Platelets")
     assert len(data.manifest().ids) == count
     content = json.loads((shared / "data" / "bccd" / "annotations" / f"{split}.json").read_text())
-    assert sum(len(boxes.labels) for _, boxes in data._rows) == len(content["annotations"])
+    assert sum(len(boxes.labels) for _, _, boxes in data._rows) == len(content["annotations"])
     sample = data.load(count - 1)
     assert sample.image.shape == (480, 640, 3)
     assert sample.target.labels.max() < 3
@@ -294,7 +299,7 @@ def test_real_annotations_score_as_pycocotools_scores_their_file(
     content = json.loads((data.root / annotations).read_text())
     numbers = [row["id"] for row in content["images"]]
     categories = sorted(row["id"] for row in content["categories"])
-    truths = [seen_whole(row, boxes) for row, boxes in data._rows]
+    truths = [seen_whole(row, boxes) for row, _, boxes in data._rows]
     detections = [noisy(truth, seed) for seed, truth in enumerate(truths)]
     results = [
         {"image_id": number, "category_id": categories[label], "bbox": xywh(box), "score": float(value)}

@@ -104,7 +104,7 @@ def test_a_table_pairs_by_its_columns(tree: Path) -> None:
     ("text", "message"),
     [
         ("hazy,clear\na,b\n", "no column 'gt'"),
-        ("hazy,gt\na.png\n", r"list\.csv:2:1: no path in column 'gt'"),
+        ("hazy,gt\na.png\n", r"list\.csv:2:1: nothing in column 'gt': 1 cells in a row of 2"),
         ("hazy,gt\na.png,b.png\n ,b.png\n", r"list\.csv:3:1: no path in column 'hazy'"),
         ("hazy,gt\n", "holds no samples"),
         ("hazy,gt\na.png,b.png\na.png,c.png\n", "'a.png' twice"),

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
+from qbench.data.decoding import decode
 from qbench.data.imagenet_c import ImageNetC
-from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, decode, imagenet_classes
+from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, imagenet_classes
 from qbench.documents.construct import construct
 from qbench.errors import BadSample, DataError, QbenchError
 from qbench.registry.named import NamedItem
@@ -141,7 +142,7 @@ def test_csv_of_other_column_names_and_with_a_byte_order_mark(tmp_path: Path) ->
         ("file,class_index\nx,1\ny,tench\n", {}, r"labels\.csv:3:1: class_index must be a class index, not 'tench'"),
         ("file,class_index\nx,-1\n", {}, r"labels\.csv:2:1: class_index must be a class index, not '-1'"),
         ("file,class_index\nx,²\n", {}, r"labels\.csv:2:1: class_index must be a class index, not '²'"),
-        ("file,class_index\nx\n", {}, r"labels\.csv:2:1: class_index must be a class index, not None"),
+        ("file,class_index\nx\n", {}, r"labels\.csv:2:1: nothing in column 'class_index': 1 cells in a row of 2"),
         ("file,class_index\nx,1\nx,2\n", {}, r"names sample 'x' twice \(1 duplicate ids\)"),
         ("file,class_index\n", {}, "holds no samples"),
         ("file,class_index\nx,1\n", {"file": "label.csv"}, r"label\.csv does not exist"),

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
+from qbench.degrade import degrade
 from qbench.degrade.corruptions import COMMON, EXTRA, textures
 from qbench.degrade.corruptions.call import Call
 from qbench.degrade.jpeg import jpeg
@@ -65,7 +66,8 @@ def test_the_stored_outputs_are_of_these_corruptions(golden: Path) -> None:
 def test_parity_is_within_a_level_of_the_reference(golden: Path, name: str, severity: int) -> None:
     if name not in HERE:
         pytest.skip("the textures of frost are not installed")
-    degraded = followed(stored(golden, "input"), name, severity, 20261121)
+    image = stored(golden, "input")
+    degraded = corrupt(image, name, severity, seed=5, sample_id="any", mode="parity", numpy_seed=20261121)
     apart = np.abs(degraded.astype(int) - stored(golden, f"{name}-{severity}"))
     assert (apart <= 1).mean() >= 0.999
     assert apart.mean() < 0.01
@@ -95,6 +97,29 @@ def test_impulses_are_as_many_as_the_reference_s(golden: Path, severity: int, mo
             assert abs(int(ours.sum()) - int(theirs.sum())) < 4.5 * np.sqrt(2 * share * (1 - share) * theirs.size)
 
 
+def test_the_stream_of_the_reference_is_numpy_s_after_its_seed_whatever_the_sample() -> None:
+    image = picture()
+    noise = np.random.RandomState(7).normal(size=image.shape, scale=0.18)
+    expected = (np.clip(image / 255 + noise, 0, 1) * 255).astype(np.uint8)
+    for seed, sample in ((0, ""), (3, "a")):
+        ours, facts = degrade(
+            image, "gaussian_noise", seed=seed, sample_id=sample, severity=3, mode="parity", numpy_seed=7
+        )
+        assert np.array_equal(ours, expected)
+        assert facts == {"mode": "parity", "reference": "imagecorruptions 1.1.2", "numpy_seed": 7}
+    assert not np.array_equal(corrupt(image, "gaussian_noise", 3, mode="parity", numpy_seed=8), expected)
+    assert not np.array_equal(corrupt(image, "gaussian_noise", 3, mode="parity"), expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "seed", "said"), [("fast", 0, "numpy_seed is for `mode: parity`"), ("parity", -1, "greater than or equal"),
+                               ("parity", 2**32, "less than 4294967296")]
+)  # fmt: skip
+def test_a_seed_of_the_reference_is_for_parity_mode_and_one_of_numpy_s(mode: str, seed: int, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        corrupt(picture(), "fog", 1, mode=mode, numpy_seed=seed)
+
+
 def test_a_wrong_strength_or_stream_is_seen_in_the_comparison(golden: Path) -> None:
     image = stored(golden, "input")
     for name in ("gaussian_noise", "glass_blur", "fog", "elastic_transform"):
@@ -121,6 +146,7 @@ def test_labels_and_axes_tell_the_variants_apart() -> None:
     assert make("fog", 4).label == "fog/4"
     assert make("fog", 4).axis == ("severity", 4.0)
     assert make("fog", 4, "parity").label == "fog/4 (parity)"
+    assert built({"fog": {"severity": 4, "mode": "parity", "numpy_seed": 7}}).label == "fog/4 (parity, numpy seed 7)"
     assert make("fog", 4, "fast", "cifar").label == "fog/4 (cifar)"
     assert make("fog", 4, resave=True).label == "fog/4 (saved at JPEG 85)"
     labels = {make(n, s, m, z, r).label for n in CORRUPTIONS for s in range(1, 6) for m in ("fast", "parity")

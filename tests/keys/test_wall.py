@@ -19,7 +19,8 @@ from qbench.keys.sources import closure, code_of_modules
 from tests.conftest import ROOT
 
 COMPUTING = {
-    "vocabulary", "draws", "runtime", "registry", "data", "degrade", "models", "methods", "quality", "tasks", "compute",
+    "boundary", "vocabulary", "draws", "runtime", "registry", "data", "degrade", "models", "methods", "quality",
+    "tasks", "compute",
 }  # fmt: skip
 """The rooms that compute. `errors` and `storage` are imported there too, and decide no number."""
 FACTOR = """

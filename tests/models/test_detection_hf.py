@@ -63,9 +63,15 @@ def pictures() -> torch.Tensor:
     return torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_folder_finds_what_the_library_finds(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [("yolos", {}), ("rt-detr", {}), ("yolos", {"do_rescale": False}), ("yolos", {"rescale_factor": 1 / 127.5})],
+)
+def test_a_folder_finds_what_the_library_finds(kind: str, changes: dict[str, Any], tmp_path: Path) -> None:
     root, net, processor = folder(tmp_path / kind, kind)
+    for name, value in changes.items():
+        setattr(processor, name, value)
+    processor.save_pretrained(root)
     with torch.inference_mode():
         numbers = [(picture * 255).numpy() for picture in pictures()]
         given = processor(images=numbers, return_tensors="pt")
@@ -126,7 +132,9 @@ def test_misfits_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_its_files_says_which(tmp_path: Path) -> None:
-    with pytest.raises(QbenchError, match=r"cannot be loaded: .*preprocessor_config.json"):
+    with pytest.raises(
+        QbenchError, match=r"cannot be loaded; give a folder with config.json, preprocessor_config.json"
+    ):
         HfDetection(name=str(tmp_path)).build()
 
 
@@ -139,3 +147,11 @@ def test_identity_follows_the_folder_s_files(tmp_path: Path) -> None:
     assert HfDetection(name=str(root)).identity() != before
     assert HfDetection(name=str(root)).label == "hf-detection:yolos"
     assert HfDetection(name="facebook/detr").identity()["architecture"] == "hub:facebook/detr@main"
+
+
+def test_classes_that_are_numbered_otherwise_are_told(tmp_path: Path) -> None:
+    root, net, _ = folder(tmp_path / "yolos", "yolos")
+    net.config.id2label = {place + 1: name for place, name in CLASSES.items()}
+    net.config.save_pretrained(root)
+    with pytest.raises(QbenchError, match=r"`id2label` numbers classes 1 to 4; expected 0 to 3, each once"):
+        HfDetection(name=str(root)).build()

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from qbench.errors import WeightsError
-from qbench.models.files import WRAPPERS, read_state
+from qbench.models.files import read_state
+from qbench.models.state import WRAPPERS
 
 TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
 

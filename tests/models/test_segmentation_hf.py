@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import interpolate
-from transformers import SegformerConfig, SegformerForSemanticSegmentation
+from transformers import (
+    MobileViTImageProcessor,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessor,
+)
 
 from qbench.errors import QbenchError, WeightsError
 from qbench.models.segmentation.transformers import HfSegmentation
@@ -83,5 +89,59 @@ def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
         HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()
     (root / "config.json").unlink()
-    with pytest.raises(QbenchError, match=r"cannot be loaded: .*; give a folder that holds config\.json"):
+    with pytest.raises(QbenchError, match=r"cannot be loaded; give a folder that holds config\.json, .*: OSError: "):
         HfSegmentation(str(root)).build()
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"do_rescale": False},
+        {"rescale_factor": 1 / 127.5},
+        {"do_normalize": False},
+        {"do_flip_channel_order": True},
+    ],
+    ids=str,
+)
+def test_values_are_those_of_the_checkpoints_processor(changes: dict[str, Any], tmp_path: Path) -> None:
+    original, root = folder(tmp_path / "tiny")
+    flips = "do_flip_channel_order" in changes
+    kind = MobileViTImageProcessor if flips else SegformerImageProcessor
+    means = {} if flips else {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
+    processor = kind(do_resize=False, do_center_crop=False, **means, **changes)
+    processor.save_pretrained(root)
+    images = (pictures(64, 64) * 255).round() / 255
+    given = processor(images=[(image * 255).to(torch.uint8) for image in images], return_tensors="pt")["pixel_values"]
+    model = HfSegmentation(str(root)).build()
+    torch.testing.assert_close(model.normalise(images), given, rtol=1e-5, atol=1e-5)
+    with torch.inference_mode():
+        expected = interpolate(original(given).logits, size=(64, 64), mode="bilinear", align_corners=False)
+        same(model.predict(images), expected)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_damaged_processor_is_no_missing_one(tmp_path: Path) -> None:
+    _, root = folder(tmp_path / "tiny")
+    (root / "preprocessor_config.json").write_text("{")
+    with pytest.raises(QbenchError, match="cannot be loaded; give a folder"):
+        HfSegmentation(str(root)).build()
+    (root / "preprocessor_config.json").unlink()
+    assert HfSegmentation(str(root)).build().input.mean == (0.485, 0.456, 0.406)
+
+
+@pytest.mark.usefixtures("offline")
+def test_states_of_wrapped_networks_are_unwrapped(tmp_path: Path) -> None:
+    original, root = folder(tmp_path / "tiny")
+    own = {f"module._orig_mod.{name}": value for name, value in original.state_dict().items()}
+    published = {f"module.{name}": value for name, value in load_file(root / "model.safetensors").items()}
+    images = pictures(40, 40)
+    with torch.inference_mode():
+        plain = HfSegmentation(str(root)).build().predict(images)
+        for state in (own, published):
+            torch.save({"state_dict": state}, tmp_path / "w.pth")
+            assert torch.equal(HfSegmentation(str(root), weights=tmp_path / "w.pth").build().predict(images), plain)
+    torch.save({name: value.to(torch.int8) for name, value in published.items()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"is int8, expected float32; quantised weights are not read"):
+        HfSegmentation(str(root), weights=tmp_path / "w.pth").build()

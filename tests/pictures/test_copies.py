@@ -13,7 +13,8 @@ import pytest
 from PIL import Image as Pillow
 
 import qbench
-from qbench.data.readers import CsvLabels, decode
+from qbench.data.decoding import decode
+from qbench.data.readers import CsvLabels
 from qbench.data.views import View
 from qbench.degrade.chain import condition_from
 from qbench.documents import inline

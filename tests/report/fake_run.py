@@ -15,7 +15,7 @@ from qbench.report.build import build
 from qbench.report.leaderboard import Group, Report, Table, Value
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo, Status
-from qbench.runs.store import create, shard_file, write_records
+from qbench.runs.store import prepare, table_of, write_records
 from qbench.storage.files import write_text
 from qbench.suite.published import Shown
 from qbench.suite.schema import Control
@@ -46,9 +46,9 @@ def axis_of(condition: str) -> tuple[str, float] | None:
 
 
 def source(samples: int, *shards: str, classes: tuple[str, ...] = ()) -> Source:
-    """Of shards of equal size."""
-    size = samples // len(shards)
-    parts = tuple(Shard(start=i * size, stop=i * size + size, name=name) for i, name in enumerate(shards))
+    """Of shards of about equal size."""
+    ends = [samples * i // len(shards) for i in range(len(shards) + 1)]
+    parts = tuple(Shard(start=a, stop=b, name=name) for a, b, name in zip(ends, ends[1:], shards, strict=False))
     dataset = DatasetItem(name="data", label="data", own_label="data")
     return Source(dataset=dataset, samples=samples, shards=parts, classes=classes)
 
@@ -127,13 +127,12 @@ class FakeRun:
         )  # fmt: skip
 
     def write(self, run: Path) -> Path:
-        create(run)
-        half = self.samples // 2
+        prepare(run, print)
         for key, columns in self.columns.items():
-            for shard, part in (("a", slice(0, half)), ("b", slice(half, None))):
-                write_records(
-                    shard_file(run, key, shard), {name: values[part] for name, values in columns.items()}, "a processor"
-                )
+            for shard in source(self.samples, "a", "b").shards:
+                part = slice(shard.start, shard.stop)
+                table = table_of({name: values[part] for name, values in columns.items()})
+                write_records(run, key, shard, table, "a processor")
         for index, record in enumerate(self.efficiency):
             write_text(run / "efficiency" / f"{index}.json", json.dumps(record.model_dump()))
         write_text(run / "run.json", self.info().model_dump_json())
@@ -159,6 +158,6 @@ def records(hits: np.ndarray, bad: Sequence[int], unlabelled: Sequence[int], see
         "target": target, "prediction": prediction, "rank": rank,
         "top5": [np.zeros(5, dtype=np.int32)] * count,
         "confidence": confidence, "nll": nll,
-        "group": np.array([""] * count, dtype=object), "brier": nll / 2,
+        "group": np.array([""] * count, dtype=object), "brier": np.minimum(nll / 2, 2),
         "facts": np.array(["{}"] * count, dtype=object), "error": error,
     }  # fmt: skip

@@ -136,7 +136,7 @@ def test_terminal_fits_and_shows_every_number(report, width):
                 for value, column in zip(row.values, group.columns, strict=True):
                     if column.unit == "percent" and value.value is not None:
                         assert f"{100 * value.value:.1f}" in text
-                        assert f"{100 * value.low:.1f}…{100 * value.high:.1f}" in text
+                        assert f"[{100 * value.low:.1f}, {100 * value.high:.1f}]" in text
 
 
 def beside(pairs, methods, turned=False):

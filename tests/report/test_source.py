@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -23,6 +24,7 @@ from qbench.report.metric import ShownMetric
 from qbench.report.point import Resampling, point
 from qbench.report.source import load
 from qbench.report.values import single
+from qbench.storage.sealed import open_sealed, write_sealed
 
 FILES = ("README.md", "accuracy.png", "report.csv", "report.json", "report.tex")
 
@@ -110,14 +112,21 @@ def test_missing_shards_and_run_json_are_named(run, tmp_path):
         build(tmp_path)
 
 
+def again(file, change, **facts):
+    """Write a file of records again with what `change` makes of its table, under a right checksum."""
+    sealed = open_sealed(file)
+    write_sealed(file, change(sealed.read()), {**sealed.facts, **facts})
+
+
 def test_records_short_of_samples_or_columns_are_refused(run):
     file = shard(run)
-    table = pq.read_table(file)
-    pq.write_table(table.slice(0, 5), file)
-    with pytest.raises(StoreError, match="25 records"):
+    whole = file.read_bytes()
+    again(file, lambda table: table.slice(0, 5))
+    with pytest.raises(StoreError, match="5 records of 20 samples"):
         build(run)
-    pq.write_table(table.drop_columns(["rank"]), file)
-    with pytest.raises(StoreError, match="no whole column 'rank'"):
+    file.write_bytes(whole)
+    again(file, lambda table: table.drop_columns(["rank"]))
+    with pytest.raises(StoreError, match="no column 'rank'"):
         build(run)
 
 
@@ -126,16 +135,17 @@ def test_damaged_exports_and_efficiency_are_refused(run, tmp_path):
     export(load(run, whole=True), folder)
     whole = (folder / "records.parquet").read_bytes()
     (folder / "records.parquet").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StoreError, match=r"records\.parquet cannot be read"):
+    with pytest.raises(StoreError, match=r"records\.parquet is damaged: it was cut short.*; export the run again"):
         build(folder)
-    (folder / "records.parquet").write_bytes(whole)
-    table = pq.read_table(folder / "records.parquet")
-    pq.write_table(table.slice(7), folder / "records.parquet")
-    with pytest.raises(StoreError, match="33 records"):
-        build(folder)
-    pq.write_table(table.take(list(range(len(table)))[::-1]), folder / "records.parquet")
-    with pytest.raises(StoreError, match=r"does not belong to the run\.json"):
-        build(folder)
+    for change, said in (
+        (lambda table: table.slice(7), "33 records"),
+        (lambda table: table.take(list(range(len(table)))[::-1]), "does not number the cells"),
+        (lambda table: table.set_column(0, "cell", pa.array([8] * len(table))), r"does not belong to the run\.json"),
+    ):
+        (folder / "records.parquet").write_bytes(whole)
+        again(folder / "records.parquet", change)
+        with pytest.raises(StoreError, match=said):
+            build(folder)
     (run / "efficiency" / "0.json").write_text("{")
     with pytest.raises(StoreError, match=r"0\.json is damaged"):
         build(run)
@@ -183,20 +193,6 @@ def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
     assert done.stdout == "[]\n"
 
 
-def versioned(file, change):
-    """Write a file again with another schema version, or none."""
-    if file.suffix == ".json":
-        content = json.loads(file.read_text())
-        for entry in content if isinstance(content, list) else [content]:
-            change(entry, "schema_version")
-        file.write_text(json.dumps(content))
-    else:
-        table = pq.read_table(file)
-        metadata = dict(table.schema.metadata)
-        change(metadata, b"qbench.schema_version")
-        pq.write_table(table.replace_schema_metadata(metadata), file)
-
-
 @pytest.mark.parametrize(
     "name", ["run.json", "records/00/*/a.parquet", "records/store.json", "efficiency/0.json", "x/records.parquet",
              "x/run.json", "x/efficiency.json"],
@@ -204,23 +200,34 @@ def versioned(file, change):
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        (None, ("no schema version", "run the suite again into another directory")),
-        ("0", ("schema version 0", "run the suite again into another directory")),
-        ("7", ("schema version 7", "use a newer qbench")),
+        (None, "is damaged: it has no schema version"),
+        ("0", "has schema version 0, .*; run the suite again into another directory"),
+        ("7", "has schema version 7, .*; use a newer qbench"),
     ],
 )
 def test_files_of_another_version_are_refused_with_what_to_do(run, name, version, said):
-    export(load(run, whole=True), run / "x")
+    export(load(run, whole=True), tmp := run.parent / "x")
+    tmp.rename(run / "x")
     file = sorted(run.glob(name))[0]
-
-    def change(content, key):
-        content[key] = version.encode() if isinstance(key, bytes) and version else version
-
-    versioned(file, (lambda content, key: content.pop(key)) if version is None else change)
-    where = file.parent if file.name == "store.json" else file
-    with pytest.raises(StoreError) as raised:
+    if file.suffix == ".json":
+        content = json.loads(file.read_text())
+        for entry in content if isinstance(content, list) else [content]:
+            entry["schema_version"] = version
+        file.write_text(json.dumps(content))
+    else:
+        facts = {name: text for name, text in open_sealed(file).facts.items() if name != "schema_version"}
+        facts |= {"schema_version": version} if version else {}
+        write_sealed(file, open_sealed(file).read(), facts)
+    with pytest.raises(StoreError, match=f"{file} {said}"):
         build(run / "x" if name.startswith("x/") else run)
-    assert str(raised.value) == f"{where} has {said[0]}, this qbench reads version 1; {said[1]}"
+
+
+def test_records_of_the_version_before_are_told_as_such(run):
+    """They had no checksum."""
+    table = open_sealed(shard(run)).read()
+    pq.write_table(table.replace_schema_metadata({b"qbench.schema_version": b"1"}), shard(run))
+    with pytest.raises(StoreError, match=r"has schema version 1, this qbench reads version 2; run the suite again"):
+        build(run)
 
 
 def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path):

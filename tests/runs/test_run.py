@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import RunInfo
+from qbench.storage.sealed import open_sealed
 from tests.conftest import PLUGIN
 
 Suite = Callable[..., Path]
@@ -99,12 +101,12 @@ def test_a_run_stopped_anywhere_resumes_to_the_same_bytes(
     ]
     real, left = store.write_records, 11
 
-    def stop_after(file: Path, columns: object, computed_by: str) -> None:
+    def stop_after(*given: Any) -> store.Stored:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        real(file, columns, computed_by)  # type: ignore[arg-type]
+        return real(*given)
 
     monkeypatch.setattr(store, "write_records", stop_after)
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +134,7 @@ def test_adding_a_method_computes_only_its_own_files(toy: Suite, tmp_path: Path)
 def test_a_stored_run_computes_nothing(toy: Suite, tmp_path: Path) -> None:
     run(toy(), tmp_path / "a")
     plan = planned(toy())
-    assert execute.missing_units(plan, tmp_path / "a") == []
+    assert execute.missing_units(plan, execute.survey(plan, tmp_path / "a")) == []
 
 
 def test_limit_takes_the_first_samples_and_shares_whole_shards(toy: Suite, tmp_path: Path) -> None:
@@ -149,12 +151,15 @@ def test_limit_takes_the_first_samples_and_shares_whole_shards(toy: Suite, tmp_p
 def test_a_file_cut_short_is_not_taken_for_a_result(toy: Suite, tmp_path: Path, cut: int) -> None:
     info = run(toy(), tmp_path / "a")
     victim = sorted((tmp_path / "a" / "records").rglob("*.parquet"))[5]
-    whole = store.read_shard(victim)
-    victim.write_bytes(victim.read_bytes()[:cut])
+    whole = open_sealed(victim).read()
+    left = victim.read_bytes()[:cut]
+    victim.write_bytes(left)
     with pytest.raises(StoreError, match="damaged"):
-        store.read_shard(victim)
-    assert run(toy(), tmp_path / "a") == info
-    pd.testing.assert_frame_equal(store.read_shard(victim), whole)
+        open_sealed(victim)
+    with pytest.warns(UserWarning, match=rf"{victim} is damaged: .* set aside as {victim.name}\.damaged"):
+        assert run(toy(), tmp_path / "a") == info
+    assert open_sealed(victim).read().equals(whole)
+    assert victim.with_name(f"{victim.name}.damaged").read_bytes() == left
 
 
 def test_a_failing_method_leaves_the_others_alone(toy: Suite, tmp_path: Path) -> None:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, chi2
+from scipy.stats import bootstrap, chi2, t, ttest_1samp
 
 from qbench.stats import bootstrap as ours
-from qbench.stats.bootstrap import basic, column_means, means, percentile, resamples
+from qbench.stats.bootstrap import column_means, means, percentile, resamples, standard
 
 
 def every(samples, seed=0, label="data", count=2000):
@@ -61,27 +61,53 @@ def test_percentile_leaves_out_resamples_without_samples():
     assert np.isnan(percentile(np.array([np.nan]))).all()
 
 
-def test_basic_interval_agrees_with_scipy():
-    values = np.random.default_rng(3).exponential(size=300)
-    interval = basic(means(values[:, None], np.ones((300, 1), dtype=bool), 0, "data")[:, 0], float(values.mean()))
-    reference = bootstrap((values,), np.mean, n_resamples=20_000, method="basic", rng=0).confidence_interval
-    assert interval == pytest.approx((reference.low, reference.high), abs=0.012)
+def test_the_standard_interval_of_a_mean_is_student_s():
+    values = np.random.default_rng(3).exponential(size=16)
+    drawn = means(values[:, None], np.ones((16, 1), dtype=bool), 0, "data", 20_000)[:, 0]
+    low, high = standard(drawn, float(values.mean()), 16)
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.02)
 
 
-def test_basic_interval_reaches_to_the_statistic_itself():
-    assert basic(np.array([1.0, 2.0, 3.0]), 10.0, 0.5) == pytest.approx((10.0, 18.5))
-    assert basic(np.array([11.0, 12.0, 13.0]), 10.0, 0.5) == pytest.approx((7.5, 10.0))
+def test_the_standard_interval_holds_the_statistic_inside_and_reaches_to_where_the_bias_points():
+    reach = t.ppf(0.75, 3) * np.sqrt(4 / 3)
+    assert standard(np.array([1.0, 2.0, 3.0]), 10.0, 4, 0.5) == pytest.approx((10 - reach, 10 + reach + 8))
+    assert standard(np.array([11.0, 12.0, 13.0]), 10.0, 4, 0.5) == pytest.approx((10 - reach - 2, 10 + reach))
 
 
-def test_basic_interval_covers_what_resamples_move_to_one_side():
+def test_there_is_no_standard_interval_of_one_sample_or_without_any_change():
+    assert np.isnan(standard(np.array([1.0, 2.0]), 1.5, 1)).all()
+    assert np.isnan(standard(np.array([0.5, 0.5, np.nan]), 0.5, 16)).all()
+
+
+def test_the_standard_interval_covers_what_resamples_move_to_one_side():
     """The number of different values that a sample of 40 out of 30 shows: resamples show fewer."""
     rng = np.random.default_rng(0)
     expected = 30 * (1 - (1 - 1 / 30) ** 40)
-    held = {"basic": 0, "percentile": 0}
+    held = {"standard": 0, "percentile": 0}
     for _ in range(200):
         sample = rng.integers(0, 30, 40)
         drawn = np.array([len(set(rng.choice(sample, 40))) for _ in range(200)], float)
-        for name, (low, high) in (("basic", basic(drawn, len(set(sample)))), ("percentile", percentile(drawn))):
+        whole = len(set(sample))
+        for name, (low, high) in (("standard", standard(drawn, whole, 40)), ("percentile", percentile(drawn))):
             held[name] += low <= expected <= high
+            assert name == "percentile" or low < whole < high
     assert held["percentile"] < 40
-    assert held["basic"] > held["percentile"]
+    assert held["standard"] > 190
+
+
+@pytest.mark.parametrize("count", [8, 16])
+def test_intervals_of_few_samples_hold_the_truth_nearly_as_often_as_they_say(count):
+    """A ratio of sums, as IoU is, and a mean of shares: 400 studies of few samples each."""
+    rng = np.random.default_rng(count)
+    held = {"ratio": 0, "mean": 0}
+    for _ in range(400):
+        below = rng.gamma(2, size=count)
+        above = below * rng.beta(3, 2, size=count)
+        weights = rng.multinomial(count, np.full(count, 1 / count), size=400).astype(float)
+        low, high = standard((weights @ above) / (weights @ below), above.sum() / below.sum(), count)
+        held["ratio"] += low <= 0.6 <= high
+        low, high = percentile(weights @ (above / below) / count)
+        held["mean"] += low <= 0.6 <= high
+    assert held["ratio"] / 400 == pytest.approx(0.93, abs=0.03)
+    assert held["mean"] / 400 > 0.86

@@ -41,8 +41,9 @@ def test_one_pair_has_the_bootstraps_interval() -> None:
     estimate = over_seeds(np.array([0.5]), drawn, samples=100)
     assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.5, 0.025, 0.975))
     assert estimate.spread is None
-    skewed = over_seeds(np.array([0.4]), drawn, samples=100, bootstrap="basic")
-    assert (skewed.mean, skewed.low, skewed.high) == pytest.approx((0.4, 0.8 - 0.975, 0.8 - 0.025))
+    skewed = over_seeds(np.array([0.4]), drawn, samples=100, bootstrap="standard")
+    reach = student.ppf(0.975, 99) * drawn.std(ddof=1) * np.sqrt(100 / 99)
+    assert (skewed.mean, skewed.low, skewed.high) == pytest.approx((0.4, 0.4 - reach - 0.1, 0.4 + reach))
 
 
 def test_nothing_varies() -> None:

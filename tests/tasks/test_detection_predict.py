@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qbench.compute.cell import Shard
 from qbench.data.views import View
 from qbench.errors import DataError, QbenchError
-from qbench.runs.store import read_shard, write_records
+from qbench.runs.store import open_shard, table_of, write_records
 from qbench.tasks.detection.metrics import AveragePrecision
 from qbench.tasks.detection.predict import COLUMNS, VISIBLE, bad, score, target
 from qbench.vocabulary import Boxes, Sample
@@ -122,8 +123,10 @@ def test_records_survive_the_store_and_are_scored(tmp_path: Path):
         else [row for part in parts for row in part[name]]
         for name in COLUMNS
     }
-    write_records(tmp_path / "r.parquet", {**columns, "error": ["", "", "", "unreadable"]}, "a processor")
-    stored = read_shard(tmp_path / "r.parquet")
+    table = table_of({"id": list("abcd"), **columns, "error": ["", "", "", "unreadable"]})
+    shard = Shard(start=0, stop=4, name="s")
+    assert write_records(tmp_path, "key", shard, table, "a processor").bad == 1
+    stored = open_shard(tmp_path, "key", shard).read().to_pandas()
     assert stored["labelled"].tolist() == [1, 1, 0, 0]
     assert [len(row) for row in stored["det_corners"]] == [8, 0, 4, 0]
     assert AveragePrecision.statistic(stored, np.ones(4)) == pytest.approx(1)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from qbench.degrade.corruptions.call import Call, Keyed, Legacy, Parameters, Size
@@ -39,14 +39,24 @@ class Corruption(Degradation, ABC):
 
     `mode`: `fast`, or `parity`, which follows imagecorruptions 1.1.2 value for value, given its random stream.
     `size`: the strengths of ImageNet-C (`imagenet`) or, for small pictures, those of CIFAR-10-C (`cifar`). `resave`:
-    save the result as JPEG of quality 85, as the files of ImageNet-C are. A grey picture is treated as one channel."""
+    save the result as JPEG of quality 85, as the files of ImageNet-C are. A grey picture is treated as one channel.
+
+    `numpy_seed`, in parity mode: every picture is drawn as imagecorruptions draws it right after
+    `numpy.random.seed(numpy_seed)`, whatever the suite's seed and the sample; without it, by these two."""
 
     severity: int = Field(ge=1, le=5)
     mode: Mode = "fast"
     size: Size = "imagenet"
     resave: bool = False
+    numpy_seed: int | None = Field(default=None, ge=0, lt=2**32)
     strengths: ClassVar[Mapping[Size, tuple[Parameters, ...]]]
     """What the code is given at severities 1..5."""
+
+    @model_validator(mode="after")
+    def _seeds_the_reference_alone(self) -> Self:
+        if self.numpy_seed is not None and self.mode != "parity":
+            raise ValueError("numpy_seed is for `mode: parity`; the draws of fast mode follow the suite's seed")
+        return self
 
     @staticmethod
     @abstractmethod
@@ -61,7 +71,8 @@ class Corruption(Degradation, ABC):
     @property
     def modes(self) -> tuple[str, ...]:
         size, mode = self.size if self.size != "imagenet" else "", self.mode if self.mode != "fast" else ""
-        return size, mode, f"saved at JPEG {RESAVED}" if self.resave else ""
+        seed = f"numpy seed {self.numpy_seed}" if self.numpy_seed is not None else ""
+        return size, mode, seed, f"saved at JPEG {RESAVED}" if self.resave else ""
 
     @property
     def label(self) -> str:
@@ -71,6 +82,9 @@ class Corruption(Degradation, ABC):
     def axis(self) -> tuple[str, float]:
         return "severity", float(self.severity)
 
+    def _reference(self, draw: Draw) -> np.random.RandomState:
+        return legacy(draw(self.name)) if self.numpy_seed is None else np.random.RandomState(self.numpy_seed)
+
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """uint8 [H, W, 3] or [H, W] to the same. Raises ConditionError for other pictures and missing textures."""
         checked(image, self.label, smallest=SMALLEST)
@@ -78,7 +92,9 @@ class Corruption(Degradation, ABC):
         facts: dict[str, Any] = {"mode": self.mode}
         if self.mode == "parity":
             facts["reference"] = REFERENCE
-            levels = self.parity(image, Call(strength, lambda: legacy(draw(self.name)), self.size, facts))
+            if self.numpy_seed is not None:
+                facts["numpy_seed"] = self.numpy_seed
+            levels = self.parity(image, Call(strength, lambda: self._reference(draw), self.size, facts))
             corrupted = levels.astype(np.uint8)
         else:
             facts["version"] = FAST_VERSION

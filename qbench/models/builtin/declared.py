@@ -75,7 +75,7 @@ class Builtin:
         elif self.name == "scenes-segmenter":
             loaded = LoadedModel(ScenesSegmenter(count + 1), WHOLE, SITES)
         else:
-            loaded = LoadedModel(ScenesDetector(count), WHOLE, SITES, boxes_of)
+            loaded = LoadedModel(ScenesDetector(count), WHOLE, SITES, boxes_of, classes=count)
         load_weights(loaded.net, self.file)
         loaded.net.eval()
         return loaded

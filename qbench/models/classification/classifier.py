@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
+from qbench.errors import QbenchError
 from qbench.models.library import CONFIG, NormalisedModel
 from qbench.vocabulary import InputConvention
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from qbench.models.base import LoadedModel
+
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -34,15 +38,21 @@ class Classifier(NormalisedModel):
         from qbench.models.base import LoadedModel
         from qbench.models.files import load_any
         from qbench.models.fold import for_inference
+        from qbench.models.outputs import usual
 
         if self.weights is not None:
             load_any(net, self.weights)
         paths = {path for path, _ in net.named_modules()}
         present = {site: path for site, path in sites.items() if path in paths}
         ready = for_inference(net, keep=(present.get("D1", ""),), fold=fold)
-        return LoadedModel(ready, self.input.over(convention), present)
+        return LoadedModel(ready, self.input.over(convention), present, partial(usual, key=self.output))
 
 
-def known_interpolation(interpolation: str) -> str:
-    """The library's, where it is one of ours; else bicubic."""
-    return interpolation if interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+def known_interpolation(interpolation: str, label: str) -> str:
+    """The library's. Raises QbenchError where it is none of ours."""
+    if interpolation not in INTERPOLATIONS:
+        known = ", ".join(INTERPOLATIONS)
+        raise QbenchError(
+            f"{label} resizes pictures by {interpolation!r}; give `input: {{interpolation: ...}}`: {known}"
+        )
+    return interpolation

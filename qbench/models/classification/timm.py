@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from math import floor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, foreign, nearest
 from qbench.models.classification.classifier import Classifier, known_interpolation
-from qbench.models.library import CONFIG
+from qbench.models.library import CONFIG, InputChanges
 from qbench.models.merge import branched
 from qbench.models.sites import TIMM_SITES, sites_of
 from qbench.registry import model
@@ -17,6 +19,8 @@ from qbench.vocabulary import InputConvention
 
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
+
+NO_CHANGES = InputChanges()
 
 
 @model("timm:*")
@@ -44,14 +48,38 @@ class Timm(Classifier):
         if not timm.is_model(self.name.split(".", 1)[0]):
             raise QbenchError(f"timm has no model {self.name!r}{nearest(self.name, timm.list_models())}")
         with self._making():
-            net = timm.create_model(self.name, pretrained=self._fetched, **self._head)
-        config: dict[str, Any] = dict(net.pretrained_cfg)  # type: ignore[arg-type]
-        size = int(config["input_size"][-1])
-        convention = InputConvention(
-            size=size,
-            resize=int(size / config.get("crop_pct", 0.875)),
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
-            interpolation=known_interpolation(config.get("interpolation", "bicubic")),
+            net: Any = timm.create_model(self.name, pretrained=self._fetched, **self._head)
+        with foreign(f"the configuration of {self.label} cannot be read"):
+            declared = timm_input(net.pretrained_cfg, self.label, self.input)
+        loaded = self._loaded(net, declared, self.sites, fold)
+        return replace(loaded, classes=int(net.num_classes))
+
+
+def timm_input(config: Mapping[str, Any], label: str, changes: InputChanges = NO_CHANGES) -> InputConvention:
+    """What timm shows a network of this pretrained configuration in an evaluation: its test size, crop and way there.
+
+    Raises QbenchError for pictures that are not of three channels, or no squares unless `changes` give a size."""
+    from timm.data import resolve_data_config
+
+    declared = resolve_data_config(pretrained_cfg=config, use_test_size=True)
+    channels, height, width = declared["input_size"]
+    if channels != 3:
+        raise QbenchError(
+            f"{label} takes pictures of {channels} channels; qbench shows a model RGB pictures, 3 channels"
         )
-        return self._loaded(net, convention, self.sites, fold)
+    if height != width and changes.size is None:
+        raise QbenchError(
+            f"{label} takes pictures of {height} x {width} pixels, and views are squares; give `input: {{size: N, "
+            "resize: N}}`"
+        )
+    resize = floor(height / declared["crop_pct"])
+    padded = declared["crop_mode"] == "center" and resize < height
+    return InputConvention(
+        size=height,
+        resize=resize,
+        mean=tuple(declared["mean"]),
+        std=tuple(declared["std"]),
+        interpolation=changes.interpolation or known_interpolation(declared["interpolation"], label),
+        crop_mode="padded" if padded else declared["crop_mode"],
+        native=height,
+    )

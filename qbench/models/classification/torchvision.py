@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -39,6 +39,12 @@ class Torchvision(Classifier):
     def sites(self) -> Mapping[str, str]:
         return sites_of(self.name, TORCHVISION_SITES)
 
+    def _as_fetched(self, hub: Any) -> dict[str, Any]:
+        """Arguments that torchvision itself gives to networks with these weights of its hub."""
+        if self.name.startswith(("googlenet", "inception")):
+            return {"init_weights": False, "transform_input": True}
+        return {"image_size": hub.meta["min_size"][0]} if self.name.startswith("vit_") else {}
+
     def build(self, fold: bool = True) -> LoadedModel:
         """Raises QbenchError for an unknown name or no network, WeightsError for a file that does not fit."""
         from torchvision import models
@@ -51,11 +57,10 @@ class Torchvision(Classifier):
             near = nearest(self.tag, tags.__members__)
             raise QbenchError(f"torchvision's {self.name} has no weights {self.tag!r}{near}")
         hub = tags[self.tag or "DEFAULT"]
-        draws_slowly = not self._fetched and self.name.startswith(("googlenet", "inception"))
         with self._making():
             net = models.get_model(
                 self.name, weights=hub if self._fetched else None, **self._head,
-                **({"init_weights": False} if draws_slowly else {}),
+                **({} if self._fetched else self._as_fetched(hub)),
             )  # fmt: skip
         preset = hub.transforms()
         convention = InputConvention(
@@ -63,6 +68,7 @@ class Torchvision(Classifier):
             resize=int(preset.resize_size[0]),
             mean=tuple(preset.mean),
             std=tuple(preset.std),
-            interpolation=known_interpolation(preset.interpolation.value),
+            interpolation=known_interpolation(preset.interpolation.value, self.label),
+            native=int(preset.crop_size[0]),
         )
         return self._loaded(net, convention, self.sites, fold)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, foreign, nearest
 from qbench.models.encoder import load_encoder, timm_convention, weights_digest
 from qbench.models.files import load_any, sha256
 from qbench.models.library import CONFIG, installed, seeded
@@ -100,7 +100,8 @@ class FcosHeads:
         elif self.encoder_weights is not None:
             load_encoder(body, self.encoder_weights)
         ready: Any = for_inference(net, keep=(self.sites.get("D1", ""),), fold=fold)
-        return LoadedModel(ready, self._convention(), self.sites, partial(find, ready), losses)
+        read = partial(find, ready)
+        return LoadedModel(ready, self._convention(), self.sites, read, losses, classes=self.classes)
 
     def _body(self) -> Any:
         import timm
@@ -108,10 +109,8 @@ class FcosHeads:
         if not timm.is_model(self.encoder):
             raise QbenchError(f"timm has no model {self.encoder!r}{nearest(self.encoder, timm.list_models())}")
         places = tuple(STRIDES.index(stride) for stride in self.strides)
-        try:
+        with foreign(f"{self.encoder} gives no features at strides {list(self.strides)}"):
             body: Any = timm.create_model(self.encoder, pretrained=False, features_only=True, out_indices=places)
-        except (RuntimeError, ValueError, AttributeError, IndexError, AssertionError) as error:
-            raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}: {error}") from error
         if tuple(body.feature_info.reduction()) != self.strides:
             reductions = body.feature_info.reduction()
             raise QbenchError(f"{self.encoder} gives no features at strides {list(self.strides)}, but at {reductions}")

@@ -30,13 +30,15 @@ def real_names(names: Sequence[str], skipped: int = 0) -> tuple[str, ...]:
     return tuple(name for name, index in zip(names, class_indices(names, skipped), strict=True) if index >= 0)
 
 
-def decode(table: tuple[int, ...], output: Sequence[Mapping[str, Tensor]], images: Tensor) -> list[Boxes]:
-    """`boxes`, `labels` and `scores` of each picture, on any device, to Boxes; `table` maps labels to indices."""
-    index_of = np.array(table, dtype=np.int32)
+def decode(table: tuple[int, ...] | None, output: Sequence[Mapping[str, Tensor]], images: Tensor) -> list[Boxes]:
+    """`boxes`, `labels` and `scores` of each picture, on any device, to Boxes; `table` maps labels to indices, where
+    they are none themselves."""
+    index_of = None if table is None else np.array(table, dtype=np.int32)
     boxes = []
     for picture in output:
-        labels = index_of[picture["labels"].cpu().numpy()]
-        kept = labels >= 0
+        given = picture["labels"].cpu().numpy()
+        labels = given.astype(np.int32) if index_of is None else index_of[given]
+        kept = np.ones(len(labels), bool) if index_of is None else labels >= 0
         corners, scores = (picture[part].detach().float().cpu().numpy() for part in ("boxes", "scores"))
         boxes.append(Boxes(corners[kept].reshape(-1, 4), labels[kept], scores[kept]))
     return boxes

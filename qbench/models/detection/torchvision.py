@@ -87,7 +87,8 @@ class TorchvisionDetection(LibraryModel):
         ready = for_inference(net, fold=False)
         read = partial(decode, class_indices(names, skipped=1))
         class_names = real_names(names, skipped=1) if self.classes is None else ()
-        return LoadedModel(ready, UNCHANGED, self.sites, read, own_losses, names=class_names)
+        count = sum(index >= 0 for index in class_indices(names, skipped=1))
+        return LoadedModel(ready, UNCHANGED, self.sites, read, own_losses, names=class_names, classes=count)
 
     def _origin(self, hub: Any, places: int) -> dict[str, Any]:
         """Arguments that say where the first weights come from; unless told, torchvision fetches the trunk's."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from qbench.errors import QbenchError
 from qbench.models.detection.objects import UNCHANGED, real_names
 from qbench.models.huggingface import HuggingFaceModel
 from qbench.models.library import CONFIG
@@ -41,6 +42,16 @@ class HfDetection(HuggingFaceModel):
         from qbench.models.detection.transformers_net import Processed, decode
         from qbench.models.fold import for_inference
 
-        names = [str(net.config.id2label[place]) for place in range(net.config.num_labels)]
+        names = _names(net.config)
         ready = Processed(for_inference(net, fold=False), processor)
-        return LoadedModel(ready.eval(), UNCHANGED, self.sites, decode(processor, names), names=real_names(names))
+        told, read = real_names(names), decode(processor, names)
+        return LoadedModel(ready.eval(), UNCHANGED, self.sites, read, names=told, classes=len(told))
+
+
+def _names(config: Any) -> list[str]:
+    """Of the network's own classes, by index. Raises QbenchError for a configuration that numbers them otherwise."""
+    given = {int(place): str(name) for place, name in config.id2label.items()}
+    if sorted(given) != list(range(config.num_labels)):
+        numbers = f"{min(given)} to {max(given)}" if given else "nothing"
+        raise QbenchError(f"`id2label` numbers classes {numbers}; expected 0 to {config.num_labels - 1}, each once")
+    return [given[place] for place in range(config.num_labels)]

@@ -13,6 +13,9 @@ from qbench.models.detection.objects import class_indices
 from qbench.models.detection.objects import decode as boxes_of
 from qbench.vocabulary import Boxes
 
+LEVELS = 255
+"""What a processor is given as white, where pictures here have 1."""
+
 
 class Processed(nn.Module):
     """[B, 3, H, W] in [0, 1] to the network's own output, through its image processor."""
@@ -21,10 +24,13 @@ class Processed(nn.Module):
         super().__init__()
         self.net = net
         self._processor = processor
+        factor = float(processor.rescale_factor) if getattr(processor, "do_rescale", True) else 1.0
+        self._scale = LEVELS * factor
         self._takes = set(inspect.signature(net.forward).parameters)
 
     def forward(self, images: Tensor) -> Any:
-        given = self._processor(images=list(images), do_rescale=False, return_tensors="pt")
+        scaled = images if self._scale == 1.0 else images * self._scale
+        given = self._processor(images=list(scaled), do_rescale=False, return_tensors="pt")
         return self.net(**{name: value.to(images.device) for name, value in given.items() if name in self._takes})
 
 

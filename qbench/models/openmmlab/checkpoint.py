@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qbench.errors import WeightsError
-from qbench.models.files import asked_for, unread
+from qbench.errors import WeightsError, foreign
+from qbench.models.base import read_safetensors
+from qbench.models.files import asked_for, check_regular, header, unread
 from qbench.storage import files
 
 HARMLESS = (
@@ -51,6 +52,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
 
     Only tensors, plain Python data and stand-ins for HARMLESS names are made, whatever the file asks for. Raises
     WeightsError that names what else it asks for."""
+    check_regular(file)
     try:
         with torch.serialization.safe_globals([(Ignored, name) for name in HARMLESS]):
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -62,6 +64,13 @@ def read_checkpoint(file: Path) -> Checkpoint:
             ) from None
         raise WeightsError(f"checkpoint {file} cannot be read: {unread(error)}") from None
     return _checkpoint(content, file)
+
+
+def read_converted(file: Path) -> Checkpoint:
+    """A file that `convert` wrote, or any of safetensors. Raises WeightsError."""
+    with foreign(f"weights {file}: `classes` in the header are no list of names", WeightsError):
+        classes = json.loads(header(file).get("classes", "[]"))
+    return Checkpoint(read_safetensors(file), _classes({"classes": classes}))
 
 
 def convert(file: Path, out: Path) -> Checkpoint:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, foreign
 from qbench.storage.shipped import shipped
 
 SHIPPED = "baselines"
@@ -60,13 +60,12 @@ def backbone(file: Path) -> str:
 
 def _tree(file: Path) -> ast.Module:
     """A file of any of the three formats as Python's syntax tree; JSON is YAML too."""
-    try:
-        text = file.read_text(encoding="utf-8")
+    with foreign(f"configuration {file} cannot be read"):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise QbenchError(f"configuration {file} cannot be read: {error.strerror}; check `config:`") from None
         return ast.parse(text if file.suffix == ".py" else repr(yaml.safe_load(text)))
-    except OSError as error:
-        raise QbenchError(f"configuration {file} cannot be read: {error.strerror}; check `config:`") from None
-    except (SyntaxError, ValueError, yaml.YAMLError) as error:
-        raise QbenchError(f"configuration {file} cannot be read: {error}") from None
 
 
 def _entries(file: Path) -> Iterator[tuple[str, ast.expr]]:

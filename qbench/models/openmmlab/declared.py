@@ -16,9 +16,8 @@ from qbench.models.openmmlab.config import SITES, backbone, place, sources
 from qbench.registry import model
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from qbench.models.base import LoadedModel
+    from qbench.models.openmmlab.checkpoint import Checkpoint
 
 EXTRA = "openmmlab"
 SHARED = ("mmengine", "mmcv")
@@ -71,19 +70,18 @@ class OpenMMLab:
         assert given is not None
         return place(given)
 
-    def _state(self) -> Mapping[str, Tensor]:
-        from qbench.models.base import read_safetensors
-        from qbench.models.openmmlab.checkpoint import read_checkpoint
+    def _checkpoint(self) -> Checkpoint:
+        from qbench.models.openmmlab.checkpoint import read_checkpoint, read_converted
 
-        return read_safetensors(self._file) if self.weights else read_checkpoint(self._file).state
+        return read_converted(self._file) if self.weights else read_checkpoint(self._file)
 
     def build(self) -> LoadedModel:
         """Raises QbenchError where the framework is not installed or refuses, WeightsError for a misfit."""
         _found(self.distribution)
-        state = self._state()
+        stored = self._checkpoint()
         from qbench.models.openmmlab.net import build
 
-        return build(self.framework, place(self.config), state, str(self._file))
+        return build(self.framework, place(self.config), stored.state, str(self._file), stored.classes)
 
 
 def _found(library: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qbench.errors import QbenchError
+from qbench.errors import foreign
 from qbench.vocabulary import Boxes
 
 Feed = Callable[[Any, Tensor], dict[str, Any]]
@@ -31,12 +31,9 @@ def own_losses(feed: Feed, net: nn.Module, images: Tensor, boxes: Sequence[Boxes
         crowd = objects.crowd if objects.crowd is not None else np.zeros(len(objects.labels), bool)
         sample.gt_instances = _instances(objects, scale, ~crowd, images)
         sample.ignored_instances = _instances(objects, scale, crowd, images)
-    try:
-        with DefaultScope.overwrite_default_scope("mmdet"):
-            total, _ = whole.parse_losses(whole.loss(data["inputs"], data["data_samples"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        text = "the framework cannot make the network's losses from boxes; its configuration may be for inference only"
-        raise QbenchError(f"{text} ({type(error).__name__}: {error})") from error
+    text = "the framework cannot make the network's losses from boxes; its configuration may be for inference only"
+    with foreign(text), DefaultScope.overwrite_default_scope("mmdet"):
+        total, _ = whole.parse_losses(whole.loss(data["inputs"], data["data_samples"]))
     return {"own": total}
 
 

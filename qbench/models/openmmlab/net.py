@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qbench.errors import QbenchError
-from qbench.models.base import Cut, LoadedModel, check_state
+from qbench.errors import foreign
+from qbench.models.base import Cut, LoadedModel
 from qbench.models.cut import cut
 from qbench.models.detection.objects import UNCHANGED
 from qbench.models.openmmlab.config import SITES
 from qbench.models.openmmlab.losses import Feed, own_losses
+from qbench.models.state import fitting
 from qbench.vocabulary import Boxes, Context
 
 LEVELS = 255
@@ -54,17 +55,17 @@ class _Each(nn.Module):
         return torch.cat(parts) if isinstance(parts[0], Tensor) else [one for part in parts for one in part]
 
 
-def build(framework: str, file: Path, state: Mapping[str, Tensor], source: str) -> LoadedModel:
-    """The network of a configuration with a state, in eval mode. The configuration is run.
+def build(
+    framework: str, file: Path, state: Mapping[str, Tensor], source: str, names: tuple[str, ...] = ()
+) -> LoadedModel:
+    """The network of a configuration with a state, in eval mode; `names` are those of its classes, where they are
+    known. The configuration is run.
 
     Norms stay unfolded and weights in the usual layout: both would change the last bits of what the framework says.
     Raises QbenchError where the framework refuses the configuration, WeightsError for a state that does not fit."""
-    try:
+    with foreign(f"{framework} cannot build {file}"):  # whatever the configuration's own code raises
         net, pipeline = _made(framework, file)
-    except Exception as error:  # whatever the configuration's own code raises
-        text = str(error).strip().split("\n", 1)[0]
-        raise QbenchError(f"{framework} cannot build {file}: {type(error).__name__}: {text}") from error
-    check_state(net, state, source)
+    state = fitting(net.state_dict(), [state], source, type(net).__name__)
     net.load_state_dict(dict(state), strict=True)
     for module in net.modules():
         if getattr(module, "inplace", False):
@@ -75,8 +76,9 @@ def build(framework: str, file: Path, state: Mapping[str, Tensor], source: str) 
     sites = SITES.get(type(getattr(net, "backbone", None)).__name__, {})
     kept = {site: path for site, path in sites.items() if path in paths}
     if framework == "mmdet":
-        return OneByOne(net, UNCHANGED, kept, boxes_of, partial(own_losses, feed))
-    return OneByOne(net, UNCHANGED, kept, partial(logits_of, getattr(net.decode_head, "threshold", None) or 0.5))
+        return OneByOne(net, UNCHANGED, kept, boxes_of, partial(own_losses, feed), names=names)
+    read = partial(logits_of, getattr(net.decode_head, "threshold", None) or 0.5)
+    return OneByOne(net, UNCHANGED, kept, read, names=names)
 
 
 def _made(framework: str, file: Path) -> tuple[Any, Callable[[Any], Any]]:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from qbench.errors import WeightsError
+from qbench.errors import WeightsError, foreign
 from qbench.models.base import check_state, read_safetensors
 from qbench.models.files import read_state
+from qbench.models.state import State, check_numbers, forms
 
 
 def in_range(output: Any, images: Tensor) -> Tensor:
@@ -135,12 +136,11 @@ def from_spandrel(file: Path) -> nn.Module:
     Raises WeightsError for a file that holds no architecture that spandrel knows, or one that is no restorer."""
     spandrel = importlib.import_module("spandrel")
     state = read_state(file)
-    try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
-    except spandrel.UnsupportedModelError:
-        raise WeightsError(f"{file} holds no architecture that spandrel knows") from None
-    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        raise WeightsError(f"{file} cannot be loaded by spandrel: {error}") from error
+    check_numbers(state, str(file), "a restorer")
+    with foreign(f"{file} cannot be loaded by spandrel", WeightsError):
+        descriptor = _known(spandrel, state)
+    if descriptor is None:
+        raise WeightsError(f"{file} holds no architecture that spandrel knows")
     if not isinstance(descriptor, spandrel.ImageModelDescriptor) or descriptor.scale != 1:
         raise WeightsError(f"{file} ({descriptor.architecture.name}) is no restorer of pictures at their own size")
     channels = (descriptor.input_channels, descriptor.output_channels)
@@ -149,3 +149,13 @@ def from_spandrel(file: Path) -> nn.Module:
     descriptor.model.requires_grad_(False)
     net = _OfSpandrel(descriptor)
     return OnLuma(net) if channels[0] == 1 else net
+
+
+def _known(spandrel: Any, state: State) -> Any:
+    """What spandrel makes of the first form of a state whose names it knows; None for none."""
+    for form, _ in forms(state):
+        try:
+            return spandrel.ModelLoader().load_from_state_dict(dict(form))
+        except spandrel.UnsupportedModelError:
+            continue
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
 
-def logits_at_images(output: Any, images: Tensor) -> Tensor:
+def logits_at_images(output: Any, images: Tensor, *, key: str | int | None = None) -> Tensor:
     """A network's logits [B, classes, h, w] at the images' size, bilinear between pixel centres.
 
-    `output` is the logits, or a mapping that holds them as `out` (torchvision) or `logits` (transformers)."""
+    `output` is the logits, or holds them under `key` or a usual name (see `qbench.models.outputs.usual`)."""
     from torch.nn.functional import interpolate
 
-    if isinstance(output, Mapping):
-        output = output["out"] if "out" in output else output["logits"]
-    logits: Tensor = output
+    from qbench.models.outputs import usual
+
+    logits: Tensor = usual(output, images, key=key)
+    if getattr(logits, "ndim", 0) != 4:
+        return logits  # what it is instead, the task tells
     if logits.shape[-2:] == images.shape[-2:]:
         return logits
     return interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
@@ -45,7 +48,8 @@ class Segmenter(NormalisedModel):
         from qbench.models.fold import for_inference
 
         ready = for_inference(net, keep=(self.sites.get("D1", ""),), fold=fold)
-        return LoadedModel(ready, self.input.over(convention), self.sites, logits_at_images)
+        read = partial(logits_at_images, key=self.output)
+        return LoadedModel(ready, self.input.over(convention), self.sites, read)
 
     @property
     def sites(self) -> Mapping[str, str]:

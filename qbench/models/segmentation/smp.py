@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, described, foreign, nearest
 from qbench.models.encoder import load_encoder, timm_convention, weights_digest
 from qbench.models.files import load_any
 from qbench.models.library import CONFIG, imported, seeded
@@ -112,15 +112,15 @@ class Smp(Segmenter):
     def _drawn(self, smp: Any) -> Any:
         fetched = self._fetched and self.encoder_weights is None
         source: Any = True if self.encoder.startswith(UNIVERSAL) else "imagenet"
-        try:
-            return smp.create_model(
-                self.name, self.encoder, source if fetched else None, classes=self.classes, **self.options
-            )
-        except OSError as error:
-            advice = "give `weights`, `encoder_weights` or `pretrained: false` instead"
-            raise QbenchError(f"the encoder {self.encoder} cannot be fetched ({error}); {advice}") from error
-        except (TypeError, ValueError, KeyError, RuntimeError) as error:
-            raise QbenchError(f"{self.label} cannot be built: {error}; see `encoder` and `options`") from error
+        with foreign(f"{self.label} cannot be built; see `encoder` and `options`"):
+            try:
+                return smp.create_model(
+                    self.name, self.encoder, source if fetched else None, classes=self.classes, **self.options
+                )
+            except OSError as error:
+                advice = "give `weights`, `encoder_weights` or `pretrained: false` instead"
+                text = f"the encoder {self.encoder} cannot be fetched ({described(error)}); {advice}"
+                raise QbenchError(text) from error
 
 
 def take_any_size(net: nn.Module, stride: int) -> None:

@@ -15,6 +15,8 @@ from qbench.vocabulary import InputConvention
 if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+
 
 @model("hf-segmentation:*")
 @dataclass(frozen=True, config=CONFIG)
@@ -34,15 +36,18 @@ class HfSegmentation(HuggingFaceModel, Segmenter):
         fresh = () if self.classes is None else (self.classes,)
         with self._reading() as transformers:
             net = self._network(transformers, fresh=fresh, strict=True)
-            convention = self._convention(transformers)
+            side = getattr(net.config, "image_size", None)
+            convention = self._convention(transformers, side if isinstance(side, int) else None)
         return self._ready(net, convention, fold)
 
-    def _convention(self, transformers: Any) -> InputConvention:
-        """What the checkpoint's image processor does to values; where it has none, ImageNet's usual."""
-        try:
-            processor = transformers.AutoImageProcessor.from_pretrained(self.name, **self._origin)
-        except (OSError, ValueError):
-            return InputConvention(None, None, interpolation="bilinear")
+    def _convention(self, transformers: Any, native: int | None) -> InputConvention:
+        """What the checkpoint's image processor does to values; where it has none, ImageNet's usual.
+
+        It also resizes pictures, to one size for each network; here they are seen as the view gives them."""
+        missing = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+        if not any(transformers.utils.cached_file(self.name, file, **self._origin, **missing) for file in PROCESSORS):
+            return InputConvention(None, None, interpolation="bilinear", native=native)
+        processor = transformers.AutoImageProcessor.from_pretrained(self.name, **self._origin)
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if getattr(processor, "do_normalize", True):
             mean, std = tuple(processor.image_mean), tuple(processor.image_std)
@@ -50,4 +55,4 @@ class HfSegmentation(HuggingFaceModel, Segmenter):
         if getattr(processor, "do_rescale", True):
             scale = 255.0 * float(getattr(processor, "rescale_factor", 1 / 255))
         channels = "BGR" if getattr(processor, "do_flip_channel_order", False) else "RGB"
-        return InputConvention(None, None, channels, round(scale, 6), mean, std, "bilinear")
+        return InputConvention(None, None, channels, round(scale, 6), mean, std, "bilinear", native=native)

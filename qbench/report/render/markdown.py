@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from tabulate import tabulate
 
+from qbench.errors import one_line, printable
 from qbench.report.leaderboard import Column, Group, Report, Table, Value
 from qbench.report.render.text import interval, number, text_table
 
@@ -14,8 +17,8 @@ def page(report: Report) -> str:
     """The whole page; it links to the picture beside it, if there is one."""
     parts = [
         f"# {escape(report.title or report.suite)}",
-        f"Suite `{report.suite}`, version {report.version}. Made by:",
-        f"```sh\n{report.command}\n```",
+        f"Suite {code(report.suite)}, version {report.version}. Made by:",
+        block(report.command),
         *(table_text(table) for table in report.tables),
     ]
     if report.picture:
@@ -54,8 +57,34 @@ def cell(value: Value, column: Column) -> str:
     return f"{text}{note} {between}" if between else f"{text}{note}"
 
 
+_SPECIAL = r"\\`*_<>|\[\]#$~"
+_MARKUP = re.compile(
+    rf"[{_SPECIAL}]"
+    r"|&(?=#?\w+;)"  # an entity
+    r"|:(?=[\w+-]+:)"  # an emoji
+    rf"|:(?=//\S*[{_SPECIAL}])|(?<=www)\.(?=\S*[{_SPECIAL}])"  # an address, which would show the escapes in it
+    r"|^[-+](?=\s|[-+]|$)|(?P<number>^\d+(?=[.)](?:\s|$)))"  # a list or a rule
+)
+
+
 def escape(text: str) -> str:
-    """Text with the characters that Markdown would take for markup escaped, on one line."""
-    for character in "\\`*_<>|[]":
-        text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
+    """Text with the characters that Markdown would take for markup escaped, of printable characters on one line."""
+    return _MARKUP.sub(lambda found: f"{found[0]}\\" if found["number"] else f"\\{found[0]}", one_line(text))
+
+
+def code(text: str) -> str:
+    """Text as it is, in printable characters, as code within a line."""
+    fence = _fence(text, 1)
+    apart = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
+    return f"{fence}{apart}{printable(text)}{apart}{fence}"
+
+
+def block(text: str) -> str:
+    """Text as it is, in printable characters, as a block of shell code."""
+    fence = _fence(text, 3)
+    return f"{fence}sh\n{printable(text)}\n{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """More backticks than the text has in a row."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])

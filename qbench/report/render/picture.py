@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from qbench.errors import foreign, one_line
 from qbench.report.leaderboard import Group, Report, Table, Value
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ SUMMARIES = ("average", "rpc")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 _MARKERS = "osD^vPX*"
+ROOM = 45
+"""Characters of all names below an axis that stand beside each other."""
 
 
 def panels(report: Report) -> list[tuple[Table, Group]]:
@@ -30,6 +34,20 @@ def png(report: Report) -> bytes:
     drawn = panels(report)
     if not drawn:
         return b""
+    with foreign("no picture: matplotlib cannot draw it"):
+        return _as_text(drawn)
+
+
+def _as_text(drawn: Sequence[tuple[Table, Group]]) -> bytes:
+    """Drawn with `$` and the like as the characters that they are."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        return _drawn(drawn)
+
+
+def _drawn(drawn: Sequence[tuple[Table, Group]]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -61,11 +79,14 @@ def _panel(axes: Axes, table: Table, group: Group, methods: list[str]) -> None:
         for row in group.rows:
             points = [(float(x), row.values[i]) for x, i in enumerate(wanted)]
             _curve(axes, points, row.method, methods.index(row.method), methods.index(row.method), factor)
-        axes.set_xticks(range(len(wanted)), [group.columns[i].heading for i in wanted])
-    axes.set_xlabel(table.axis)
-    axes.set_ylabel(table.score)
+        ticks = [one_line(group.columns[i].heading) for i in wanted]
+        axes.set_xticks(range(len(wanted)), ticks)
+        if sum(map(len, ticks)) > ROOM:
+            axes.tick_params(axis="x", labelrotation=20, labelsize=8)
+    axes.set_xlabel(one_line(table.axis))
+    axes.set_ylabel(one_line(table.score))
     title = " · ".join(group.of[part] for part in ("dataset", "model", "family") if group.of.get(part))
-    axes.set_title(title, fontsize=10)
+    axes.set_title(one_line(title), fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="best")
 
@@ -96,6 +117,14 @@ def _curve(
         return
     look: dict[str, Any] = {"color": _COLOURS[colour % len(_COLOURS)], "marker": _MARKERS[marker % len(_MARKERS)]}
     xs = [x for x, _ in known]
-    axes.plot(xs, [factor * v.value for _, v in known], markersize=4, label=name, **look)
-    low, high = [factor * v.low for _, v in known], [factor * v.high for _, v in known]
+    axes.plot(xs, [factor * v.value for _, v in known], markersize=4, label=_entry(name), **look)
+    low, high = (
+        [factor * (v.value if end is None else end) for v, end in ends]
+        for ends in ([(v, v.low) for _, v in known], [(v, v.high) for _, v in known])
+    )
     axes.fill_between(xs, low, high, color=look["color"], alpha=0.12, linewidth=0)
+
+
+def _entry(name: str) -> str:
+    """A name as the legend shows it: it would leave out one that begins with `_`."""
+    return f" {one_line(name)}" if name.startswith("_") else one_line(name)

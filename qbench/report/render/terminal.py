@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from qbench.errors import one_line
 from qbench.report.leaderboard import Column, Group, Report, Value
 from qbench.report.leaderboard import Table as Leaderboard
 from qbench.report.render.text import TextTable, interval, number, text_table
@@ -26,30 +27,35 @@ which a table's columns stand two apart. Files and pipes are roomy."""
 def show(report: Report, console: Console) -> None:
     """Print all tables; intervals stand below their numbers, and what is wider than the terminal comes in parts."""
     console.width = max(console.width, NARROW if console.is_terminal else ROOMY)
-    console.print(Text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
+    console.print(_text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
     for table in report.tables:
         console.print()
         _show_table(table, console)
     console.print()
     for name, text in report.provenance:
-        console.print(Text(f"{name}: {text}", "dim"))
+        console.print(_text(f"{name}: {text}", "dim"))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text as it is, in printable characters on one line: neither markup nor terminal codes are read in it."""
+    return Text(one_line(text), style)
 
 
 def _show_table(table: Leaderboard, console: Console) -> None:
-    console.print(Text(table.title, "bold cyan"))
+    console.print(_text(table.title, "bold cyan"))
     if table.empty:
-        console.print(Text(table.empty))
+        console.print(_text(table.empty))
         return
     for group in table.groups:
-        console.print(Text(group.heading, "italic"))
+        console.print(_text(group.heading, "italic"))
         width = console.width
         for part in _parts(group, console):
             console.width = max(width, _width(part, console))
             console.print(part)
         console.width = width
     for index, text in enumerate(table.notes, start=1):
-        console.print(Text(f"({index}) {text}"))
-    console.print(Text(" ".join(table.remarks), "dim"))
+        console.print(_text(f"({index}) {text}"))
+    console.print(_text(" ".join(table.remarks), "dim"))
 
 
 def _parts(group: Group, console: Console) -> Sequence[Table]:
@@ -94,5 +100,5 @@ def _cell(value: Value, column: Column, apart: str) -> Text:
     text = Text(number(value, column).replace(" (", f"{apart}("), _STYLES[value.mark])
     if value.note:
         text.append(f" ({value.note})", "not bold not underline")
-    between = interval(value, column).strip("[]").replace(", ", "…")
+    between = interval(value, column)
     return text.append(f"{apart}{between}", "dim not bold not underline") if between else text

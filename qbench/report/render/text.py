@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import copysign
 
+from qbench.errors import one_line
 from qbench.report.leaderboard import Column, Group, Row, Unit, Value
 
 DAGGER = "†"
@@ -58,7 +59,7 @@ def interval(value: Value, column: Column) -> str:
 
 
 def method(row: Row) -> str:
-    return row.method + (DAGGER if row.oracle else "")
+    return one_line(row.method) + (DAGGER if row.oracle else "")
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ class TextTable:
 
 
 def text_table(group: Group) -> TextTable:
-    """A line for each method; a group of more than WIDE columns is turned, a line for each of them."""
+    """A line for each method; a group of more than WIDE columns is turned, a line for each of them. All of its text is
+    of printable characters."""
+    heads = tuple(one_line(column.heading) for column in group.columns)
     if len(group.columns) <= WIDE and not group.lines:
         lines = tuple((method(row), tuple(zip(row.values, group.columns, strict=True))) for row in group.rows)
-        return TextTable(("method", *(column.heading for column in group.columns)), lines)
+        return TextTable(("method", *heads), lines)
     turned = tuple(
-        (column.heading, tuple((row.values[i], column) for row in group.rows)) for i, column in enumerate(group.columns)
+        (heads[i], tuple((row.values[i], column) for row in group.rows)) for i, column in enumerate(group.columns)
     )
     return TextTable((group.lines or "condition", *(method(row) for row in group.rows)), turned, turned=True)

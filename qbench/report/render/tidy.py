@@ -1,4 +1,6 @@
-"""A report as data: CSV with one line a number, and JSON. Accuracies and gains are fractions, rounded to 6 decimals."""
+"""A report as data: CSV with one line a number, and JSON. Accuracies and gains are fractions, rounded to 6 decimals.
+
+Text is exact in JSON; in CSV it is made safe for spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from qbench.errors import printable
 from qbench.report.leaderboard import Column, Report, Table, Value
 
 FIELDS = (
@@ -54,8 +57,21 @@ def csv_text(report: Report) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(report))
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows(report))
     return out.getvalue()
+
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell: text is of printable characters, with an apostrophe in front where a spreadsheet would compute
+    it. Numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def json_text(report: Report) -> str:

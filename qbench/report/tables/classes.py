@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from qbench.compute.cell import ConditionItem, MethodItem
@@ -12,7 +13,7 @@ from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.marks import marked
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
-from qbench.report.values import average_by_class
+from qbench.report.values import apart_by_class, average_by_class
 from qbench.suite.schema import BY_CLASS
 
 _NAMED = 5
@@ -73,7 +74,16 @@ def _group(grid: Grid, conditions: Sequence[ConditionItem], heading: str, notes:
         Row(method.label, method.oracle, tuple(line[k] for k in shown))
         for method, line in zip(methods, lines, strict=True)
     ]
-    return Group(grid.place.titled(heading), columns, marked(rows, columns), lines="class")
+
+    @cache
+    def all_apart(one: int, other: int) -> list[bool]:
+        sides = [[grid.point(methods[row], condition) for condition in conditions] for row in (one, other)]
+        return apart_by_class(*([point for point in side if point] for side in sides))
+
+    def is_apart(index: int, one: int, other: int) -> bool:
+        return dict(enumerate(all_apart(one, other))).get(shown[index], False)
+
+    return Group(grid.place.titled(heading), columns, marked(rows, columns, is_apart), lines="class")
 
 
 def _line(
@@ -95,7 +105,8 @@ def _remarks(metric: ShownMetric, oracle: bool) -> tuple[str, ...]:
         "Clean, and the mean over the conditions of each kind; a class that has no score under one of them has a dash, "
         "and one without any score no line. Behind a class: in how many of the pictures it is, and how much of it.",
         f"In brackets: 95% intervals by the {metric.bootstrap} bootstrap over pictures ({metric.resamples:,} "
-        "resamples, the same for all methods). Best in bold, second underlined, among the methods.",
+        "resamples, the same for all methods). Best in bold, where the paired interval of its difference from the "
+        "second holds no zero; second underlined, where that from the third holds none either.",
     ]
     if oracle:
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")

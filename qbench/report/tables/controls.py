@@ -13,6 +13,7 @@ from qbench.report.leaderboard import DASH, GAINS, Column, Group, Row, Table, Va
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
 from qbench.report.point import Pair
+from qbench.report.values import with_interval
 from qbench.stats.seeds import over_seeds, pairs
 from qbench.suite.schema import Control
 
@@ -87,7 +88,8 @@ def _difference(metric: ShownMetric, pairs: Sequence[Pair]) -> Value:
     by_training = np.mean([pair.by_training() for pair in pairs], axis=0)
     distribution = np.mean([pair.bootstrap() for pair in pairs], axis=0)
     difference = over_seeds(by_training, distribution, n, bootstrap=metric.bootstrap)
-    return Value(difference.mean, difference.low, difference.high, n, bad, len(difference.by_pair), difference.spread)
+    seeds, spread = len(difference.by_pair), difference.spread
+    return with_interval(difference.mean, difference.low, difference.high, n, bad, seeds, spread)
 
 
 def _remarks(metric: ShownMetric) -> tuple[str, ...]:

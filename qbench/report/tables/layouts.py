@@ -64,11 +64,11 @@ class Layout:
 BY_CONDITION = Layout("accuracy-by-condition", "condition", is_sorted=False)
 LAYOUTS = (
     Layout(
-        "accuracy-by-quality", "quality factor", lambda c: f"Q{_position(c)}", axis="quality", descending=True,
-        is_split=True, drawn="quality factor (from light to strong)",
+        "accuracy-by-quality", "quality factor", axis="quality", descending=True, is_split=True,
+        drawn="quality factor (from light to strong)",
     ),
     Layout(
-        "accuracy-by-times", "number of compressions", lambda c: f"{_position(c)}×", axis="times", is_split=True,
+        "accuracy-by-times", "number of compressions", axis="times", is_split=True,
         drawn="number of compressions",
     ),
     Layout(

@@ -8,14 +8,14 @@ from functools import partial
 
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.report.declared import table
-from qbench.report.grid import CLEAN, DIRECT, Grid, Grids, is_clean
+from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import DASH, GAINS, Column, Group, Row, Table, Unit, Value
 from qbench.report.marks import marked
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
 from qbench.report.point import Point
 from qbench.report.tables.layouts import BY_CONDITION, LAYOUTS, Layout
-from qbench.report.values import average, gain, relative, single
+from qbench.report.values import apart, average, gain, relative, relative_apart, single
 
 _GAIN_IN: Mapping[Unit, str] = {"percent": "in points, ", "db": "in dB, ", "plain": ""}
 
@@ -70,6 +70,16 @@ def _groups(layout: Layout, grid: Grid, notes: Notes) -> Iterator[Group]:
 
 
 @dataclass(frozen=True)
+class _Shown:
+    """A column of scores, and the conditions behind it."""
+
+    head: Column
+    conditions: Sequence[ConditionItem]
+    is_relative: bool = False
+    """Whether it shows performance relative to clean."""
+
+
+@dataclass(frozen=True)
 class _Rows:
     """One group: the methods at a place under some degraded conditions, beside clean."""
 
@@ -93,17 +103,30 @@ class _Rows:
         return columns
 
     def group(self, titled: Mapping[str, str]) -> Group:
-        columns, clean = self.columns(), next((condition.label for condition in self.clean), CLEAN)
-        heads = (
-            self._column(clean, clean),
-            *(self._head(name, conditions[0]) for name, conditions in columns.items()),
-            *(self._summary_heads() if columns else ()),
-            Column("n", "n", "count"),
-        )
+        """Its columns are clean where the suite has it, one or several degraded conditions each, and their summary."""
+        columns, degraded = self.columns(), list(self.degraded)
+        shown = [_Shown(self._column(self.clean[0].label, self.clean[0].label), self.clean)] if self.clean else []
+        shown += [_Shown(self._head(name, conditions[0]), conditions) for name, conditions in columns.items()]
+        summary = [_Shown(head, degraded, head.name == "rpc") for head in self._summary_heads()] if columns else []
         methods = self.grid.methods([*self.clean, *self.degraded])
         direct = next((method for method in methods if method.name == DIRECT), None)
-        rows = [self._row(method, direct, list(columns.values())) for method in methods]
-        return Group(titled, heads, marked(rows, heads))
+        heads = (*(one.head for one in (*shown, *summary)), Column("n", "n", "count"))
+        rows = [self._row(method, direct, [one.conditions for one in shown]) for method in methods]
+
+        def is_apart(index: int, one: int, other: int) -> bool:
+            return self._is_apart((*shown, *summary)[index], methods[one], methods[other])
+
+        return Group(titled, heads, marked(rows, heads, is_apart))
+
+    def _is_apart(self, shown: _Shown, one: MethodItem, other: MethodItem) -> bool:
+        points, others = self._points(one, shown.conditions), self._points(other, shown.conditions)
+        if not shown.is_relative:
+            return apart(points, others)
+        sides = [
+            (self._points(method, self.clean)[0], self._families(shown.conditions, of_method))
+            for method, of_method in ((one, points), (other, others))
+        ]
+        return relative_apart(*sides)
 
     def _column(self, name: str, heading: str) -> Column:
         return Column(name, heading, self.grid.metric.unit, self.grid.metric.higher_is_better)
@@ -118,13 +141,14 @@ class _Rows:
     def _summary_heads(self) -> list[Column]:
         average, gained = self._column("average", "average"), self._column("gain", "gain")
         heads = [average, replace(gained, unit=GAINS[gained.unit])]
-        return [*heads, Column("rpc", "rPC", "percent", True)] if self.grid.metric.has_relative else heads
+        is_relative = self.grid.metric.has_relative and self.clean
+        return [*heads, Column("rpc", "rPC", "percent", True)] if is_relative else heads
 
     def _row(
         self, method: MethodItem, direct: MethodItem | None, columns: Sequence[Sequence[ConditionItem]]
     ) -> Row:  # fmt: skip
-        values = [self._mean(method, conditions) for conditions in (self.clean, *columns)]
-        degraded = [condition for column in columns for condition in column]
+        values = [self._mean(method, conditions) for conditions in columns]
+        degraded = [condition for column in columns for condition in column if not is_clean(condition)]
         if degraded:
             values += self._summary(method, direct, degraded)
         cells = [result for c in (*self.clean, *degraded) for result in self.grid.cells(method, c)]
@@ -154,12 +178,16 @@ class _Rows:
             average(points) if points else DASH,
             gain(points, others) if points and others and method != direct else DASH,
         ]
-        if self.grid.metric.has_relative:
-            families: dict[str, list[Point]] = {}
-            for condition, point in zip(degraded, points, strict=False):
-                families.setdefault(condition.family, []).append(point)
-            summary.append(relative(clean[0], families) if points and clean else DASH)
+        if self.grid.metric.has_relative and self.clean:
+            summary.append(relative(clean[0], self._families(degraded, points)) if points and clean else DASH)
         return summary
+
+    @staticmethod
+    def _families(conditions: Sequence[ConditionItem], points: Sequence[Point]) -> dict[str, list[Point]]:
+        families: dict[str, list[Point]] = {}
+        for condition, point in zip(conditions, points, strict=False):
+            families.setdefault(condition.family, []).append(point)
+        return families
 
     def _points(self, method: MethodItem | None, conditions: Sequence[ConditionItem]) -> list[Point]:
         """Under all of the conditions; empty where one is missing."""
@@ -187,7 +215,8 @@ def _remarks(groups: Sequence[Group], metric: ShownMetric) -> tuple[str, ...]:
         "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
         f"samples, {_GAIN_IN[metric.unit]}with its paired interval. n: samples scored in every cell of the row, "
         "of those asked for.",
-        "Best in bold, second underlined, among the methods; numbers that are equal as shown share a mark.",
+        "Best in bold, where the paired 95% interval of its difference from the second holds no zero; second "
+        "underlined, where that from the third holds none either.",
     ]
     if metric.has_relative:
         remarks.append("rPC: relative performance under corruption, the mean over corruptions of the mean over their "
@@ -196,6 +225,8 @@ def _remarks(groups: Sequence[Group], metric: ShownMetric) -> tuple[str, ...]:
         remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
     if any(value.seeds > 1 for value in values):
         remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
+    if any(value.n and value.value is not None and value.low is value.high is None for value in values):
+        remarks.append("Without brackets: all samples score alike, from which nothing follows for others.")
     if bad:
         remarks.append(f"Samples that could not be used: up to {bad} in a cell; they count in no cell's score.")
     return tuple(remarks)

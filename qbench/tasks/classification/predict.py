@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qbench.errors import BadTarget, DataError, QbenchError
-from qbench.tasks.outputs import tensor_of
+from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
 SUM_OF_SHARES = 1e-3
@@ -32,12 +32,16 @@ def score(logits: Tensor, targets: Sequence[int | None]) -> Mapping[str, Any]:
     """[B, classes] and B targets (None: unlabelled) to columns of B values; see `bad` for their meaning.
 
     A tie with the target's logit counts against it. Raises QbenchError for what is no logits, such as
-    probabilities, or not finite, and BadTarget for a label that the model does not know."""
-    logits = tensor_of(logits, 2, "classification", "logits [B, classes]")
+    probabilities, not finite, or of fewer than two classes, and BadTarget for a label that the model does not know."""
+    needs = "logits [B, classes] of two classes or more"
+    logits = tensor_of(logits, 2, "classification", needs)
+    if logits.shape[1] < 2:
+        raise misfit(logits, "classification", needs)
+    check_count(logits, len(targets), "classification")
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     classes = logits.shape[1]
-    if classes > 1 and bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < SUM_OF_SHARES).all()):
+    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < SUM_OF_SHARES).all()):
         raise QbenchError("the model gives probabilities, and classification needs logits; leave out its softmax")
     target = torch.tensor([-1 if t is None else t for t in targets])
     if int(target.max()) >= classes:

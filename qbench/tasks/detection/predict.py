@@ -23,7 +23,7 @@ def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
     A view that cuts nothing off only scales: boxes may leave the picture, as they may in COCO's files. Otherwise boxes
     are clipped to the view. An object with less than `VISIBLE` of its box inside is dropped, as if it were not there; a
     crowd stays while any of it is inside. Areas shrink as boxes do: by the scale, and by the share of the box that is
-    left. Raises DataError for a target that is no Boxes."""
+    left. Raises DataError for a target that is no Boxes, or whose parts do not fit each other."""
     boxes = sample.target
     if boxes is None:
         return None
@@ -31,8 +31,30 @@ def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
         raise DataError(
             f"the target of sample {sample.id!r} is not Boxes, as detection needs, but {type(boxes).__name__}"
         )
+    if fault := _fault(boxes):
+        raise DataError(f"the boxes of sample {sample.id!r} {fault}")
     height, width = sample.image.shape[:2]
     return _placed(boxes, view.place(height, width), height, width)
+
+
+def _fault(boxes: Boxes) -> str:
+    """What is wrong with the objects of a picture; empty for nothing."""
+    corners, labels = boxes.corners, boxes.labels
+    parts = {"corners": corners, "labels": labels, "crowd": boxes.crowd, "area": boxes.area}
+    for name, part in parts.items():
+        if part is not None and not isinstance(part, np.ndarray):
+            return f"have {type(part).__name__} for {name}; expected a numpy array"
+    count = len(labels) if labels.ndim == 1 else -1
+    if corners.shape != (count, 4):
+        return f"have corners {list(corners.shape)} and labels {list(labels.shape)}; expected [N, 4] and [N]"
+    for name, part in list(parts.items())[2:]:
+        if part is not None and part.shape != (count,):
+            return f"have {name} {list(part.shape)} for {count} objects; expected [{count}]"
+    if count and (not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0):
+        return f"have labels {labels.dtype} down to {labels.min()}; expected class indices from 0 on"
+    if count and not np.isfinite(np.asarray(corners, dtype=np.float64)).all():
+        return "have corners that are not finite"
+    return ""
 
 
 def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:

@@ -14,7 +14,7 @@ from qbench.errors import DataError, QbenchError
 from qbench.quality.pictures import levels, without_border
 from qbench.registry.create import create
 from qbench.registry.named import Named
-from qbench.tasks.outputs import misfit, tensor_of
+from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import column
 from qbench.tasks.score import Numbers
@@ -80,6 +80,7 @@ class Scoring:
         output = tensor_of(output, 4, "restoration", NEEDS)
         if output.shape[1] != 3:
             raise misfit(output, "restoration", NEEDS)
+        check_count(output, len(targets), "restoration")
         sizes = {clean.shape[:2] for clean in targets if clean is not None}
         if sizes - {tuple(output.shape[-2:])}:
             size = "x".join(map(str, output.shape[-2:]))
@@ -98,11 +99,18 @@ class Scoring:
 
 def target(sample: Sample, viewed: Image, view: View) -> Image | None:
     """The clean picture after the view: the sample's own, else the sample's image itself, so that data of other tasks
-    (labels, masks, boxes) will do. None for an empty picture, which says that nobody knows the clean one."""
+    (labels, masks, boxes) will do. None for an empty picture, which says that nobody knows the clean one.
+
+    Raises DataError for a clean picture that is not uint8 of three channels, or of another size than the sample's."""
     clean = sample.target
     if not isinstance(clean, np.ndarray) or clean.ndim != 3:
         return viewed
-    return view.apply(clean) if clean.size else None
+    if not clean.size:
+        return None
+    if clean.dtype != np.uint8 or clean.shape != sample.image.shape:
+        text = f"the clean picture of sample {sample.id!r} is {clean.dtype} {list(clean.shape)}"
+        raise DataError(f"{text}; expected uint8 {list(sample.image.shape)}, as the sample's own")
+    return view.apply(clean)
 
 
 def scoring(metrics: Sequence[Named] = ()) -> Scoring:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from qbench.data.views import View
 from qbench.errors import BadTarget, DataError, QbenchError
-from qbench.tasks.outputs import misfit, tensor_of
+from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
 COLUMNS = ("tp", "fp", "fn")
@@ -46,6 +46,7 @@ def score(logits: Tensor, targets: Sequence[Mask | None]) -> Mapping[str, Any]:
     logits = tensor_of(logits, 4, "segmentation", needs)
     if logits.shape[1] < 2:
         raise misfit(logits, "segmentation", needs)
+    check_count(logits, len(targets), "segmentation")
     if not bool(torch.isfinite(logits).all()):
         raise QbenchError("the model's outputs are not finite")
     batch, classes, *size = logits.shape

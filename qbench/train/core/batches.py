@@ -16,7 +16,7 @@ from torch import Tensor
 
 from qbench.cards.schema import CropView
 from qbench.draws import Draw, keyed
-from qbench.errors import BadSample, DataError
+from qbench.errors import BadSample, DataError, described
 from qbench.train.core.crops import Window, clipped, kept, tilted, window
 from qbench.train.core.mix import Mix
 from qbench.vocabulary import Boxes, Dataset, Image, Sample
@@ -79,9 +79,9 @@ class Samples:
     def _masked(self, index: int) -> Sample:
         try:
             sample = self.dataset.load(index)
-        except BadSample as error:
+        except Exception as error:
             name = self.dataset.manifest().ids[index]
-            raise BadSample(f"sample {name} of dataset {self.dataset.label}: {error.message}") from None
+            raise BadSample(f"sample {name} of dataset {self.dataset.label}: {described(error)}") from error
         if isinstance(sample.target, np.ndarray) and sample.target.ndim == 2:
             return Sample(sample.id, np.dstack([sample.image, sample.target]))
         if self.planes:

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from qbench.boundary import visit
 from qbench.draws import keyed
-from qbench.errors import QbenchError
+from qbench.errors import QbenchError, foreign
 from qbench.train.core.batches import Ahead, Batch
 from qbench.train.core.checkpoint import State
 from qbench.train.core.recipe import Recipe, Stage
@@ -58,8 +59,7 @@ def train(
             with ExitStack() as stack:
                 roles = {name: stack.enter_context(Ahead(make, stage.steps)) for name, make in stage.roles.items()}
                 for i in range(state.step, stage.steps):
-                    torch.manual_seed(int(keyed(0, f"{digest}/{stage.name}", i, "torch").integers(2**63)))
-                    losses = _step(stage, {name: role(i) for name, role in roles.items()}, i)
+                    losses = _visited(stage, {name: role(i) for name, role in roles.items()}, i, digest)
                     state.advance(stage, losses)
                     report(stage.name, done + i + 1, losses)
                     if interrupted.is_set() or clock() - saved > seconds:
@@ -72,6 +72,13 @@ def train(
             done += stage.steps
         state.seconds += clock() - started
     return state
+
+
+def _visited(stage: Stage, batches: Mapping[str, Batch], i: int, digest: str) -> dict[str, float]:
+    """One step, whoever declared the recipe: what it raises is an error of one line that names the step."""
+    with foreign(f"step {i + 1} of {stage.name}"), visit(digest, stage.name, i):
+        torch.manual_seed(int(keyed(0, f"{digest}/{stage.name}", i, "torch").integers(2**63)))
+        return _step(stage, batches, i)
 
 
 def _step(stage: Stage, batches: Mapping[str, Batch], i: int) -> dict[str, float]:

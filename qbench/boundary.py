@@ -1,0 +1,270 @@
+"""The boundary to code that is not qbench's: what it may give back, and the process after it.
+
+Datasets and conditions of plug-ins are wrapped where they are created; for methods and models see
+`qbench.compute.boundary`. What qbench declares itself passes as it is; tests see that it writes into nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import random
+import sys
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qbench.draws import Draw
+from qbench.errors import DataError, QbenchError
+from qbench.registry.entries import Entry
+from qbench.vocabulary import Condition, Dataset, Facts, Image, Manifest, Sample
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def visit(*key: object) -> Iterator[None]:
+    """Inside, the global random generators are seeded by `key`. Afterwards the process is as it was: generators,
+    default dtype and device, threads, gradients, autocast, determinism, numpy's and Python's warnings, Pillow's limits,
+    working directory and environment. Other threads wait for their visits: the process has one state.
+
+    Raises QbenchError in place of SystemExit: a plug-in does not end a run."""
+    with _one_at_a_time:
+        restore = [_torch_state(), _numpy_state(), _python_state(), _pillow_state()]
+        _seed(key)
+        try:
+            yield
+        except SystemExit as error:
+            raise QbenchError(f"it asked the process to exit (sys.exit({error.code!r}))") from error
+        finally:
+            for put_back in restore:
+                put_back()
+
+
+def _seed(key: tuple[object, ...]) -> None:
+    words = hashlib.blake2b(repr(key).encode("utf-8", "backslashreplace"), digest_size=12).digest()
+    number = int.from_bytes(words[:8], "little") >> 1
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.default_generator.manual_seed(number)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(number)
+    np.random.seed(int.from_bytes(words[8:], "little"))
+    random.seed(words)
+
+
+def _torch_state() -> Callable[[], None]:
+    """What puts torch back into its present state; nothing, where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    generator = torch.get_rng_state()
+    on_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    settings = {setting: get() for setting, (get, _) in _torch_settings(torch).items()}
+
+    def restore() -> None:
+        torch.set_rng_state(generator)
+        if on_devices:
+            torch.cuda.set_rng_state_all(on_devices)
+        for setting, (get, put) in _torch_settings(torch).items():
+            if get() != settings[setting]:
+                put(settings[setting])
+
+    return restore
+
+
+def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
+    """How the settings of torch that can move a number are read and written."""
+
+    def attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+        return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+    def autocast(kind: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+        return lambda: torch.is_autocast_enabled(kind), lambda on: torch.set_autocast_enabled(kind, on)
+
+    backends = torch.backends
+    return {
+        "default device": (torch.get_default_device, torch.set_default_device),
+        "dtype": (torch.get_default_dtype, torch.set_default_dtype),
+        "threads": (torch.get_num_threads, torch.set_num_threads),
+        "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+        "autocast": autocast("cpu"),
+        "autocast on GPUs": autocast("cuda"),
+        "determinism": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+        "precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        "oneDNN": (lambda: torch._C._get_mkldnn_enabled(), lambda on: torch._C._set_mkldnn_enabled(on)),
+        "cuDNN's choice": attribute(backends.cudnn, "benchmark"),
+        "cuDNN's precision": attribute(backends.cudnn, "allow_tf32"),
+    }
+
+
+def _numpy_state() -> Callable[[], None]:
+    generator, faults = np.random.get_state(), np.geterr()
+
+    def restore() -> None:
+        np.random.set_state(generator)
+        np.seterr(**faults)
+
+    return restore
+
+
+def _python_state() -> Callable[[], None]:
+    generator, environment, filters = random.getstate(), dict(os.environ), warnings.filters[:]
+    folder = _working_directory()
+
+    def restore() -> None:
+        random.setstate(generator)
+        if folder is not None and _working_directory() != folder:
+            os.chdir(folder)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        if warnings.filters != filters:
+            warnings.filters[:] = filters
+            warnings._filters_mutated()  # type: ignore[attr-defined]
+
+    return restore
+
+
+def _working_directory() -> Path | None:
+    """None where it has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def _pillow_state() -> Callable[[], None]:
+    """Pillow's limits decide which files can be read."""
+    from PIL import Image as Pillow
+    from PIL import ImageFile
+
+    limits = Pillow.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+
+    def restore() -> None:
+        Pillow.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits
+
+    return restore
+
+
+def lent(entry: Entry, made: Any) -> Any:
+    """What a registered name stands for, behind the boundary where qbench does not declare it itself."""
+    if entry.builtin:
+        return made
+    if entry.kind == "dataset":
+        return ForeignDataset(made, entry)
+    return ForeignCondition(made, entry) if entry.kind == "condition" else made
+
+
+def _who(entry: Entry) -> str:
+    return f"{entry.kind} {entry.name!r} ({entry.target.__qualname__})"
+
+
+def what_came(value: Any) -> str:
+    """A value in words: the type and shape of a tensor or array, the class of another."""
+    if isinstance(value, np.ndarray):
+        return f"a numpy array, {value.dtype} {list(value.shape)}"
+    if value is None:
+        return "nothing"
+    kind = type(value)
+    if kind.__module__ == "torch" and hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"a {str(value.dtype).removeprefix('torch.')} tensor of {list(value.shape)} on {value.device}"
+    return f"a value of type {kind.__name__}"
+
+
+class ForeignDataset:
+    """A dataset of a plug-in: its manifest and its samples are copies, and checked."""
+
+    def __init__(self, dataset: Dataset, entry: Entry) -> None:
+        self._dataset = dataset
+        self._who = _who(entry)
+        self.label = str(getattr(dataset, "label", entry.name))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its classes in the order of their numbers; none where it does not name them."""
+        with visit(self._who, "classes"):
+            classes = getattr(self._dataset, "classes", None) or ()
+            return tuple(str(name) for name in classes)
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        with visit(self._who, "manifest"):
+            manifest = self._dataset.manifest()
+        if not isinstance(manifest, Manifest):
+            raise DataError(f"{self._who}: manifest gave {what_came(manifest)}; expected a qbench.vocabulary.Manifest")
+        return Manifest(self._texts(manifest.ids, "ids"), self._texts(manifest.digests, "digests"))
+
+    def _texts(self, values: Any, what: str) -> tuple[str, ...]:
+        if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+            raise DataError(f"{self._who}: its manifest's {what} are no texts; expected a tuple of str")
+        return tuple(values)
+
+    def manifest(self) -> Manifest:
+        """As the plug-in's, which is asked once: it may read every picture for it.
+
+        Raises DataError for anything but as many texts for ids, which differ, as for digests."""
+        ids, digests = self._manifest.ids, self._manifest.digests
+        if not ids:
+            raise DataError(f"{self._who} holds no samples")
+        if len(ids) != len(digests):
+            raise DataError(f"the manifest of {self._who} has {len(ids)} ids and {len(digests)} digests")
+        if len(set(ids)) < len(ids):
+            double, times = Counter(ids).most_common(1)[0]
+            raise DataError(f"{self._who} names sample {double!r} {times} times; ids must be unique")
+        return self._manifest
+
+    def load(self, index: int) -> Sample:
+        """Raises QbenchError for anything but the manifest's sample, with a picture uint8 [H, W, 3]."""
+        expected = self._manifest.ids[index]
+        with visit(self._who, expected):
+            sample = self._dataset.load(index)
+        if not isinstance(sample, Sample):
+            raise QbenchError(f"{self._who}: load gave {what_came(sample)}; expected a qbench.vocabulary.Sample")
+        if sample.id != expected:
+            raise QbenchError(f"{self._who}: load({index}) gave sample {sample.id!r}; its manifest says {expected!r}")
+        image = sample.image
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise QbenchError(f"{self._who}: its picture is {what_came(image)}; expected uint8 [height, width, 3]")
+        if not image.size:
+            raise QbenchError(f"{self._who}: its picture has no pixels: {list(image.shape)}")
+        if not isinstance(sample.group, str | None):
+            raise QbenchError(f"{self._who}: the group of its sample is {sample.group!r}; expected a text or None")
+        return replace(sample, image=image.copy(), target=copy.deepcopy(sample.target))
+
+
+class ForeignCondition:
+    """A condition of a plug-in: it is lent a copy, and its pictures and facts are checked."""
+
+    def __init__(self, condition: Condition, entry: Entry) -> None:
+        self._condition = condition
+        self._who = _who(entry)
+        self.label, self.axis = str(getattr(condition, "label", entry.name)), getattr(condition, "axis", None)
+        self.family = str(getattr(condition, "family", entry.name))
+        self.runs_through = tuple(getattr(condition, "runs_through", ()))
+
+    def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
+        """Raises QbenchError for anything but a picture of the same size and facts that JSON holds."""
+        with visit(draw.seed, self._who, self.label, draw.sample_id):
+            result = self._condition.apply(image.copy(), draw)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise QbenchError(f"{self._who}: apply gave {what_came(result)}; expected a picture and its facts")
+        picture, facts = result
+        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape != image.shape:
+            raise QbenchError(f"{self._who}: apply gave {what_came(picture)}; expected uint8 {list(image.shape)}")
+        try:
+            plain: Facts = json.loads(json.dumps(dict(facts)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise QbenchError(
+                f"{self._who}: its facts are no plain values ({error}); expected what JSON holds"
+            ) from None
+        return picture.copy(), plain
