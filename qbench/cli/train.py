@@ -21,7 +21,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for what is written. Default: $QBENCH_HOME/weights, where runs look.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The train_seed. Default: the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The train_seed. Default: the recipe's.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="A trial: at most so many steps a stage; the files are named -shortN.")
     ] = None,

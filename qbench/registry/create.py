@@ -25,11 +25,8 @@ def create(kind: Kind, named: Spec) -> Any:
     params = own_params(kind, named)
     entry.check(named.name, named.params)
     if kind in _makers:
-        made = _makers[kind](entry, params)
-    else:
-        made = call(entry, params, *([rest_of(named.name)] if entry.takes_rest else []))
-    entry.check_made(made)
-    return lent(entry, made)
+        return lent(entry, _makers[kind](entry, params))
+    return lent(entry, call(entry, params, *([rest_of(named.name)] if entry.takes_rest else [])))
 
 
 def own_params(kind: Kind, named: Spec) -> dict[str, Any]:

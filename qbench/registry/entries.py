@@ -161,10 +161,10 @@ class Entry:
         """Those that a file must give it."""
         return keys_of(self.schema, self.takes_rest)[1]
 
-    def check_made(self, made: Any) -> None:
-        """Raise SuiteError for an object without the functions that it is asked for."""
+    def check_whole(self) -> None:
+        """Raise SuiteError for a class without the functions that its objects are asked for."""
         for name in needed(self.kind, self.facts.get("site", "")):
-            if not callable(getattr(made, name, None)):
+            if not callable(getattr(self.target, name, None)):
                 site = f" at the site {self.facts['site']!r}" if self.kind == "method" else ""
                 raise SuiteError(f"{self.kind} {self.name!r} has no `{name}`; a {self.kind}{site} has `{name}(...)`")
 
