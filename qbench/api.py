@@ -138,9 +138,9 @@ def run(
     [0, 1]. `output` (one for all, or by name) names the prediction where a network gives several outputs.
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader left
-    out, are warnings. Cells that fail are told by a warning, or,
-    where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError, StoreError."""
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader
+    left out, are warnings. Cells that fail are told by a warning, or, where it is `strict`, by QbenchError after the
+    run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input, output)
     loaded, document = _suite(suite, list(models or {}))
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))

@@ -127,10 +127,12 @@ def short(value: Any, most: int = 60) -> str:
 
 
 def one_line(text: str, most: int = 2000) -> str:
-    """Text on one line of printable characters: white space is single spaces, and the middle of a very long one is
-    left out."""
+    """Text on one line of printable characters: white space is single spaces, and of very long text the middle is left
+    out."""
     text = " ".join(text.split())
-    return printable(text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}")
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    return printable(text)
 
 
 def printable(text: str) -> str:

@@ -131,8 +131,9 @@ def _task_cells(
 def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
     """The samples of a dataset, sliced, and what a user should know of how they were read."""
     size = suite.engine.shard
-    with below(*dataset.path), foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
-        manifest: Manifest = dataset.target.manifest()
+    with below(*dataset.path):
+        with foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
+            manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]

@@ -49,9 +49,9 @@ def plan(file: Path, *only: str) -> Plan:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("doubles", "dataset 'plan-claims' names sample 'a' 2 times; ids must be unique"),
-        ("nothing", "dataset 'plan-claims' holds no samples"),
-        ("short", "the manifest of dataset 'plan-claims' has 2 ids and 1 digests"),
+        ("doubles", "dataset 'plan-claims' (Claims) names sample 'a' 2 times; ids must be unique"),
+        ("nothing", "dataset 'plan-claims' (Claims) holds no samples"),
+        ("short", "the manifest of dataset 'plan-claims' (Claims) has 2 ids and 1 digests"),
     ],
 )
 def test_a_manifest_that_does_not_hold_is_refused(toy: Suite, what: str, said: str) -> None:
