@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from qbench.errors import QbenchError, SuiteError, closest, nearest, short
 from qbench.registry.importing import importing
-from qbench.registry.shapes import check_declaration, keys_of, needed
+from qbench.registry.shapes import check_name, check_target, keys_of, needed
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric", "recipe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -181,8 +181,10 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
+    check_name(kind, name)
+
     def decorate(target: T) -> T:
-        check_declaration(kind, name, target, str(name).endswith(":*"))
+        check_target(kind, name, target)
         new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
