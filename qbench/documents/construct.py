@@ -55,6 +55,7 @@ def construct(kind: Kind, named: Named) -> Any:
     entry = entry_of(kind, named)
     with below(*named.path()), foreign(f"{kind} {short(named.name)}", SuiteError):
         try:
+            entry.check_whole()
             return create(kind, named)
         except ValidationError as error:
             raise explain(error, named.params, kind=entry.schema, known=entry.parameters) from None

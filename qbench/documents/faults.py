@@ -15,10 +15,10 @@ from qbench.errors import KeyPath, SuiteError, nearest, short
 from qbench.registry.value_types import KINDS, misfits
 
 M = TypeVar("M", bound=BaseModel)
-_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument", "invalid_key"}
 _MISSING = {"missing", "missing_argument"}
 _WORDS = {
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), f"expected {KINDS[int]}"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), f"expected {KINDS[int]}"),
     **dict.fromkeys(("float_type", "float_parsing"), f"expected {KINDS[float]}"),
     **dict.fromkeys(("bool_type", "bool_parsing"), f"expected {KINDS[bool]}"),
     **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),

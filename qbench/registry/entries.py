@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from qbench.errors import QbenchError, SuiteError, closest, nearest, short
 from qbench.registry.importing import importing
-from qbench.registry.shapes import check_declaration, keys_of, needed
+from qbench.registry.shapes import check_name, check_target, keys_of, needed
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric", "recipe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -161,10 +161,12 @@ class Entry:
         """Those that a file must give it."""
         return keys_of(self.schema, self.takes_rest)[1]
 
-    @property
-    def needed(self) -> tuple[str, ...]:
-        """The functions that its objects must have."""
-        return needed(self.kind, self.facts.get("site", ""))
+    def check_whole(self) -> None:
+        """Raise SuiteError for a class without the functions that its objects are asked for."""
+        for name in needed(self.kind, self.facts.get("site", "")):
+            if not callable(getattr(self.target, name, None)):
+                site = f" at the site {self.facts['site']!r}" if self.kind == "method" else ""
+                raise SuiteError(f"{self.kind} {self.name!r} has no `{name}`; a {self.kind}{site} has `{name}(...)`")
 
     @property
     def module(self) -> str:
@@ -179,8 +181,10 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
+    check_name(kind, name)
+
     def decorate(target: T) -> T:
-        check_declaration(kind, name, target, str(name).endswith(":*"))
+        check_target(kind, name, target)
         new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):

@@ -26,17 +26,21 @@ def needed(kind: str, site: str = "") -> tuple[str, ...]:
     return NEEDED.get({"model": "model site"}.get(site, site) if kind == "method" else kind, ())
 
 
-def check_declaration(kind: str, name: Any, target: Any, takes_rest: bool) -> None:
-    """Raise QbenchError for a name that a suite could not write, and for what is no class or cannot be made."""
+def check_name(kind: str, name: Any) -> None:
+    """Raise QbenchError for a name that a suite could not write."""
     if not isinstance(name, str):
         text = f"a {kind} is declared under a name, such as @qbench.{kind}('mine'), not under {short(name)}"
         raise QbenchError(text)
     if not _NAME.fullmatch(name):
         text = f"the name of a {kind} is of letters, digits, `.`, `_`, `+` and `-`, with `:*` for what follows a colon"
         raise QbenchError(f"{text}, not {short(name)}")
+
+
+def check_target(kind: str, name: str, target: Any) -> None:
+    """Raise QbenchError for what is no class, or for one that cannot be made from keys."""
     if not isinstance(target, type):
         raise QbenchError(f"{kind} {name!r} is declared on {short(target)}; expected a class")
-    for parameter in parameters_of(target)[takes_rest:]:
+    for parameter in parameters_of(target)[name.endswith(":*") :]:
         if parameter.kind is parameter.POSITIONAL_ONLY and required(parameter):
             text = f"{kind} {name!r}: a suite gives parameters by name, and {parameter.name!r} takes none"
             raise QbenchError(f"{text}; leave out the `/` behind it")
