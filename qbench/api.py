@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qbench.compute.cell import Cell
 from qbench.documents.faults import validated
 from qbench.documents.load import Document
-from qbench.errors import QbenchError, foreign, nearest
+from qbench.errors import QbenchError, foreign, nearest, short
 from qbench.models.live_names import live_name
 from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
@@ -193,6 +193,7 @@ def _live(
     from qbench.keys.live import network_identity
     from qbench.models.live import LiveModel, check_live, default_input
     from qbench.models.live_names import INPUTS
+    from qbench.vocabulary import InputConvention
 
     for name in [name for name, net in models.items() if not isinstance(net, nn.Module)]:
         text = f"models[{name!r}] is to be a torch.nn.Module, not {models[name]!r}"
@@ -203,12 +204,17 @@ def _live(
                 raise QbenchError(f"{what}[{name!r}] is for no model of `models`{nearest(name, models)}")
     live = {}
     for name, net in models.items():
-        check_live(name, net)
         with foreign(f"models[{name!r}] cannot be read"):
+            check_live(name, net)
             identity = network_identity(net)
         convention = input.get(name) if isinstance(input, Mapping) else input
         key = output.get(name) if isinstance(output, Mapping) else output
+        if isinstance(key, bool) or not isinstance(key, str | int | None):
+            raise QbenchError(f"`output` is {short(key)}; expected the name or the number of a part of what it gives")
+        if not isinstance(convention, InputConvention | None):
+            raise QbenchError(f"`input` is {short(convention)}; expected a qbench.vocabulary.InputConvention")
         for task in INPUTS:
-            shown = convention or default_input(net, task)
+            with foreign(f"models[{name!r}] cannot be read"):
+                shown = convention or default_input(net, task)
             live[live_name(name, task)] = LiveModel(name, net, shown, identity, key, task)
     return live

@@ -172,7 +172,7 @@ def _interpreter_state() -> Callable[[], None]:
     at_interrupt = signal.getsignal(signal.SIGINT)
 
     def restore() -> None:
-        sys.stdout, sys.stderr = streams
+        sys.stdout, sys.stderr = map(_open, streams)
         if sys.path != paths:  # what is added stays, behind what was there
             sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
         if sys.getrecursionlimit() != depth:
@@ -188,6 +188,11 @@ def _interpreter_state() -> Callable[[], None]:
             signal.signal(signal.SIGINT, at_interrupt)
 
     return restore
+
+
+def _open(stream: Any) -> Any:
+    """The stream; one that was closed goes nowhere, for whoever writes into it later."""
+    return Path(os.devnull).open("w", encoding="utf-8") if getattr(stream, "closed", False) else stream
 
 
 def _working_directory() -> Path | None:

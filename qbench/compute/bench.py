@@ -13,7 +13,7 @@ import torch
 
 from qbench import registry
 from qbench.boundary import visit
-from qbench.compute.boundary import ForeignMethod, checked_model
+from qbench.compute.boundary import ForeignMethod, checked_model, steady
 from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
 from qbench.degrade.drawn import inner
@@ -81,10 +81,12 @@ class Workbench:
         with visit("build", text_of(named)):
             declared: Model = live or create("model", named)
             model = declared.build()
-            if live or not is_ours("model", named, declared):
-                model = checked_model(model, f"model {named.name!r} ({type(declared).__qualname__})")
+            who = f"model {named.name!r} ({type(declared).__qualname__})"
+            foreign = live is not None or not is_ours("model", named, declared)
+            if foreign:
+                model = checked_model(model, who)
             model.net.to(self._device)
-        return model
+            return steady(model, who) if foreign else model
 
     def _build_method(self, cell: Cell) -> Any:
         model = None if cell.method.site == "image" else self.model(cell)
@@ -98,7 +100,7 @@ class Workbench:
             adapting: ModelMethod = method
             adapted = adapting.adapt(_copy(model))
             who = f"method {cell.method.name!r} ({type(method).__qualname__})"
-            return adapted if ours else checked_model(adapted, who)
+            return adapted if ours else steady(checked_model(adapted, who), who)
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:

@@ -6,7 +6,7 @@ originals; tests see that they write into none of them."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
@@ -141,6 +141,46 @@ def checked_model(model: Any, who: str) -> LoadedModel:
         decode=lambda output, images: decode(output, images.clone()),
         beside=beside,
     )
+
+
+def steady(model: LoadedModel, who: str) -> LoadedModel:
+    """The same model, which raises QbenchError once its network is not what it is now: in training mode, or with other
+    values. What it gives would depend on the pictures that it saw before."""
+    versions = {name: _version(parameter) for name, parameter in model.net.named_parameters()}
+    buffers = {name: buffer.detach().clone() for name, buffer in model.net.named_buffers() if _is_plain(buffer)}
+
+    def changed() -> Iterator[str]:
+        yield from (f"{name or 'the network'} to training mode" for name, m in model.net.named_modules() if m.training)
+        now = dict(model.net.named_parameters())
+        yield from (repr(name) for name in versions if name in now and _version(now[name]) != versions[name])
+        for name, buffer in model.net.named_buffers():
+            if name in buffers and not _alike(buffer, buffers[name]):
+                yield repr(name)
+
+    def decode(output: Any, images: Tensor) -> Any:
+        if what := next(changed(), ""):
+            raise QbenchError(
+                f"{who} changed {what} while it predicted; its predictions would depend on what it saw before"
+            )
+        return model.decode(output, images)
+
+    return replace(model, decode=decode)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_quantized
+
+
+def _version(tensor: Tensor) -> int:
+    """Counts how often it was written into; torch does not count this for tensors made in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _alike(now: Tensor, copied: Tensor) -> bool:
+    """Whether a buffer has the values that it had; one of another shape or type is a cache for other pictures."""
+    if now.shape != copied.shape or now.dtype != copied.dtype or now.device != copied.device:
+        return True
+    return torch.equal(now, copied) or bool(now.isnan().any())
 
 
 class LentBeside:

@@ -45,6 +45,12 @@ def finite(values: Tensor, whose: str) -> Tensor:
     return values
 
 
+def _other_type(net: nn.Module, given: torch.dtype) -> str:
+    """The type of numbers of weights that are of another than `given`; empty where there are none."""
+    types = (parameter.dtype for parameter in net.parameters() if parameter.is_floating_point())
+    return next((str(one) for one in types if one != given), "")
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A network in eval mode with its input convention and its named feature sites (name -> module path)."""
@@ -86,6 +92,11 @@ class LoadedModel:
                 yield
         except Exception as error:
             native = self.input.native
+            if isinstance(error, RuntimeError) and (other := _other_type(self.net, images.dtype)):
+                raise QbenchError(
+                    f"the network has {other} weights and is given {images.dtype} pictures; call net.float() "
+                    f"({described(error)})"
+                ) from error
             if isinstance(error, QbenchError) or native is None or (height, width) == (native, native):
                 raise
             advice = "leave `size` out of its `input`, and `crop` out of the view"

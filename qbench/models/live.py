@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from qbench.errors import QbenchError, foreign
+from qbench.errors import QbenchError, foreign, short
 from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import check_channels, timm_input
 from qbench.models.live_names import ANY, INPUTS
@@ -50,7 +50,8 @@ class LiveModel:
 
     def build(self) -> LoadedModel:
         """A copy in eval mode, so that the caller's network stays as it is. Raises QbenchError where it has none."""
-        net = copied(self.name, self.net).eval()
+        net = copied(self.name, self.net)
+        net.eval()
         return LoadedModel(net, self.input, {}, partial(_READ.get(self.task, usual), key=self.output))
 
 
@@ -61,7 +62,10 @@ def copied(name: str, net: nn.Module, *, shared: Iterable[Tensor] = ()) -> nn.Mo
     computed = [value for module in net.modules() for value in vars(module).values() if _is_computed(value)]
     known = {id(tensor): tensor for tensor in shared} | {id(value): value.detach().clone() for value in computed}
     with foreign(f"models[{name!r}] cannot be copied, and a run works with a copy"):
-        return copy.deepcopy(net, known)
+        made = copy.deepcopy(net, known)
+        if not isinstance(made, nn.Module):
+            raise QbenchError(f"a copy of models[{name!r}] is {short(made)}; expected a torch.nn.Module")
+    return made
 
 
 def _is_computed(value: Any) -> bool:

@@ -15,12 +15,15 @@ import numpy as np
 import torch
 from torch import nn
 import qbench
-from qbench.errors import NotApplicable
+from qbench.errors import NotApplicable, StoreError
 from qbench.models.base import LoadedModel
 from qbench.vocabulary import InputConvention, Manifest, Sample
 
 class Mute(Exception):
-    def __str__(self): raise RuntimeError("no text")
+    def __str__(self): raise SystemExit("no text")
+
+class Base(BaseException): pass
+class Like(KeyboardInterrupt): pass
 
 def fail(how):
     if how == "raise": raise ValueError("out of luck")
@@ -28,6 +31,10 @@ def fail(how):
     if how == "mute": raise Mute
     if how == "memory": raise MemoryError
     if how == "recurse": fail(how)
+    if how == "base": raise Base("of all")
+    if how == "like": raise Like("Ctrl-C")
+    if how == "closed": raise GeneratorExit
+    if how == "store": raise StoreError("no store")
 """
 METHOD = """
 @qbench.method("{name}", site="{site}")
@@ -184,6 +191,16 @@ CASES = [
     ),
     Case("restore is out of memory", method("restore", "memory"), "MemoryError", 1, BESIDE),
     Case("restore calls itself without end", method("restore", "recurse"), "RecursionError: maximum", 1, BESIDE),
+    Case("restore raises what is no Exception", method("restore", "base"), "Base: of all", 1, BESIDE),
+    Case("restore raises what is like Ctrl-C", method("restore", "like"), "Like: Ctrl-C", 1, BESIDE),
+    Case("restore raises what closes generators", method("restore", "closed"), "GeneratorExit", 1, BESIDE),
+    Case("restore raises an error of the store", method("restore", "store"), "no store", 1, BESIDE),
+    Case("a model's forward raises what is no Exception", model("forward", "base"), "Base: of all", 1, BESIDE),
+    Case("a model's build raises an error of the store", model("build", "store"), "no store", 1, BESIDE),
+    Case("load raises what is like Ctrl-C", dataset("load", "like"), "first: Like: Ctrl-C", 1, statuses("failed")),
+    Case("a condition raises what is no Exception", condition("apply", "base"), "first: Base: of all", 1, BESIDE),
+    Case("a metric raises what closes generators", metric("statistic", "closed"), "GeneratorExit", 1, statuses("done")),
+    Case("a model's identity raises what closes generators", model("identity", "closed"), "GeneratorExit", 2),
     Case("a method's setup leaves", method("setup", "exit"), EXITED, 1, BESIDE),
     Case("enhance leaves", method("enhance", "exit", "feature"), EXITED, 1, BESIDE),
     Case("adapt raises", method("adapt", "raise", "model"), TOLD, 1, BESIDE),

@@ -146,7 +146,7 @@ def test_bad_has_the_columns_of_score():
         ([boxes((0, 0, 1, 1))], "with scores"),
         ([boxes((0, 0, 1, np.nan), scores=np.ones(1))], "not finite"),
         ([boxes((0, 0, 1, 1), scores=np.array([np.inf]))], "not finite"),
-        ([boxes((0, 0, 1, 1), scores=np.ones(2))], "fit together"),
+        ([boxes((0, 0, 1, 1), scores=np.ones(2))], r"expected \[1\]"),
         ([boxes((0, 0, 1, 1), scores=np.ones(1))] * 2, "2 pictures of 1"),
     ],
 )

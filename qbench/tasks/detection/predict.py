@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from qbench.data.views import Placement, View
-from qbench.errors import DataError, QbenchError
+from qbench.errors import DataError, QbenchError, short
 from qbench.tasks.outputs import misfit
 from qbench.vocabulary import Boxes, Image, Sample
 
 VISIBLE = 0.25
 """An object stays in the truth while at least this share of its box is inside the view."""
+LARGEST = 2**31 - 1
+"""The largest class index that records hold."""
 COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels", "gt_crowd", "gt_area", "labelled")
 
 
@@ -39,22 +41,36 @@ def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
 
 def _fault(boxes: Boxes) -> str:
     """What is wrong with the objects of a picture; empty for nothing."""
-    corners, labels = boxes.corners, boxes.labels
-    parts: dict[str, Any] = {"corners": corners, "labels": labels, "crowd": boxes.crowd, "area": boxes.area}
-    for name, part in parts.items():
-        if part is not None and not isinstance(part, np.ndarray):
-            return f"have {type(part).__name__} for {name}; expected a numpy array"
-    count = len(labels) if labels.ndim == 1 else -1
-    if corners.shape != (count, 4):
-        return f"have corners {list(corners.shape)} and labels {list(labels.shape)}; expected [N, 4] and [N]"
-    for name, part in list(parts.items())[2:]:
-        if part is not None and part.shape != (count,):
-            return f"have {name} {list(part.shape)} for {count} objects; expected [{count}]"
-    if count and (not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0):
-        return f"have labels {labels.dtype} down to {labels.min()}; expected class indices from 0 on"
-    if count and not np.isfinite(np.asarray(corners, dtype=np.float64)).all():
-        return "have corners that are not finite"
+    if fault := _misfit(boxes, {"crowd": (boxes.crowd, "biu"), "area": (boxes.area, "fiu")}):
+        return fault
+    if np.any(boxes.corners[:, 2:] < boxes.corners[:, :2]):
+        return "have corners whose x1 or y1 is below x0 or y0; expected x0, y0, x1, y1"
+    if boxes.crowd is not None and not np.isin(boxes.crowd, (0, 1)).all():
+        return f"have crowd {short(boxes.crowd.max())}; expected True or False for each"
+    if boxes.area is not None and not (np.isfinite(boxes.area) & (boxes.area >= 0)).all():
+        return "have areas that are not finite, or below 0"
     return ""
+
+
+def _misfit(boxes: Boxes, more: Mapping[str, tuple[Any, str]]) -> str:
+    """What is wrong with corners, labels and the parts of `more` (each with the kinds of numbers that it may hold)."""
+    parts = {"corners": (boxes.corners, "fiu"), "labels": (boxes.labels, "fiub")}
+    parts |= {name: (part, kinds) for name, (part, kinds) in more.items() if part is not None}
+    for name, (part, kinds) in parts.items():
+        if not isinstance(part, np.ndarray):
+            return f"have {type(part).__name__} for {name}; expected a numpy array"
+        if part.dtype.kind not in kinds:
+            return f"have {name} of type {part.dtype}; expected real numbers"
+    labels = boxes.labels
+    count = len(labels) if labels.ndim == 1 else -1
+    if boxes.corners.shape != (count, 4):
+        return f"have corners {list(boxes.corners.shape)} and labels {list(labels.shape)}; expected [N, 4] and [N]"
+    for name, (part, _) in list(parts.items())[2:]:
+        if part.shape != (count,):
+            return f"have {name} {list(part.shape)} for {count} objects; expected [{count}]"
+    if count and (not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() > LARGEST):
+        return f"have labels {labels.dtype} from {labels.min()} to {labels.max()}; expected class indices from 0 on"
+    return "" if np.isfinite(boxes.corners).all() else "have corners that are not finite"
 
 
 def _placed(boxes: Boxes, place: Placement, height: int, width: int) -> Boxes:
@@ -117,11 +133,9 @@ def _are_detections(detections: Any) -> bool:
 
 
 def _check(detections: Boxes) -> None:
-    scores = np.asarray(detections.scores)
-    if detections.corners.shape != (len(scores), 4) or len(detections.labels) != len(scores):
-        sizes = f"{detections.corners.shape} corners, {len(detections.labels)} labels and {len(scores)} scores"
-        raise QbenchError(f"the detections of one picture do not fit together: {sizes}")
-    if not (np.isfinite(detections.corners).all() and np.isfinite(scores).all()):
+    if fault := _misfit(detections, {"scores": (detections.scores, "fiu")}):
+        raise QbenchError(f"the model's detections of one picture {fault}")
+    if not np.isfinite(np.asarray(detections.scores)).all():
         raise QbenchError("the model's outputs are not finite")
 
 

@@ -18,7 +18,7 @@ from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.tasks.restoration import Restoration
 from qbench.tasks.restoration.metrics import column
 from qbench.tasks.score import Numbers
-from qbench.vocabulary import Image, Sample
+from qbench.vocabulary import Boxes, Image, Sample
 
 if TYPE_CHECKING:
     from qbench.data.views import View
@@ -110,7 +110,12 @@ def target(sample: Sample, viewed: Image, view: View) -> Image | None:
 
     Raises DataError for a clean picture that is not uint8 of three channels, or of another size than the sample's."""
     clean = sample.target
-    if not isinstance(clean, np.ndarray) or clean.ndim != 3:
+    if clean is None or isinstance(clean, int | np.integer | Boxes):
+        return viewed
+    if not isinstance(clean, np.ndarray):
+        text = f"the clean picture of sample {sample.id!r} is a value of type {type(clean).__name__}"
+        raise DataError(f"{text}; expected uint8 {list(sample.image.shape)}, or None where its own picture is clean")
+    if clean.ndim != 3:
         return viewed
     if not clean.size:
         return None
