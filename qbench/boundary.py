@@ -291,7 +291,7 @@ class ForeignDataset:
     @cached_property
     def _manifest(self) -> Manifest:
         with visit(self._who, "manifest"):
-            manifest = self._dataset.manifest()
+            manifest: Any = self._dataset.manifest()
             if not isinstance(manifest, Manifest):
                 came = what_came(manifest)
                 raise DataError(f"{self._who}: manifest gave {came}; expected a qbench.vocabulary.Manifest")

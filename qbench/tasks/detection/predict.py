@@ -54,7 +54,7 @@ def _fault(boxes: Boxes) -> str:
 
 def _misfit(boxes: Boxes, more: Mapping[str, tuple[Any, str]]) -> str:
     """What is wrong with corners, labels and the parts of `more` (each with the kinds of numbers that it may hold)."""
-    parts = {"corners": (boxes.corners, "fiu"), "labels": (boxes.labels, "fiub")}
+    parts: dict[str, tuple[Any, str]] = {"corners": (boxes.corners, "fiu"), "labels": (boxes.labels, "fiub")}
     parts |= {name: (part, kinds) for name, (part, kinds) in more.items() if part is not None}
     for name, (part, kinds) in parts.items():
         if not isinstance(part, np.ndarray):
