@@ -350,3 +350,41 @@ def test_no_cell_beside_a_plug_in_changes_and_the_same_command_gives_the_same_nu
     assert (
         beside["boundary-noise"] == scores(tmp_path / "again", ["boundary-noise"])["boundary-noise"] != alone["direct"]
     )
+
+
+class Counting(nn.Module):
+    """A network whose answer depends on what it saw before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.seen += 1
+        return pictures.new_zeros(len(pictures), 24) + self.seen
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "line"),
+    [
+        (Counting(), {"strict": True}, "changed 'seen' while it predicted"),
+        (nn.Conv2d(3, 24, 1).half(), {"strict": True}, "the network has torch.float16 weights"),
+        (nn.Conv2d(3, 24, 1), {"output": [1]}, r"`output` is \[1\]; expected the name or the number"),
+        (nn.Conv2d(3, 24, 1), {"output": True}, "`output` is True; expected the name or the number"),
+        (nn.Conv2d(3, 24, 1), {"input": 224}, "`input` is 224; expected a qbench.vocabulary.InputConvention"),
+    ],
+)
+def test_a_live_network_is_checked(network: nn.Module, options: dict[str, Any], line: str, tmp_path: Path) -> None:
+    suite = {"suite": "live", "tasks": [{"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"]}]}
+    with pytest.raises(QbenchError, match=line):
+        qbench.run(suite, models={"mine": network}, out=tmp_path, device="cpu", **options)
+
+
+def test_notes_of_a_dataset_are_kept() -> None:
+    class Noted:
+        label = "noted"
+
+        def manifest(self) -> Manifest:
+            return Manifest(("a",), ("b",), ("2 files are left out",))
+
+    assert ForeignDataset(Noted(), entry("dataset", Noted)).manifest().notes == ("2 files are left out",)  # type: ignore[arg-type]
