@@ -96,7 +96,7 @@ def _check_bounds(text: str, file: Path) -> None:
             problem = _tagged("!")
         else:
             continue
-        mark = event.start_mark
+        mark: Any = event.start_mark
         raise SuiteError(problem, place=Place(file, mark.line + 1, mark.column + 1))
 
 
@@ -137,7 +137,7 @@ class _Reader:
         built: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             here = self._place(key_node)
-            key = None if isinstance(key_node, yaml.CollectionNode) else self._scalar(key_node, here)
+            key: Any = None if isinstance(key_node, yaml.CollectionNode) else self._scalar(key_node, here)
             if type(key) not in (str, int):
                 what = "a list or a mapping" if isinstance(key_node, yaml.CollectionNode) else repr(key)
                 raise SuiteError(f"a key must be a word or a whole number, not {what}", place=here)
