@@ -19,6 +19,7 @@ from qbench.storage.home import VARIABLE, home
 
 DEEPEST = 100
 """How deeply lists and mappings may be nested; suites and cards need a tenth of that."""
+TOO_DEEP = f"lists or mappings are nested too deeply, more than {DEEPEST} levels"
 MOST = 100_000
 """Values in a file, each alias counted as what it stands for; the largest card has some thousands."""
 TOO_MANY = f"more than {MOST:,} values, those that aliases repeat among them"
@@ -89,7 +90,7 @@ def _check_bounds(text: str, file: Path) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         values += isinstance(event, yaml.NodeEvent)
         if depth > DEEPEST:
-            problem = f"lists or mappings are nested too deeply, more than {DEEPEST} levels"
+            problem = TOO_DEEP
         elif values > 2 * MOST:
             problem = TOO_MANY
         elif getattr(event, "tag", None) == "!":
@@ -119,6 +120,8 @@ class _Reader:
             raise SuiteError(TOO_MANY, place=place)
         if any(node is outer for outer in self.around):
             raise SuiteError("an alias stands inside of what it names", place=place)
+        if len(self.around) > DEEPEST:
+            raise SuiteError(TOO_DEEP, place=place)
         if not isinstance(node, yaml.CollectionNode):
             value = self._scalar(node, place)
             return _filled(value, place) if isinstance(value, str) else value
