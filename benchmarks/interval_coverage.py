@@ -4,7 +4,8 @@
 
 The committed records of a report stand for the world: its score over all pictures is the truth. Each study draws as
 many pictures from them with replacement, or 16, and makes the percentile interval and the standard one that tables
-show. Both are counted where they hold the truth. Writes benchmarks/results/interval_coverage.json and prints its table."""
+show. Both are counted where they hold the truth. Writes benchmarks/results/interval_coverage.json and prints its
+table."""
 
 from __future__ import annotations
 

@@ -135,8 +135,10 @@ def run(
     """Run a suite (a file, or the same keys as a mapping) and return its results.
 
     `models` adds live networks by name to every task; `input` says what they expect (one for all, or by name). Without
-    it, networks see pictures as most do that were trained on ImageNet, those of restoration and detection whole ones in
-    [0, 1]. `output` (one for all, or by name) names the prediction where a network gives several outputs.
+    it, networks see pictures as most do that were trained on ImageNet (timm's as timm declares), those of restoration
+    and detection whole ones in [0, 1]. `output` (one for all, or by name) names the prediction where a network gives
+    several outputs.
+
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
     process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader
@@ -192,7 +194,7 @@ def _live(
     from torch import nn
 
     from qbench.keys.live import network_identity
-    from qbench.models.live import LiveModel, check_live
+    from qbench.models.live import LiveModel, check_live, default_input
     from qbench.models.live_names import INPUTS
 
     for name in [name for name, net in models.items() if not isinstance(net, nn.Module)]:
@@ -209,6 +211,7 @@ def _live(
             identity = network_identity(net)
         convention = input.get(name) if isinstance(input, Mapping) else input
         key = output.get(name) if isinstance(output, Mapping) else output
-        for task, default in INPUTS.items():
-            live[live_name(name, task)] = LiveModel(name, net, convention or default, identity, key)
+        for task in INPUTS:
+            shown = convention or default_input(net, task)
+            live[live_name(name, task)] = LiveModel(name, net, shown, identity, key, task)
     return live

@@ -129,7 +129,7 @@ def _python_state() -> Callable[[], None]:
             os.environ.clear()
             os.environ.update(environment)
         if warnings.filters != filters:
-            warnings.filters[:] = filters
+            warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
 
     return restore
@@ -175,10 +175,10 @@ def what_came(value: Any) -> str:
         return f"a numpy array, {value.dtype} {list(value.shape)}"
     if value is None:
         return "nothing"
-    kind = type(value)
-    if kind.__module__ == "torch" and hasattr(value, "dtype") and hasattr(value, "shape"):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
         return f"a {str(value.dtype).removeprefix('torch.')} tensor of {list(value.shape)} on {value.device}"
-    return f"a value of type {kind.__name__}"
+    return f"a value of type {type(value).__name__}"
 
 
 class ForeignDataset:

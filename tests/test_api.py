@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,7 @@ def test_a_suite_without_any_model_is_refused() -> None:
 SESSION = """
 import json
 import sys
+import threading
 
 import qbench
 from qbench.api import _suite
@@ -297,6 +300,57 @@ def test_a_live_network_is_read_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
     assert (len(plan.cells), len(asked)) == (8, 1)
 
 
+class Locked(nn.Module):
+    """A network that cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class Several(nn.Module):
+    """A network that gives two tensors, of which the second is its prediction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images, self.net(images)
+
+
+def test_an_output_is_chosen_by_name_or_number(results: qbench.Results, tmp_path: Path) -> None:
+    run = partial(qbench.run, suite(), models={"mine": Several()}, input=INPUT, device="cpu")
+    for number, output in enumerate((1, {"mine": 1})):
+        assert run(output=output, out=tmp_path / str(number)).table().equals(results.table())
+    with pytest.raises(
+        QbenchError, match=r"a tuple of 0 \(tensor .*\), 1 \(tensor \[4, 3\]\); name the one .* `output`"
+    ):
+        run(out=tmp_path / "none", strict=True)
+
+
+def test_a_live_restorer_sees_whole_pictures_as_they_are(tmp_path: Path) -> None:
+    """It does what the model `identity` does, and in a task of another kind it sees what its kind does."""
+    task = {
+        "task": "restoration", "dataset": {"name": "scenes", "count": 2}, "models": ["identity"],
+        "conditions": [{"jpeg": {"quality": 30}}], "metrics": ["psnr"],
+    }  # fmt: skip
+    shape = {"dataset": {"name": "scenes", "count": 2}, "conditions": ["clean"]}
+    found = qbench.run(
+        {"suite": "both", "tasks": [task, shape]}, models={"mine": nn.Identity()}, out=tmp_path, device="cpu"
+    )
+    psnr = found.scores().set_index("model")["value"]
+    assert psnr["mine"] == psnr["identity"] > 25
+    cells = found.cells().set_index(["task", "model"])
+    assert cells.loc[("classification", "mine"), "status"] == "failed"
+    assert "a tensor of [2, 3, 224, 224], and" in cells.loc[("classification", "mine"), "reason"]
+    centred = qbench.run(
+        {"suite": "one", "tasks": [task]}, models={"mine": nn.Identity()}, out=tmp_path / "own", device="cpu",
+        input=InputConvention(size=None, resize=None),
+    )  # fmt: skip
+    assert centred.scores().set_index("model")["value"]["mine"] < 15, "what the caller says comes first"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -306,6 +360,18 @@ def test_a_live_network_is_read_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
         ),
         ({"input": {"mien": INPUT}}, r"input\['mien'\] is for no model of `models` \(did you mean 'mine'\?\)"),
         ({"limit": 0}, "the limit is at least 1 sample of every dataset, not 0"),
+        ({"output": {"mien": 1}}, r"output\['mien'\] is for no model of `models` \(did you mean 'mine'\?\)"),
+        ({"models": {"mine": nn.LazyLinear(3)}}, r"models\['mine'\]: 'weight' has no shape yet; run the network once"),
+        (
+            {"models": {"mine": nn.Conv2d(3, 3, 1, device="meta")}},
+            r"models\['mine'\]: 'weight' is on the device meta and holds no values; load its weights first",
+        ),
+        (
+            {"models": {"mine": Locked()}},
+            r"models\['mine'\] cannot be copied, and a run works with a copy: TypeError: cannot pickle '_thread.lock'",
+        ),
+        ({"device": "cuda:999"}, "--device cuda:999 is not here: torch can use cpu"),
+        ({"device": "gpu"}, "--device takes auto, cpu, cuda, cuda:N or mps, not 'gpu'; this machine has cpu"),
     ],
 )
 def test_what_a_caller_gives_wrong_is_told(options: dict[str, Any], said: str) -> None:

@@ -69,6 +69,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = tmp_path / "imagenet-c" / name / "n01440764"
         folder.mkdir(parents=True)
         Image.fromarray(np.full((40, 50, 3), 9, dtype=np.uint8)).save(folder / "1.JPEG")
+    (tmp_path / "my-resnet18.safetensors").write_bytes(b"digested, not read")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
     for variable in ("IMAGENET_C", "PHOTOS", "IMAGENET"):

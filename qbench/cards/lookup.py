@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qbench import registry
 from qbench.cards.inherit import inherited
@@ -142,9 +142,10 @@ def missing(method: str, model_label: Names, dataset_label: Names, train_seed: i
     return f"no weights yet; make them with: qbench train {method} {name} --seed {train_seed}"
 
 
-def check_made(file: Path | None) -> None:
-    """Raise WeightsError for weights that are not there although a training of a shipped card would leave them there;
-    it names the command."""
+def check_made(given: Any) -> None:
+    """Raise WeightsError for a file of weights that is not there although a training of a shipped card would leave it
+    there; it names the command."""
+    file = Path(given) if isinstance(given, str | Path) else None
     if file is None or file.exists() or file.absolute().parent != trained_dir().absolute():
         return
     for name in card_names():

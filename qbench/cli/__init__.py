@@ -39,6 +39,11 @@ def _run(debug: bool) -> int:
             raise
         say(f"error: {one_line(str(error))}", err=True)
         return error.exit_code
+    except MemoryError:
+        if debug:
+            raise
+        say("error: there is not enough memory for this", err=True)
+        return StoreError.exit_code
     except OSError as error:
         if debug:
             raise

@@ -19,8 +19,8 @@ from qbench.cli.validate import validate
 
 EXIT_CODES = """
 Exit codes: 0 all cells have records or are n/a with a reason; 1 some cells failed, or a check found a difference;
-2 bad input (the message names file:line:col, what was expected and the nearest name); 3 the store cannot be read or
-written (no space left, a damaged file); 130 stopped by Ctrl-C, the same command continues.
+2 bad input (the message names file:line:col, what was expected and the nearest name); 3 the store or standard
+output cannot be read or written (no space left, a damaged file); 130 stopped by Ctrl-C, the same command continues.
 Any verb takes --debug, which shows the traceback behind an error.
 """
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Limit, Plugin
+from qbench.cli.options import LARGEST, Limit, Plugin, tell
+from qbench.cli.run import MOST_WORKERS, default_workers
 from qbench.cli.streams import say
+
+NAME = 80
+"""Characters of a label that name a folder."""
 
 
 def degrade(
@@ -24,10 +30,14 @@ def degrade(
         list[str], typer.Option(help="As in a suite; a list of values makes a copy each. Repeatable.")
     ],
     seed: Annotated[int, typer.Option(min=0, help="What a suite's `seed` is: same seed, same pictures.")] = 0,
-    resize: Annotated[int | None, typer.Option(min=1, help="Scale the short side to N pixels first.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Then cut N x N pixels from the middle.")] = None,
+    resize: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="Scale the short side to N pixels first.")
+    ] = None,
+    crop: Annotated[int | None, typer.Option(min=1, max=LARGEST, help="Then cut N x N pixels from the middle.")] = None,
     limit: Limit = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the copy does not depend on it.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes; the copy does not depend on it.")
+    ] = None,
     plugin: Plugin = None,
 ) -> None:
     """Write a degraded copy of a dataset, with a table, so that other tools can use it.
@@ -48,7 +58,6 @@ def degrade(
     """
     from qbench import registry
     from qbench.cli.progress import counted
-    from qbench.cli.run import default_workers
     from qbench.data.views import View
     from qbench.documents import inline
     from qbench.errors import QbenchError
@@ -58,16 +67,17 @@ def degrade(
     registry.load_plugins([], plugin or [])
     if resize and not crop:
         raise QbenchError("--resize needs --crop: pictures of one size come from both")
-    named = Named(name="photos", params={"root": source}) if Path(source).is_dir() else inline.dataset(source)[0]
+    is_folder = os.path.isdir(source)  # noqa: PTH112 -- a text that can be no path is no error
+    named = Named(name="photos", params={"root": source}) if is_folder else inline.dataset(source)[0]
     copies = [pair for text in condition for pair in inline.conditions(text)]
     view = View(resize, crop) if crop else None
     bad = 0
-    for one, built in copies:
-        label = one.label or built.label
-        folder = destination if len(copies) == 1 else destination / re.sub(r"[^\w.@+=-]+", "-", label).strip("-")
-        copy = Copy(named, one, folder.resolve(), seed, view, limit, tuple(p.resolve() for p in plugin or ()))
+    labels = [one.label or built.label for one, built in copies]
+    for (one, _), label, below in zip(copies, labels, _folders(labels), strict=True):
+        folder = destination / below
+        copy = Copy(named, one, folder.absolute(), seed, view, limit, tuple(p.absolute() for p in plugin or ()))
         with counted(label) as watch:
-            rows = write_copy(copy, workers or default_workers(1, "cpu"), watch)
+            rows = write_copy(copy, workers or default_workers(1, "cpu"), watch, lambda note: tell([note]))
         errors = [row for row in rows if row["error"]]
         bad += len(errors)
         say(f"{folder}: {len(rows) - len(errors)} of {len(rows)} pictures, {label}")
@@ -75,3 +85,14 @@ def degrade(
             say(f"not read: {row['id']}: {row['error']}", err=True)
     if bad:
         raise typer.Exit(1)
+
+
+def _folders(labels: Sequence[str]) -> list[str]:
+    """A folder for each copy, by its label; one copy alone needs none. Names are short, and none is taken twice."""
+    if len(labels) == 1:
+        return ["."]
+    names: list[str] = []
+    for number, label in enumerate(labels, start=1):
+        name = re.sub(r"[^\w.@+=-]+", "-", label).strip("-.")[:NAME]
+        names.append(f"{name or 'copy'}-{number}" if not name or name in names else name)
+    return names

@@ -8,6 +8,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from qbench.cli.streams import say
+
+LARGEST = 16384
+"""Pixels of a side that pictures are cut or scaled to at most."""
 SuiteFile: TypeAlias = Annotated[
     Path, typer.Argument(help="A suite file, such as suites/jpeg.yaml.", show_default=False)
 ]
@@ -31,4 +35,4 @@ Plugin: TypeAlias = Annotated[
 def tell(notes: Iterable[str]) -> None:
     """Print what a user should know of the data, a line each."""
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Plugin
+from qbench.cli.options import LARGEST, Plugin
 from qbench.cli.streams import say
 
 
@@ -23,9 +24,13 @@ def preview(
         "preview.png"
     ),
     scene: Annotated[int, typer.Option(min=0, help="Which built-in scene, without IMAGE.")] = 0,
-    crop: Annotated[int, typer.Option(min=32, help="Cut N x N pixels from the middle (scaled up if smaller).")] = 224,
-    resize: Annotated[int | None, typer.Option(min=1, help="Scale the short side to N pixels first.")] = None,
-    tile: Annotated[int, typer.Option(min=48, help="Pixels of a tile on the sheet.")] = 224,
+    crop: Annotated[
+        int, typer.Option(min=32, max=LARGEST, help="Cut N x N pixels from the middle (scaled up if smaller).")
+    ] = 224,
+    resize: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="Scale the short side to N pixels first.")
+    ] = None,
+    tile: Annotated[int, typer.Option(min=48, max=2048, help="Pixels of a tile on the sheet.")] = 224,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws, as a suite's `seed`.")] = 0,
     plugin: Plugin = None,
 ) -> None:
@@ -49,13 +54,14 @@ def preview(
     from qbench.degrade.chain import condition_from
     from qbench.documents import inline
     from qbench.draws import Draw
-    from qbench.errors import QbenchError
+    from qbench.errors import QbenchError, foreign, one_line
     from qbench.pictures import sheet
-    from qbench.storage.files import atomic
+    from qbench.storage.files import write_bytes
     from qbench.suite.conditions import conditions_of
 
     registry.load_plugins([], plugin or [])
-    if out.suffix.lower() not in Pillow.registered_extensions():
+    kind = Pillow.registered_extensions().get(out.suffix.lower())
+    if kind not in Pillow.SAVE:
         raise QbenchError(f"--out {out}: no picture format ends in {out.suffix!r}; try .png or .jpg")
     if not condition and suite is None:
         raise QbenchError('name what to show: --condition "jpeg: {quality: [25, 7]}" or --suite suites/jpeg.yaml')
@@ -66,9 +72,13 @@ def preview(
     name = sample.id if sample else str(image)
     clean = View(resize, crop).apply(sample.image if sample else decode(Path(name)))
     draw = Draw(seed, name)
-    tiles = [[sheet.tile(built, named.label or built.label, clean, draw) for named, built in row] for row in rows]
+    tiles = [
+        [sheet.tile(built, one_line(named.label or built.label), clean, draw) for named, built in row] for row in rows
+    ]
     first = sheet.tile(condition_from("clean"), "clean", clean, draw)
     picture = sheet.sheet([[first, *row] for row in tiles], tile)
-    kind = Pillow.registered_extensions()[out.suffix.lower()]
-    atomic(out.resolve(), lambda file: picture.save(file, kind))
+    content = io.BytesIO()
+    with foreign(f"--out {out}: this sheet cannot be written in the format {kind}"):
+        picture.save(content, kind)
+    write_bytes(out.absolute(), content.getvalue())
     say(f"{out}: {sum(map(len, tiles))} tiles of {name}, {clean.shape[1]}x{clean.shape[0]} pixels")

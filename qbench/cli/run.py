@@ -78,7 +78,7 @@ def run(
 
 def told(line: str) -> None:
     """A line to whoever runs, beside the tables."""
-    typer.echo(line, err=True)
+    say(line, err=True)
 
 
 def _publish(folder: Path) -> Sequence[str]:
@@ -87,13 +87,15 @@ def _publish(folder: Path) -> Sequence[str]:
 
     from qbench.report.build import build
     from qbench.report.emit import write
+    from qbench.report.render.picture import panels
     from qbench.report.render.terminal import show
 
     leaderboards = build(folder)
     text = write(leaderboards, folder / "report", ("md", "tex", "csv", "json"), page="report.md")
     show(leaderboards, Console())
     say(f"written to {folder / 'report'}: {', '.join(file.name for file in text)}")
-    say(f"with a picture: qbench report {folder} --out FOLDER")
+    if panels(leaderboards):
+        say(f"with a picture: qbench report {folder} --out FOLDER")
     return leaderboards.faults
 
 

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -43,7 +43,8 @@ class Workbench:
         return self._once(("dataset", str(cell.source)), lambda: _ListedOnce(create("dataset", named)))
 
     def condition(self, cell: Cell) -> Condition:
-        return self._once(("condition", text_of(cell.condition)), lambda: create("condition", cell.condition))
+        key = ("condition", text_of(cell.condition))
+        return self._once(key, lambda: cast(Condition, create("condition", cell.condition)))
 
     def scoring(self, cell: Cell) -> Scoring:
         """The task's own module, or what it makes of the metrics that the suite asks for."""

@@ -30,7 +30,7 @@ class LentContext:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._computed: dict[str, Any] = {}
-        self.ids = context.ids
+        self.ids, self.seed = context.ids, context.seed
         self.draw = context.draw
 
     @cached_property
@@ -80,8 +80,9 @@ class ForeignMethod:
 
 
 def _tensor_like(value: Any, given: Tensor, who: str, call: str) -> Tensor:
+    """A copy of the value, whose memory may be that of the plug-in's next answer, as a plain tensor."""
     if isinstance(value, Tensor) and what_came(value) == what_came(given):
-        return value
+        return value.detach().as_subclass(Tensor).clone()
     raise QbenchError(f"{who}: {call} gave {what_came(value)}; expected {what_came(given)}")
 
 

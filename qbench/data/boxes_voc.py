@@ -55,8 +55,8 @@ class VocDetection(OnDisk):
         inside, ids = Inside(self.root), []
         for place, line in lines_of(file):
             ids.append(self._id(line))
-            for named in self._files(ids[-1]):
-                inside.file(named.parent, named.name, place)
+            for folder in ("JPEGImages", "Annotations"):
+                inside.file(self.root / folder, f"{ids[-1]}{self.suffix}", place)
         return ids
 
     def _id(self, line: str) -> str:

@@ -114,7 +114,7 @@ class Masks(MaskedPictures):
     def classes(self) -> tuple[str, ...]:
         """Names in order, without ignored ones at the end; empty where no file gives them."""
         names, ignored = self._names, self._ignored
-        while names and self.first + len(names) - 1 in ignored:
+        while names and not self.values and self.first + len(names) - 1 in ignored:
             names = names[:-1]
         return names
 
@@ -134,6 +134,9 @@ class Masks(MaskedPictures):
     @cached_property
     def _meaning(self) -> Meaning:
         if self.values:
+            if self.classes and len(self.classes) != len(self.values):
+                sizes = f"{len(self.values)} classes, but {self.classes_file} names {len(self.classes)}"
+                raise DataError(f"`values` lists stored values of {sizes}")
             return Meaning.listed(self.values, self._ignored)
         return Meaning.counted(self.first, self._ignored, len(self.classes) if self.classes_file else None)
 

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from qbench.data.decoding import CONFIG, OnDisk
 from qbench.data.files import Found, checked_root, find, id_of, joined, listing, manifest_of, told
 from qbench.data.tables import Inside, read_classes, table_of
-from qbench.errors import DataError, Place, nearest
+from qbench.errors import BadSample, DataError, Place, nearest
 from qbench.registry import dataset
 from qbench.vocabulary import Manifest, Sample
 
@@ -202,7 +202,8 @@ class Photos(_Labelled):
 class CsvLabels(_Labelled):
     """A table with a path and a label a row, beside the pictures; `split` keeps the rows of one split.
 
-    Paths lie below the root, also where links lead."""
+    Paths lie below the root, also where links lead. A row without a path, but with a reason in a column `error`, as
+    `qbench degrade` writes it, is a sample that cannot be read."""
 
     file: str = "labels.csv"
     split: str | None = None
@@ -217,7 +218,8 @@ class CsvLabels(_Labelled):
         return self.name or id_of(self.root.name)
 
     @cached_property
-    def _rows(self) -> Sequence[tuple[str, Path, int | None]]:
+    def _table(self) -> Sequence[tuple[Place, Mapping[str, str]]]:
+        """The rows of the split."""
         table = checked_root(self.root) / self.file
         if not table.is_file():
             raise DataError(f"{table} does not exist; `file` names the table below the root")
@@ -226,20 +228,32 @@ class CsvLabels(_Labelled):
         splits = {row[self.split_column] for _, row in rows} if self.split else set()
         if self.split and self.split not in splits:
             raise DataError(f"{table} has no split {self.split!r}{nearest(self.split, splits)}")
+        return [(place, row) for place, row in rows if not self.split or row[self.split_column] == self.split]
+
+    @cached_property
+    def _rows(self) -> Sequence[tuple[str, Path, int | None]]:
         inside = Inside(self.root)
         return [
             (row[self.id_column or self.path_column], self._path(inside, place, row), self._target(place, row))
-            for place, row in rows
-            if not self.split or row[self.split_column] == self.split
+            for place, row in self._table
         ]
 
+    def load(self, index: int) -> Sample:
+        """Raises BadSample, for a row without a picture with the row's own reason."""
+        _, row = self._table[index]
+        if _is_lost(row, self.path_column):
+            raise BadSample(row["error"])
+        return super().load(index)
+
     def _path(self, inside: Inside, place: Place, row: Mapping[str, str]) -> Path:
-        if not row[self.path_column].strip():
+        if not row[self.path_column].strip() and not _is_lost(row, self.path_column):
             raise DataError(f"no path in column {self.path_column!r}", place=place)
         return inside.file(self.root, row[self.path_column], place)
 
-    def _target(self, place: Place, row: Mapping[str, str]) -> int:
+    def _target(self, place: Place, row: Mapping[str, str]) -> int | None:
         text = row[self.label_column]
+        if _is_lost(row, self.path_column):
+            return None
         digits = text.strip()
         if not digits.isdecimal():
             raise DataError(f"{self.label_column} must be a class index, not {text!r}", place=place)
@@ -247,3 +261,8 @@ class CsvLabels(_Labelled):
             bound = f"{self.label_column} must be a class index from 0 to {LARGEST_LABEL:,}"
             raise DataError(f"{bound}, not {digits[:24]}", place=place)
         return int(digits)
+
+
+def _is_lost(row: Mapping[str, str], path_column: str) -> bool:
+    """Whether it is of a sample that `qbench degrade` could not read."""
+    return not row[path_column] and bool(row.get("error"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from qbench.errors import BadSample
 from qbench.vocabulary import CropMode, Image, InputConvention
 
 _FILTERS = {
@@ -17,6 +19,12 @@ _FILTERS = {
     "bicubic": Pillow.Resampling.BICUBIC,
     "lanczos": Pillow.Resampling.LANCZOS,
 }
+WIDEST = 3
+"""Pixels that a filter (Lanczos) reaches to each side, at the coarser of the two scales."""
+MOST = 2**26
+"""Pixels of a scaled picture: of a larger one, only what the cut leaves is computed."""
+THIN = 64
+"""Of a picture whose sides differ by more than this factor, too, only what the cut leaves is computed."""
 WHOLE = 2**31
 IGNORED = 255
 """What a mask holds where its picture is a border."""
@@ -84,6 +92,8 @@ class View:
 
     def _fitted(self, side: int, height: int, width: int) -> Placement:
         """As timm rounds: an odd margin is split at the nearest even, a padded picture's long side rounded down."""
+        if self.crop_mode != "padded":
+            side = max(side, self.crop or 0)
         if self.crop_mode == "squash":
             height = width = side
         elif self.crop_mode == "border":
@@ -106,15 +116,47 @@ class View:
     def _moved(
         self, array: NDArray[np.uint8], way: Pillow.Resampling, fill: int | tuple[int, ...]
     ) -> NDArray[np.uint8]:
+        """Raises BadSample where what is left after the cut has more than `MOST` pixels."""
         place = self.place(*array.shape[:2])
-        if array.shape[:2] != (place.height, place.width):
-            array = np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way))
-        return place.cut(array, fill)
+        if array.shape[:2] == (place.height, place.width):
+            return place.cut(array, fill)
+        if place.cut_width * place.cut_height > MOST:
+            size = f"{place.cut_width}x{place.cut_height} pixels"
+            raise BadSample(f"its view would have {size}, more than {MOST:,}; give it a smaller `resize` or `crop`")
+        if place.width * place.height > MOST or max(array.shape[:2]) > THIN * min(array.shape[:2]):
+            part, place = _part(array, place, way)
+            return place.cut(part, fill)
+        return place.cut(np.asarray(Pillow.fromarray(array).resize((place.width, place.height), way)), fill)
 
 
 def _start(length: int, cut: int) -> int:
     """Where a cut of the middle starts; before the picture where it is longer."""
     return round((length - cut) / 2) if cut <= length else -((cut - length) // 2)
+
+
+def _part(array: NDArray[np.uint8], place: Placement, way: Pillow.Resampling) -> tuple[NDArray[np.uint8], Placement]:
+    """What the cut leaves of the scaled picture, without the rest, and where the cut is in it: as of the whole but for
+    single values that are one or two apart (of masks: a pixel aside), since Pillow holds the edges of what it scales in
+    single precision. Across first and then down, as Pillow scales where the shape is kept."""
+    height, width = array.shape[:2]
+    left, top = max(place.left, 0), max(place.top, 0)
+    wide = min(place.left + place.cut_width, place.width) - left
+    high = min(place.top + place.cut_height, place.height) - top
+    first, last, above, below = _span(height, place.height, top, high)
+    start, stop, near, far = _span(width, place.width, left, wide)
+    picture = Pillow.fromarray(np.ascontiguousarray(array[first:last, start:stop]))
+    picture = picture.resize((wide, picture.height), way, box=(near, 0, far, picture.height))
+    part = np.asarray(picture.resize((wide, high), way, box=(0, above, wide, below)))
+    return part, Placement(wide, high, place.left - left, place.top - top, place.cut_width, place.cut_height)
+
+
+def _span(source: int, scaled: int, start: int, count: int) -> tuple[int, int, float, float]:
+    """Along one side: the pixels of the source that the cut looks at, from and to, and its edges from there on."""
+    step = source / scaled
+    low, high = start * step, (start + count) * step
+    reach = math.ceil(WIDEST * max(step, 1.0)) + 1
+    first, last = max(0, math.floor(low) - reach), min(source, math.ceil(high) + reach)
+    return first, last, low - first, min(high - first, last - first)
 
 
 class ViewSpec(BaseModel):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from qbench.errors import NotApplicable, QbenchError, WeightsError, described, nearest
 from qbench.models.cut import Geometry, cut, geometry
+from qbench.models.detection.objects import as_boxes
 from qbench.models.files import load_any, safetensors_of
 from qbench.models.outputs import usual
 from qbench.models.state import check_values
@@ -54,7 +55,8 @@ class LoadedModel:
     decode: Callable[[Any, Tensor], Any] = usual
     """From what the network gives, and the images in [0, 1], to its task's prediction: logits [B, classes] in
     classification, logits [B, classes, H, W] at the images' size in segmentation, a list of `Boxes` in detection, and
-    pictures [B, 3, H, W] in [0, 1] in restoration. By default the part that has a usual name."""
+    pictures [B, 3, H, W] in [0, 1] in restoration. By default the part that has a usual name. Lists of `boxes`,
+    `labels` and `scores` become Boxes."""
     own_losses: OwnLosses | None = None
     """The losses that a network comes with, by name: of the network in training mode, normalised images and the objects
     in them."""
@@ -105,7 +107,7 @@ class LoadedModel:
     def predict(self, images: Tensor, context: Context | None = None) -> Any:
         """[B, 3, H, W] in [0, 1] to the task's prediction; `context` is the one that travels with the batch, if any."""
         with self.seeing(images, context):
-            return self.decode(self.net(self.normalise(images)), images)
+            return as_boxes(self.net, self.decode(self.net(self.normalise(images)), images), images)
 
     def logits(self, images: Tensor, context: Context | None = None) -> Tensor:
         """[B, 3, H, W] in [0, 1] to [B, classes]."""
@@ -144,7 +146,8 @@ class Cut:
     def back(self, features: Tensor, images: Tensor, context: Context | None = None) -> Any:
         """Features at the site, and the images that they come from, to the task's prediction."""
         with self.model.seeing(images, context):
-            return self.model.decode(self._back(features, self.model.normalise(images)), images)
+            given = self.model.decode(self._back(features, self.model.normalise(images)), images)
+            return as_boxes(self.model.net, given, images)
 
     def geometry(self) -> Geometry:
         """Channels and receptive-field centres of the site at the model's own input size (or 224 where it has none)."""

@@ -28,8 +28,9 @@ def sha256(file: Path) -> str:
 
 def check_regular(file: Path) -> None:
     """Raise WeightsError for a pipe or device, which a reader would wait for."""
-    if file.exists() and not file.is_file() and not file.is_dir():
-        raise WeightsError(f"weights {file} are no file, but a pipe or device; check `weights:`")
+    with foreign(f"weights {file} cannot be read", WeightsError):  # a name may be too long to look for
+        if file.exists() and not file.is_file() and not file.is_dir():
+            raise WeightsError(f"weights {file} are no file, but a pipe or device; check `weights:`")
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
@@ -80,7 +81,8 @@ def load_any(net: nn.Module, file: Path, *, without: tuple[str, ...] = ()) -> No
     from qbench.models.state import fitting
 
     state = fitting(net.state_dict(), read_states(file), str(file), type(net).__name__, without=without)
-    net.load_state_dict(state, strict=True)
+    with foreign(f"weights {file} do not fit {type(net).__name__}", WeightsError):
+        net.load_state_dict(state, strict=True)
 
 
 def header(file: Path) -> Mapping[str, str]:

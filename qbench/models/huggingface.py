@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import WeightsError, foreign
+from qbench.errors import QbenchError, WeightsError, foreign
 from qbench.models.files import read_states, sha256
 from qbench.models.library import CONFIG, LibraryModel, imported, seeded
 from qbench.models.state import check_numbers, fitting, forms, likeliest
@@ -69,6 +69,9 @@ class HuggingFaceModel(LibraryModel):
         config = transformers.AutoConfig.from_pretrained(self.name, **self._origin, **classes)
         if getattr(config, "use_pretrained_backbone", False):  # it would be fetched, only to be replaced
             config.use_pretrained_backbone = False
+        channels = getattr(config, "num_channels", 3)
+        if channels != 3:
+            raise QbenchError(f"{self.label} takes pictures of {channels} channels; qbench shows a model 3, RGB")
         net = getattr(transformers, self.automatic).from_config(config)
         if self.weights is not None:
             return with_state(net, self.weights)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
-from typing import Any, TypeAlias
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qbench.errors import QbenchError, nearest
 from qbench.vocabulary import Boxes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Key: TypeAlias = str | int
 USUAL = ("logits", "out", "reconstruction")
@@ -59,12 +61,12 @@ def parts_of(output: Any) -> dict[Any, Any] | None:
 
 def are_objects(part: Any) -> bool:
     """Whether this is what torchvision's detectors say of one picture."""
-    return isinstance(part, Mapping) and all(isinstance(part.get(name), Tensor) for name in OBJECTS)
+    return isinstance(part, Mapping) and all(_is_tensor(part.get(name)) for name in OBJECTS)
 
 
 def described(output: Any) -> str:
     """An output in words, with the names and shapes of its parts."""
-    if isinstance(output, Tensor):
+    if _is_tensor(output):
         return f"a tensor of {[*output.shape]}"
     parts = parts_of(output)
     if parts is None:
@@ -75,4 +77,10 @@ def described(output: Any) -> str:
 
 
 def _short(part: Any) -> str:
-    return f"tensor {[*part.shape]}" if isinstance(part, Tensor) else type(part).__name__
+    return f"tensor {[*part.shape]}" if _is_tensor(part) else type(part).__name__
+
+
+def _is_tensor(value: Any) -> bool:
+    """What is read here loads no torch, for declarations of detectors need it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

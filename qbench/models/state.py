@@ -94,11 +94,21 @@ def check_values(expected: State, state: State, source: str, owner: str) -> None
     """Raise WeightsError for tensors of kinds that a network's numbers do not come from, and for such as are not finite
     where the network's own are."""
     for name, value in state.items():
+        check_dense(name, value, source)
         own = expected[name]
         if own.is_floating_point() or value.is_complex() != own.is_complex():
             check_kind(name, value, source, owner)
         if not _finite(value) and (own.is_meta or _finite(own)):
             raise WeightsError(f"weights {source} are damaged: {name!r} holds values that are not finite")
+
+
+def check_dense(name: str, value: Tensor, source: str) -> None:
+    """Raise WeightsError for a tensor that does not hold each of its values."""
+    import torch
+
+    if value.is_meta or value.is_nested or value.layout != torch.strided:
+        kind = "on the device meta" if value.is_meta else "nested" if value.is_nested else "sparse"
+        raise WeightsError(f"weights {source}: {name!r} is {kind}, and does not hold all values; save it dense")
 
 
 def check_kind(name: str, value: Tensor, source: str, owner: str) -> None:
@@ -117,6 +127,7 @@ def check_numbers(state: State, source: str, owner: str) -> None:
     import torch
 
     for name, value in state.items():
+        check_dense(name, value, source)
         if value.dtype not in {torch.int16, torch.int32, torch.int64, torch.bool}:
             check_kind(name, value, source, owner)
         if not _finite(value):
@@ -125,6 +136,6 @@ def check_numbers(state: State, source: str, owner: str) -> None:
 
 def _finite(value: Tensor) -> bool:
     """The sum is cheaper to look at, and may overflow where no value does."""
-    if not value.is_floating_point() or value.is_meta:
+    if not value.is_floating_point() or value.is_meta:  # a network's own may hold none yet
         return True
     return bool(value.sum().isfinite()) or bool(value.isfinite().all())

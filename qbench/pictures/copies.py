@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -16,9 +18,11 @@ import numpy as np
 from PIL import Image as Pillow
 
 from qbench import registry
+from qbench.data.files import bytes_of
+from qbench.data.tables import json_of, table_of
 from qbench.data.views import View
 from qbench.draws import Draw
-from qbench.errors import DataError, described
+from qbench.errors import BadSample, DataError, QbenchError, described, foreign
 from qbench.registry.create import create
 from qbench.registry.named import Named, text_of
 from qbench.runtime import safe_path
@@ -62,13 +66,22 @@ class Copy:
         }
 
 
-def write_copy(copy: Copy, workers: int = 1, watch: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
+def write_copy(
+    copy: Copy,
+    workers: int = 1,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[str], None] = warnings.warn,
+) -> list[Row]:
     """Write the copy, or what is missing of it: pictures, `labels.csv` and `manifest.json`. Returns the table's rows.
 
     `a/b.jpg` becomes `FOLDER/a/b.png`. A sample that cannot be read has its error in the table and no file; it is never
-    replaced. Raises DataError where two samples would share a file or where `folder` holds something else."""
+    replaced. What stands in the folder already is kept where it is whole. `tell` is given the notes of the dataset.
+    Raises DataError where two samples would share a file, where `folder` holds something else or lies in the data."""
     dataset, condition = copy.built()
+    _check_beside(copy.folder, getattr(dataset, "root", None))
     whole = dataset.manifest()
+    for note in whole.notes:
+        tell(note)
     manifest = Manifest(whole.ids[: copy.limit], whole.digests[: copy.limit])
     _check_files(manifest.ids)
     rows = _begin(copy.folder, copy.facts(condition.label, manifest))
@@ -88,6 +101,13 @@ def write_copy(copy: Copy, workers: int = 1, watch: Callable[[int, int], None] =
     return ordered
 
 
+def _check_beside(folder: Path, source: Any) -> None:
+    """Raise DataError where the copy would become part of what it is made of."""
+    if isinstance(source, Path) and folder.resolve().is_relative_to(source.resolve()):
+        text = f"{folder} lies inside of the source {source}, and the copy would become part of it"
+        raise DataError(f"{text}; name a folder beside it")
+
+
 def _begin(folder: Path, facts: Mapping[str, Any]) -> dict[str, Row]:
     """The rows that stand in `folder` already, by id."""
     known = folder / FACTS
@@ -96,27 +116,34 @@ def _begin(folder: Path, facts: Mapping[str, Any]) -> dict[str, Row]:
             raise DataError(f"{folder} is not empty and holds no {FACTS}; name an empty or new folder")
         write_text(known, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return {}
-    stored = json.loads(known.read_text(encoding="utf-8"))
+    stored = json_of(known)
+    if not isinstance(stored, dict):
+        raise DataError(f"{known} does not say what this copy is; name an empty or new folder")
     differing = [key for key, value in facts.items() if stored.get(key) != json.loads(json.dumps(value))]
     if differing:
         raise DataError(f"{folder} holds another copy ({', '.join(differing)} differ); name an empty or new folder")
-    return _finished(folder)
+    return {row["id"]: row for row in _stored(folder) if _is_whole(folder, row)}
 
 
-def _finished(folder: Path) -> dict[str, Row]:
-    """Rows whose pictures are there; the last line of a log may have been cut by a crash."""
-    rows: dict[str, Row] = {}
-    if (folder / TABLE).is_file():
-        with (folder / TABLE).open(encoding="utf-8", newline="") as stream:
-            rows = {row["id"]: dict(row) for row in csv.DictReader(stream)}
-    elif (folder / PARTIAL).is_file():
-        for line in (folder / PARTIAL).read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            rows[row["id"]] = row
-    return {key: row for key, row in rows.items() if row["file"] and (folder / row["file"]).is_file()}
+def _stored(folder: Path) -> Iterator[Any]:
+    """The rows of the table, or of the log of a copy that was stopped; those after what is damaged are left out."""
+    with suppress(DataError):
+        if (folder / TABLE).is_file():
+            yield from (row for _, row in table_of(folder / TABLE, COLUMNS))
+            return
+    for line in (folder / PARTIAL).read_bytes().splitlines() if (folder / PARTIAL).is_file() else ():
+        with suppress(DataError), foreign("a row", DataError):
+            yield json.loads(line)
+
+
+def _is_whole(folder: Path, row: Any) -> bool:
+    """Whether it is a row, and its picture is the one that was written."""
+    if not isinstance(row, dict) or set(row) != set(COLUMNS) or not all(isinstance(row[key], str) for key in COLUMNS):
+        return False
+    with suppress(BadSample, DataError):
+        content = bytes_of(folder / _name(row["id"]), "a picture")
+        return bool(row["file"] == _name(row["id"]) and row["sha256"] == hashlib.sha256(content).hexdigest())
+    return False
 
 
 def _check_files(ids: Sequence[str]) -> None:
@@ -133,7 +160,9 @@ def _check_files(ids: Sequence[str]) -> None:
 
 
 def _name(sample_id: str) -> str:
-    return PurePosixPath(sample_id).with_suffix(".png").as_posix()
+    """Where its picture is written. Raises DataError for an id that is no name of a file."""
+    with foreign(f"sample {sample_id!r} cannot be written as a file", DataError):
+        return PurePosixPath(sample_id).with_suffix(".png").as_posix()
 
 
 def _computed(copy: Copy, parts: Sequence[Sequence[int]], workers: int) -> Iterator[list[Row]]:
@@ -153,24 +182,26 @@ def _part(copy: Copy, numbers: Sequence[int]) -> list[Row]:
 
 
 def _one(copy: Copy, dataset: Dataset, condition: Condition, number: int) -> Row:
-    """The row of a picture, which is written; a sample that cannot be used, whatever is raised, has a row with why."""
+    """Writes the picture of a sample and gives its row: with the error, and no picture, where that fails."""
+    sample_id = dataset.manifest().ids[number]
     try:
-        sample = dataset.load(number)
-        image = copy.view.apply(sample.image) if copy.view else sample.image
-        degraded, facts = condition.apply(image, Draw(copy.seed, sample.id))
-        content = png(degraded)
-    except Exception as error:
-        return dict.fromkeys(COLUMNS, "") | {"id": dataset.manifest().ids[number], "error": described(error)}
-    write_bytes(copy.folder / _name(sample.id), content)
+        with foreign("it cannot be degraded", BadSample):
+            sample = dataset.load(number)
+            image = copy.view.apply(sample.image) if copy.view else sample.image
+            degraded, facts = condition.apply(image.copy(), Draw(copy.seed, sample.id))
+            content, text = png(degraded), json.dumps(facts, sort_keys=True)
+    except QbenchError as error:
+        return dict.fromkeys(COLUMNS, "") | {"id": sample_id, "error": described(error)}
+    write_bytes(copy.folder / _name(sample_id), content)
     label = sample.target if isinstance(sample.target, int | np.integer) else ""
     return {
-        "file": _name(sample.id),
-        "id": sample.id,
+        "file": _name(sample_id),
+        "id": sample_id,
         "class_index": str(label),
         "width": str(degraded.shape[1]),
         "height": str(degraded.shape[0]),
         "sha256": hashlib.sha256(content).hexdigest(),
-        "facts": json.dumps(facts, sort_keys=True),
+        "facts": text,
         "error": "",
     }
 

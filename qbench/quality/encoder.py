@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from qbench.errors import WeightsError
+from qbench.errors import WeightsError, foreign
 from qbench.models.files import sha256
 from qbench.storage.shipped import shipped
 
@@ -77,13 +76,9 @@ def load_encoder(file: Path, device: str) -> QualityEncoder:
 @cache
 def _loaded(file: Path, digest: str, device: str) -> QualityEncoder:
     with torch.inference_mode(False):
-        try:
+        with foreign(f"weights {file} cannot be read as safetensors", WeightsError):
             state = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"weights {file} cannot be read as safetensors: {error}") from None
         net = QualityEncoder()
-        try:
+        with foreign(f"weights {file} are of no quality encoder", WeightsError):
             net.load_state_dict(state)
-        except RuntimeError as error:
-            raise WeightsError(f"weights {file} are of no quality encoder: {error}") from None
         return net.eval().requires_grad_(False).to(device)

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qbench.errors import QbenchError, nearest
+from qbench.errors import QbenchError, foreign, nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,12 +77,8 @@ def load_metric(name: str, device: str) -> Callable[[Tensor, Tensor | None], Ten
     needs_clean = settings(name)["metric_mode"] == "FR"
     import torch
 
-    try:
+    with foreign(f"pyiqa's {name} cannot be created, and its weights may need the network once"):
         metric = importlib.import_module("pyiqa").create_metric(name, device=torch.device(device))
-    except (OSError, RuntimeError) as error:
-        raise QbenchError(
-            f"pyiqa's {name} cannot be created: {error}; its weights may need the network once"
-        ) from error
 
     def scores_of(pictures: Tensor, clean: Tensor | None) -> Tensor:
         """One picture at a time: some of its metrics give one number a batch."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import urllib.error
 import urllib.request
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.errors import WeightsError
+from qbench.errors import WeightsError, foreign
 from qbench.storage.files import write_bytes
 from qbench.storage.home import home
 from qbench.storage.shipped import shipped
@@ -64,16 +63,16 @@ def local_file(given: Path | None = None) -> Path:
 
 def load_pristine(file: Path) -> Pristine:
     """A model from the `.npz` that `Pristine.save` writes, or from one in BasicSR's format. Raises WeightsError."""
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            old = "mu_pris_param" in stored
-            mean = stored["mu_pris_param" if old else "mean"].reshape(-1).astype(np.float64)
-            covariance = stored["cov_pris_param" if old else "covariance"].astype(np.float64)
-            block = BLOCK if old else int(stored["block"])
-    except FileNotFoundError:
-        raise WeightsError(f"the pristine model {file} does not exist") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{file} cannot be read as a pristine model: {error}") from None
+    if not file.exists():
+        raise WeightsError(f"the pristine model {file} does not exist")
+    with (
+        foreign(f"{file} cannot be read as a pristine model", WeightsError),
+        np.load(file, allow_pickle=False) as stored,
+    ):
+        old = "mu_pris_param" in stored
+        mean = stored["mu_pris_param" if old else "mean"].reshape(-1).astype(np.float64)
+        covariance = stored["cov_pris_param" if old else "covariance"].astype(np.float64)
+        block = BLOCK if old else int(stored["block"])
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES) or block < 16 or block % 2:
         content = f"mean {mean.shape}, covariance {covariance.shape}, block {block}"
         raise WeightsError(f"{file} holds no model of {FEATURES} features of even blocks from 16 pixels on: {content}")

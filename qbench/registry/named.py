@@ -26,9 +26,7 @@ class Named(BaseModel):
 
     name: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
-    label: str | None = Field(
-        default=None, max_length=200, description="Its name in tables, where two would be the same."
-    )
+    label: str | None = Field(default=None, description="Its name in tables, where two would be the same.")
     inner: bool = Field(default=False, description="Whether the file writes the parameters one level below the name.")
 
     @field_validator("label")

@@ -18,7 +18,8 @@ def difference(report: Report, file: Path) -> str:
     try:
         there = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise QbenchError(f"{file} cannot be compared: {error}; give a Markdown page made by qbench report") from None
+        reason = getattr(error, "strerror", None) or error
+        raise QbenchError(f"{file} cannot be compared: {reason}; give a Markdown page made by qbench report") from None
     picture = RENDERERS[PICTURE].file
     ours = RENDERERS["md"].render(replace(report, picture=picture if f"]({picture})" in there else ""))
     lines = difflib.unified_diff(

@@ -5,7 +5,7 @@ Every metric goes through it, those of qbench too: odd records may be too much f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -68,12 +68,15 @@ class CheckedMetric:
 
     @contextmanager
     def _visited(self, call: str) -> Iterator[None]:
-        with foreign(f"{self._who}: {call} raised", MetricFault):
-            if self.is_ours:
+        """Whatever is raised inside becomes a MetricFault."""
+        what = f"{self._who}: {call} raised"
+        try:
+            with foreign(what, MetricFault), nullcontext() if self.is_ours else visit(self._who, call):
                 yield
-            else:
-                with visit(self._who, call):
-                    yield
+        except MetricFault:
+            raise
+        except QbenchError as error:
+            raise MetricFault(f"{what}: {error.message}") from error
 
     def statistic(self, records: Records, weights: Numbers) -> Numbers:
         """[...] under weights [..., samples]. Raises MetricFault for anything but finite numbers and NaN."""

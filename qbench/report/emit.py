@@ -44,7 +44,7 @@ def write(
 
 
 def _write(file: Path, content: str | bytes) -> None:
-    whole = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    whole = content.encode("utf-8") if isinstance(content, str) else content
 
     def write_to(temporary: Path) -> None:
         temporary.write_bytes(whole)

@@ -59,6 +59,8 @@ def load(run: Path, whole: bool = False) -> Loaded:
         info = run_info.read(run)
     is_run = os.path.lexists(run / "records") or not any(run.glob("records*.parquet"))
     with _made_by(f"to make it anew: {command_of(run, info)}" if is_run else "export the run again"):
+        for task in dict.fromkeys(result.cell.task for result in info.cells):
+            _check_known(run, task)
         if is_run:
             check_store(run)
             records = _stored(run, info, whole)
@@ -68,6 +70,13 @@ def load(run: Path, whole: bool = False) -> Loaded:
             exported, absent[task] = _exported(run, info, task, whole)
             records |= exported
         return Loaded(info, records, _sorted(read_costs(run / EFFICIENCY)), absent)
+
+
+def _check_known(run: Path, task: str) -> None:
+    try:
+        registry.get("task", task)
+    except QbenchError as error:
+        raise Damaged(run / run_info.FILE, error.message) from None
 
 
 def command_of(run: Path, info: RunInfo) -> str:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from qbench.errors import StoreError
+from qbench.errors import StoreError, foreign
 
 VARIABLE = "QBENCH_HOME"
 
 
 def home() -> Path:
-    """$QBENCH_HOME, by default ~/.cache/qbench."""
+    """$QBENCH_HOME, by default ~/.cache/qbench. Raises StoreError where there is neither."""
     given = os.environ.get(VARIABLE)
-    return Path(given) if given else Path.home() / ".cache" / "qbench"
+    if given:
+        return Path(given)
+    try:
+        return Path.home() / ".cache" / "qbench"
+    except RuntimeError:
+        raise StoreError(f"there is no home directory; say in ${VARIABLE} where runs and weights are kept") from None
 
 
 def run_directory(out: Path | None, suite: str) -> Path:
     """Where a run of `suite` is kept: never relative to the current directory unless the user says so.
 
-    Raises StoreError for a file."""
-    if out is not None and out.is_file():
-        raise StoreError(f"--out {out} is a file; name a folder")
-    return home() / "runs" / suite if out is None else out.resolve()
+    Raises StoreError for anything but a folder or a new name."""
+    if out is None:
+        return home() / "runs" / suite
+    if os.path.lexists(out) and not out.is_dir():
+        raise StoreError(f"--out {out} is {'a file' if out.is_file() else 'no folder'}; name a folder")
+    with foreign(f"--out {out} cannot be a folder", StoreError):
+        return out.resolve()

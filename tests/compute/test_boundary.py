@@ -59,6 +59,16 @@ def test_what_a_method_is_lent_is_its_own() -> None:
     assert context.once("mean", torch.mean) == kept.mean(), "what a plug-in computes is kept for itself alone"
 
 
+def test_what_a_method_gives_is_a_copy() -> None:
+    """One that answers from a buffer of its own would change what it gave for the batch before."""
+    buffer = torch.empty(2, 3, 8, 8)
+    reuses = method(lambda images, _: buffer.copy_(images))
+    images, context = batch()
+    first = reuses.restore(images, context)
+    reuses.restore(1 - images, context)
+    assert torch.equal(first, images)
+
+
 @pytest.mark.parametrize(
     ("answer", "came"),
     [

@@ -37,7 +37,7 @@ class Model:
     def build(self):
         return LoadedModel(Net().eval(), InputConvention(None, None), {}MORE)
 """
-TARGETS = {"classification": "label", "segmentation": "mask", "detection": "boxes"}
+TARGETS = {"classification": "label", "segmentation": "mask", "detection": "boxes", "restoration": "label"}
 FOUND = "[Boxes(np.float32([[0, 0, 9, 9]]), np.int32([{}]), np.float32([0.5]))] * b"
 
 
@@ -89,7 +89,12 @@ def with_first(change: Callable[[Tensor], Tensor]) -> Callable[[dict[str, Tensor
     return lambda state: {**state, "conv1.weight": change(state["conv1.weight"])}
 
 
-SUITE = "suite: s\ntasks: [{dataset: {name: scenes}, conditions: [clean], models: [{'timm:resnet10t': {%s}}]}]\n"
+SUITE = """\
+suite: s
+version: 1
+changelog: {1: first}
+tasks: [{dataset: {name: scenes}, conditions: [clean], models: [{'timm:resnet10t': {%s}}]}]
+"""
 CASES = [
     on_imagenet(
         "a network without a classifier", "{'timm:convnextv2_atto.fcmae': {pretrained: false}}",
@@ -153,8 +158,17 @@ CASES = [
         ", classes=3",
     ),
     giving(
-        "objects as mappings", "[{'boxes': torch.ones(1, 4), 'labels': torch.ones(1), 'scores': torch.ones(1)}] * b",
-        "gives a list of 0 (dict), 1 (dict), and detection needs a list of Boxes with scores", "detection",
+        "objects without scores", "[{'boxes': torch.ones(1, 4), 'labels': torch.ones(1)}] * b",
+        "gives a list of 0 (dict), 1 (dict); name the one", "detection",
+    ),
+    giving(
+        "objects of an unknown class",
+        "[{'boxes': torch.ones(1, 4), 'labels': 24 * torch.ones(1).long(), 'scores': torch.ones(1)}] * b",
+        "detects class 24, but the dataset has 24 classes", "detection",
+    ),
+    giving(
+        "pictures from 0 to 255", "255 * torch.ones(b, 3, h, w)",
+        "gives values from 255 to 255, and restoration needs pictures [B, 3, H, W] in [0, 1]", "restoration",
     ),
     weights(
         "names with a prefix that does not help",
@@ -164,7 +178,7 @@ CASES = [
     weights("weights of 8 bits", with_first(lambda w: w.to(torch.int8)), "'conv1.weight' is int8, expected float32"),
     weights("complex weights", with_first(lambda w: w * 1j), "'conv1.weight' is complex64, expected float32"),
     weights("weights that are not finite", with_first(lambda w: w * torch.nan), "holds values that are not finite"),
-    weights("weights of another shape", with_first(lambda w: w[1:]), "'conv1.weight' is (15, 3, 3, 3), expected (16,"),
+    weights("weights of another shape", with_first(lambda w: w[1:]), "'conv1.weight' is (31, 3, 3, 3), expected (32,"),
     weights("no tensors", lambda state: {"epoch": 3}, "hold no tensors by name; expected those of ScenesNet"),
     Case(
         "a way of cropping that there is not",

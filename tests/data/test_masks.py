@@ -100,6 +100,40 @@ def test_values_become_classes(tmp_path: Path, options: dict[str, Any], expected
     assert Masks(tmp_path, **options).load(0).target.ravel()[:6].tolist() == expected
 
 
+def test_255_is_a_class_where_values_list_it(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "a.png")
+    mask(tmp_path / "masks" / "a.png", [0, 255, 7])
+    data = Masks(tmp_path, values=(0, 255), ignore=7)
+    assert len(data.manifest().ids) == 1
+    assert data.load(0).target.ravel()[:3].tolist() == [0, 1, 255]
+    with pytest.raises(BadSample, match="it holds 7, which is neither a class nor ignored"):
+        Masks(tmp_path, values=(0, 255)).load(0)
+    mask(tmp_path / "masks" / "a.png", [0, 255])
+    with pytest.raises(DataError, match=r"hold 0 and 255 alone, and 255 is ignored.*`values: \[0, 255\]`"):
+        Masks(tmp_path).manifest()
+    (tmp_path / "c.txt").write_text("background\nroad\n")
+    named = Masks(tmp_path, values=(0, 255), classes_file="c.txt")
+    assert (named.classes, named.load(0).target.max()) == (("background", "road"), 1)
+    with pytest.raises(DataError, match=r"`values` lists stored values of 3 classes, but c\.txt names 2"):
+        Masks(tmp_path, values=(0, 1, 255), classes_file="c.txt").manifest()
+    for options in ({"values": (0, 0)}, {"values": (1, 2), "first": 1}):
+        with pytest.raises(ValidationError, match="lists the stored value of each class once"):
+            Masks(tmp_path, **options)
+
+
+def test_the_search_for_a_second_class_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small(tmp_path)
+    looked: list[str] = []
+
+    def counted(file: Path, *options: str) -> np.ndarray:
+        looked.append(file.name)
+        return decode_mask(file, *options)
+
+    monkeypatch.setattr("qbench.data.masks.decode_mask", counted)
+    data.manifest()
+    assert looked == ["a.png"]
+
+
 def test_several_ignored_values_are_one_dataset_of_a_suite() -> None:
     from qbench.registry.named import Named
 

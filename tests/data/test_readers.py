@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
+import qbench
 from qbench.data.decoding import decode
 from qbench.data.imagenet_c import ImageNetC
 from qbench.data.readers import CsvLabels, ImageFolder, ImageNet, Photos, imagenet_classes
@@ -294,6 +295,56 @@ def test_cmyk_pictures_become_rgb(tmp_path: Path) -> None:
     assert decoded[0, 15].tolist() == [0, 255, 255], "all cyan takes all red"
     Image.fromarray(inks, mode="CMYK").save(tmp_path / "inks.jpg", quality=95)
     assert np.abs(decode(tmp_path / "inks.jpg").astype(int) - decoded).max() <= 8
+
+
+def test_a_file_of_classes_numbers_them(tmp_path: Path) -> None:
+    for name in ("10", "2"):
+        put(tmp_path / name / "1.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "c.txt").write_text("".join(f"{number}\n" for number in range(12)))
+    data = ImageFolder(tmp_path, classes_file="c.txt")
+    assert (data.manifest().ids, data.manifest().notes) == (("10/1.png", "2/1.png"), ())
+    assert [data.load(index).target for index in range(2)] == [10, 2]
+    assert data.classes == tuple(map(str, range(12)))
+    (tmp_path / "c.txt").write_text("10\n2\n10\n")
+    with pytest.raises(DataError, match=r"c\.txt names the class '10' twice"):
+        ImageFolder(tmp_path, classes_file="c.txt").manifest()
+
+
+def test_whole_imagenet_is_numbered_alike_by_both_readers(tmp_path: Path) -> None:
+    for name in imagenet_classes():
+        (tmp_path / name).mkdir()
+    put(tmp_path / TENCH / "0.png")
+    for name in imagenet_classes():
+        if name != TENCH:
+            (tmp_path / name / "0.png").symlink_to(tmp_path / TENCH / "0.png")
+    whole, named = ImageFolder(tmp_path), ImageNet(tmp_path)
+    assert whole.manifest() == named.manifest()
+    assert whole.manifest().notes == ()
+
+
+def test_a_note_is_a_warning_in_python(tmp_path: Path) -> None:
+    put(tmp_path / "d" / "a" / "1.png"), put(tmp_path / "d" / "a" / "b" / "1.png")
+    task = {"dataset": {"name": "imagefolder", "root": str(tmp_path / "d")}, "models": ["identity"]}
+    suite = {"suite": "noted", "tasks": [{"task": "restoration", "conditions": ["clean"], "metrics": ["psnr"], **task}]}
+    with pytest.warns(UserWarning, match="dataset d: left out are pictures in folders further below: 1, such as a/b/1"):
+        qbench.run(suite, out=tmp_path / "run", device="cpu")
+
+
+def test_exif_turns_pictures_where_it_is_asked_to(tmp_path: Path) -> None:
+    for number in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        put(tmp_path / f"{number}.png", 7, exif=exif)
+    stored, turned = Photos(tmp_path), Photos(tmp_path, orientation="exif")
+    assert stored.manifest().ids == turned.manifest().ids
+    assert not set(stored.manifest().digests) & set(turned.manifest().digests)
+    image = pixels(7)
+    upright = [image, image[:, ::-1], image[::-1, ::-1], image[::-1], image.transpose(1, 0, 2)]
+    upright += [np.rot90(image, -1), image[::-1, ::-1].transpose(1, 0, 2), np.rot90(image)]
+    for index, expected in enumerate(upright):
+        assert np.array_equal(turned.load(index).image, expected), f"orientation {index + 1}"
+        assert np.array_equal(stored.load(index).image, image)
 
 
 def test_the_orientation_in_exif_is_left_alone(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from torchvision.transforms import CenterCrop, InterpolationMode
 from torchvision.transforms.functional import crop as crop_at
 from torchvision.transforms.functional import resize
 
+from qbench.data import views
 from qbench.data.views import View
+from qbench.errors import BadSample
 
 SIZES = st.integers(5, 90)
 
@@ -75,3 +77,44 @@ def test_a_view_leaves_the_picture_that_it_is_given() -> None:
     View(30, 20).apply(image)[:] = 0
     View(None, 40).apply(image)[:] = 0
     assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 4), st.integers(200, 2000), st.booleans(), st.integers(4, 40), st.integers(3, 40))
+def test_the_middle_of_a_long_picture_is_that_of_the_whole_scaled_picture(
+    interpolation: str, short: int, long: int, tall: bool, resize: int, crop: int
+) -> None:
+    image = picture(long, short) if tall else picture(short, long)
+    view = View(resize, crop, interpolation)
+    place = view.place(*image.shape[:2])
+    whole = place.cut(
+        np.asarray(Image.fromarray(image).resize((place.width, place.height), views._FILTERS[interpolation]))
+    )
+    part, _ = views._part(image, place, views._FILTERS[interpolation])
+    apart = np.abs(whole.astype(int) - part)
+    assert apart.max() <= 2
+    assert apart.sum() <= 4 + 0.05 * apart.size
+
+
+def test_a_long_picture_costs_what_its_view_holds() -> None:
+    """Scaled as a whole, it would be 256 x 1,280,000,000 pixels."""
+    image = np.full((1, 5_000_000, 3), 9, np.uint8)
+    image[:, 2_500_000:] = 200
+    viewed = View(256, 224).apply(image)
+    assert viewed.shape == (224, 224, 3)
+    assert viewed[:, 0].mean() < 60 < 150 < viewed[:, -1].mean()
+    assert View(256, 224).apply(image.transpose(1, 0, 2)).shape == (224, 224, 3)
+    mask = View(256, 224).mask(image[..., 0])
+    assert set(np.unique(mask).tolist()) == {9, 200}
+    with pytest.raises(BadSample, match=r"its view would have 1280000000x256 pixels, more than 67,108,864; give it"):
+        View(256, None).apply(image)
+
+
+def test_the_bound_of_pixels_moves_no_view_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture(90, 200)
+    whole = View(64, 48).apply(image)
+    monkeypatch.setattr(views, "MOST", 64 * 142)
+    assert np.array_equal(View(64, 48).apply(image), whole)
+    monkeypatch.setattr(views, "_part", None)
+    assert np.array_equal(View(64, 48).apply(image), whole), "below the bound the whole picture is scaled"

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from qbench.cli.app import app
 from qbench.errors import QbenchError, SuiteError, WeightsError
-from qbench.models.openmmlab.checkpoint import convert, read_checkpoint
+from qbench.models.openmmlab.checkpoint import convert, read_checkpoint, read_converted
 from qbench.models.openmmlab.config import backbone, place, sources
 from qbench.models.openmmlab.declared import MMDetection, MMSegmentation
 from qbench.runs.plan import Options, load_suite, make_plan
@@ -236,6 +236,7 @@ def test_what_trainings_leave_is_read_and_left_out(history: Any, tmp_path: Path)
     assert all(torch.equal(again[name], state[f"module.{name}"]) for name in again)
     with safe_open(out, "pt") as opened:
         assert json.loads(opened.metadata()["classes"]) == ["cat", "dog"]
+    assert read_converted(out).classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.models import InceptionOutputs
 from torchvision.models.detection import fcos_resnet50_fpn
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from transformers.modeling_outputs import ImageClassifierOutput, SemanticSegmenterOutput
 
 from qbench.errors import QbenchError
 from qbench.keys.live import network_identity
 from qbench.models.base import LoadedModel
-from qbench.models.live import LiveModel, _labels
-from qbench.models.live_names import INPUTS
+from qbench.models.detection.objects import _labels
+from qbench.models.live import LiveModel, check_live, default_input
+from qbench.models.live_names import ANY, INPUTS
 from qbench.models.outputs import usual
 from qbench.vocabulary import Boxes, InputConvention
 
@@ -162,3 +167,44 @@ def test_a_live_detector_of_torchvision_gives_boxes() -> None:
 def test_networks_see_what_those_of_their_task_do() -> None:
     for task in ("restoration", "detection"):
         assert (INPUTS[task].size, INPUTS[task].mean, INPUTS[task].std) == (None, (0.0,) * 3, (1.0,) * 3)
+
+
+def test_a_live_network_of_timm_is_shown_what_timm_declares() -> None:
+    net = timm.create_model("test_resnet.r160_in1k")
+    declared = default_input(net, ANY)
+    assert (declared.size, declared.resize, declared.mean) == (160, 168, (0.5, 0.5, 0.5))
+    assert default_input(net, "restoration") == INPUTS["restoration"]
+    assert default_input(nn.Sequential(net), ANY) == INPUTS[ANY]
+
+
+def test_a_network_with_computed_weights_is_copied() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.utils.weight_norm(nn.Conv2d(3, 2, 1))
+    images = torch.rand(1, 3, 4, 4)
+    check_live("mine", net)
+    made = live(net)
+    with torch.no_grad():
+        assert torch.equal(made.predict(images), net(images))
+        net.weight_g.mul_(2)
+        assert not torch.equal(made.predict(images), net(images))
+
+
+def test_a_live_network_of_one_channel_is_refused() -> None:
+    net = timm.create_model("test_resnet.r160_in1k", in_chans=1)
+    with pytest.raises(QbenchError, match=r"the network ResNet takes pictures of 1 channels; qbench shows a model RGB"):
+        default_input(net, ANY)
+
+
+def test_a_live_segmenters_maps_are_enlarged_and_a_restorers_are_not() -> None:
+    torch.manual_seed(0)
+    config = SegformerConfig(hidden_sizes=[8, 8, 8, 8], depths=[1] * 4, num_attention_heads=[1] * 4, num_labels=4)
+    net = SegformerForSemanticSegmentation(config).eval()
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        quarter = net(images).logits
+        expected = interpolate(quarter, size=(64, 96), mode="bilinear", align_corners=False)
+        torch.testing.assert_close(live(net).predict(images), expected)
+        assert quarter.shape == (1, 4, 16, 24)
+        small = LiveModel("mine", nn.AvgPool2d(2), WHOLE, {}, task="restoration").build()
+        assert small.predict(images).shape == (1, 3, 32, 48)

@@ -229,12 +229,15 @@ def spandrel_dncnn(channels: int) -> nn.Module:
     return net.eval()
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_spandrel_knows_a_checkpoint_by_its_content(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "prefix"),
+    [(".safetensors", ""), (".pth", ""), (".pth", "module."), (".pth", "_orig_mod."), (".pth", "module._orig_mod.")],
+)
+def test_spandrel_knows_a_checkpoint_by_its_content(tmp_path: Path, suffix: str, prefix: str) -> None:
     net = spandrel_dncnn(3)
     file = tmp_path / f"anything{suffix}"
     if suffix == ".pth":
-        torch.save({"params": net.state_dict()}, file)
+        torch.save({"params": {prefix + name: value for name, value in net.state_dict().items()}}, file)
     else:
         save_file(net.state_dict(), file)
     images = tensor(noise(0, 40, 50), noise(1, 40, 50))
@@ -263,6 +266,13 @@ def test_spandrel_refuses_what_is_no_restorer(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match="no architecture that spandrel knows"):
         Spandrel(tmp_path / "other.safetensors").build()
+    state = spandrel_dncnn(3).state_dict()
+    save_file({name: value.to(torch.int8) for name, value in state.items()}, tmp_path / "whole.safetensors")
+    with pytest.raises(WeightsError, match=r"is int8, expected float32; quantised weights are not read"):
+        Spandrel(tmp_path / "whole.safetensors").build()
+    save_file({name: value * torch.nan for name, value in state.items()}, tmp_path / "nan.safetensors")
+    with pytest.raises(WeightsError, match="holds values that are not finite"):
+        Spandrel(tmp_path / "nan.safetensors").build()
     torch.save({"params": nn.Linear(1, 1)}, tmp_path / "program.pth")
     with pytest.raises(WeightsError, match="cannot be read"):
         Spandrel(tmp_path / "program.pth").build()

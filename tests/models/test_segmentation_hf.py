@@ -89,7 +89,7 @@ def test_segformer_s_misfits_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="1 unknown, first 'x'"):
         HfSegmentation(str(root), weights=tmp_path / "more.safetensors").build()
     (root / "config.json").unlink()
-    with pytest.raises(QbenchError, match=r"cannot be loaded; give a folder that holds config\.json, .*: OSError: "):
+    with pytest.raises(QbenchError, match=r"cannot be loaded; give a folder that holds config\.json"):
         HfSegmentation(str(root)).build()
 
 
@@ -145,3 +145,9 @@ def test_states_of_wrapped_networks_are_unwrapped(tmp_path: Path) -> None:
     torch.save({name: value.to(torch.int8) for name, value in published.items()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"is int8, expected float32; quantised weights are not read"):
         HfSegmentation(str(root), weights=tmp_path / "w.pth").build()
+
+
+def test_a_network_of_other_channels_is_refused(tmp_path: Path) -> None:
+    _, root = folder(tmp_path / "tiny", num_channels=4)
+    with pytest.raises(QbenchError, match=r"tiny takes pictures of 4 channels; qbench shows a model 3, RGB"):
+        HfSegmentation(str(root)).build()

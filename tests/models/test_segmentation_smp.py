@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from qbench.errors import WeightsError
 from qbench.models.classification.imagenet import package_state, renamed
-from qbench.models.segmentation.smp import Smp
+from qbench.models.segmentation.smp import Smp, _convention
 from tests.models.segmenters import SIZES, pictures, same, seen, stored
 from tests.models.test_classifiers import randomised
 
@@ -99,3 +99,22 @@ def test_smp_s_encoder_takes_a_classifier_s_state(tmp_path: Path) -> None:
     deeper = stored(timm.create_model("resnet50"), tmp_path / "resnet50.safetensors")
     with pytest.raises(WeightsError, match=r"resnet50\.safetensors do not fit"):
         Smp("fpn", encoder="tu-resnet18", classes=3, encoder_weights=str(deeper)).build()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "mean", "std"),
+    [
+        ("dpn68", (124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
+        ("dpn131", (124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
+        ("timm-tf_efficientnet_lite0", (0.5,) * 3, (0.5,) * 3),
+        ("inceptionv4", (0.5,) * 3, (0.5,) * 3),
+        ("timm-efficientnet-b0", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("resnet18", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("tu-tf_efficientnet_lite0", (0.5,) * 3, (0.5,) * 3),
+    ],
+)
+def test_encoders_are_given_what_they_were_trained_on(
+    encoder: str, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    made = _convention(encoder)
+    assert (made.mean, made.std) == (pytest.approx(mean), pytest.approx(std))

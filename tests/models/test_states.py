@@ -95,6 +95,9 @@ def changed(name: str, change: Callable[[Tensor], Tensor]) -> State:
         (changed("0.weight", lambda w: (w * 100).to(torch.int8)), "'0.weight' is int8, expected float32; quantised"),
         (changed("0.weight", lambda w: w.to(torch.complex64)), "'0.weight' is complex64, expected float32; save the"),
         (changed("0.weight", lambda w: w.to(torch.float8_e4m3fn)), "'0.weight' is float8_e4m3fn, expected float32"),
+        (changed("2.1.weight", lambda w: w[..., 0, 0].to_sparse()), "(2, 4), expected (2, 4, 1, 1)"),
+        (changed("2.1.weight", lambda w: w.to_sparse()), ": '2.1.weight' is sparse, and does not hold all values"),
+        (changed("2.1.weight", lambda w: w.to("meta")), ": '2.1.weight' is on the device meta"),
         (changed("1.running_var", lambda w: w * torch.nan), "are damaged: '1.running_var' holds values that"),
         (changed("2.1.bias", lambda w: w / 0), "are damaged: '2.1.bias' holds values that are not finite"),
         (changed("0.bias", lambda w: w[:2]), "'0.bias' is (2,), expected (4,)"),
@@ -107,7 +110,7 @@ def test_what_is_no_state_of_the_network_is_one_line(content: Any, said: str, tm
     torch.save(content, file)
     with pytest.raises(WeightsError) as caught:
         load_any(network(), file)
-    assert str(caught.value).startswith(f"weights {file} ")
+    assert str(caught.value).startswith(f"weights {file}")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -19,7 +19,7 @@ from qbench.data.views import View
 from qbench.degrade.chain import condition_from
 from qbench.documents import inline
 from qbench.draws import Draw
-from qbench.errors import DataError, SuiteError
+from qbench.errors import BadSample, DataError, SuiteError
 from qbench.pictures import copies, sheet
 from qbench.pictures.copies import Copy, write_copy
 from qbench.registry.named import Named
@@ -110,10 +110,46 @@ def test_an_unreadable_picture_has_an_error_and_no_file(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").rglob("*.png"))) == 3
 
 
+def test_a_suite_knows_what_a_copy_could_not_read(tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    (root / "a" / "two.jpg").write_bytes(b"no picture")
+    notes: list[str] = []
+    copy = Copy(Named(name="imagefolder", params={"root": str(root)}), TWICE, tmp_path / "out")
+    rows = write_copy(copy, tell=notes.append)
+    assert notes == ["left out are pictures in folders further below: 1, such as b/deep/three.bmp"]
+    data = CsvLabels(tmp_path / "out", id_column="id")
+    assert data.manifest().ids == tuple(row["id"] for row in rows) == ("a/one.png", "a/two.jpg", "b/four.webp")
+    assert [data.load(i).target for i in (0, 2)] == [0, 1]
+    with pytest.raises(BadSample, match=r"two\.jpg cannot be read as an image"):
+        data.load(1)
+
+
+@pytest.mark.parametrize("damage", ["picture", "table", "row", "log", "shape"])
+def test_a_damaged_copy_is_mended(tmp_path: Path, damage: str) -> None:
+    copy = photos(tree(tmp_path / "in"), tmp_path / "out")
+    write_copy(copy)
+    before = contents(tmp_path / "out")
+    table, log = tmp_path / "out" / "labels.csv", tmp_path / "out" / copies.PARTIAL
+    if damage == "picture":
+        file = tmp_path / "out" / "a" / "two.png"
+        file.write_bytes(file.read_bytes()[:50])
+    elif damage == "table":
+        table.write_bytes(b"\xff\xfe" + table.read_bytes())
+    elif damage == "row":
+        table.write_text(table.read_text().replace("a/one.png", "../one.png").replace(",", "", 1))
+    elif damage == "log":
+        table.unlink()
+        log.write_bytes(b"[" * 100_000 + b'\n\xff\n3\n{"id": 7}\n')
+    else:
+        table.write_text("id\n3\n")
+    write_copy(copy)
+    assert contents(tmp_path / "out") == before
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     root = tree(tmp_path / "in")
     with pytest.raises(DataError, match="not empty"):
-        write_copy(photos(root, root))
+        write_copy(photos(root / "a", root))
     write_copy(photos(root, tmp_path / "out"))
     for changed in ({"seed": 1}, {"view": View(None, 32)}, {"limit": 2}):
         with pytest.raises(DataError, match="another copy"):

@@ -78,7 +78,7 @@ def test_scores_are_one_a_picture_with_or_without_a_clean_one() -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_what_the_library_cannot_make_is_one_sentence() -> None:
-    with pytest.raises(QbenchError, match="pyiqa's broken cannot be created: no network"):
+    with pytest.raises(QbenchError, match=r"pyiqa's broken cannot be created.*no network"):
         iqa.load_metric("broken", "cpu")
 
 

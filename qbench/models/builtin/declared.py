@@ -57,7 +57,7 @@ class Builtin:
     @property
     def file(self) -> Path:
         """Where its weights lie. Raises QbenchError where nothing ships."""
-        return Path(self.weights) if self.weights else shipped(f"baselines/weights/builtin-{self.name}.safetensors")
+        return self.weights or shipped(f"baselines/weights/builtin-{self.name}.safetensors")
 
     def identity(self) -> Mapping[str, Any]:
         return {"model": self.label, "classes": len(CLASSES), "weights": sha256(self.file)}

@@ -51,22 +51,35 @@ class Timm(Classifier):
             net: Any = timm.create_model(self.name, pretrained=self._fetched, **self._head)
         with foreign(f"the configuration of {self.label} cannot be read"):
             declared = timm_input(net.pretrained_cfg, self.label, self.input)
+            check_channels(net, self.label)
         loaded = self._loaded(net, declared, self.sites, fold)
         return replace(loaded, classes=int(net.num_classes))
+
+
+def check_channels(net: Any, label: str) -> None:
+    """Raise QbenchError for a network of timm whose first layer takes no pictures of three channels."""
+    first = net.pretrained_cfg.get("first_conv") or ()
+    for path in (first,) if isinstance(first, str) else first:
+        layer = dict(net.named_modules()).get(path)
+        channels = getattr(layer, "in_channels", 3)
+        if channels != 3:
+            raise not_rgb(label, channels)
+
+
+def not_rgb(label: str, channels: int) -> QbenchError:
+    return QbenchError(f"{label} takes pictures of {channels} channels; qbench shows a model RGB pictures, 3 channels")
 
 
 def timm_input(config: Mapping[str, Any], label: str, changes: InputChanges = NO_CHANGES) -> InputConvention:
     """What timm shows a network of this pretrained configuration in an evaluation: its test size, crop and way there.
 
     Raises QbenchError for pictures that are not of three channels, or no squares unless `changes` give a size."""
-    from timm.data import resolve_data_config
+    from timm.data import config as timms
 
-    declared = resolve_data_config(pretrained_cfg=config, use_test_size=True)
+    declared = timms.resolve_data_config(pretrained_cfg=config, use_test_size=True)  # type: ignore[no-untyped-call]
     channels, height, width = declared["input_size"]
     if channels != 3:
-        raise QbenchError(
-            f"{label} takes pictures of {channels} channels; qbench shows a model RGB pictures, 3 channels"
-        )
+        raise not_rgb(label, channels)
     if height != width and changes.size is None:
         raise QbenchError(
             f"{label} takes pictures of {height} x {width} pixels, and views are squares; give `input: {{size: N, "

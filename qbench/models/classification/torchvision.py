@@ -62,13 +62,16 @@ class Torchvision(Classifier):
                 self.name, weights=hub if self._fetched else None, **self._head,
                 **({} if self._fetched else self._as_fetched(hub)),
             )  # fmt: skip
-        preset = hub.transforms()
-        convention = InputConvention(
-            size=int(preset.crop_size[0]),
-            resize=int(preset.resize_size[0]),
-            mean=tuple(preset.mean),
-            std=tuple(preset.std),
-            interpolation=known_interpolation(preset.interpolation.value, self.label),
-            native=int(preset.crop_size[0]),
-        )
-        return self._loaded(net, convention, self.sites, fold)
+        return self._loaded(net, torchvision_input(hub.transforms(), self.label), self.sites, fold)
+
+
+def torchvision_input(preset: Any, label: str) -> InputConvention:
+    """What torchvision shows a network with some weights of its hub: their `transforms()`."""
+    return InputConvention(
+        size=int(preset.crop_size[0]),
+        resize=int(preset.resize_size[0]),
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=known_interpolation(preset.interpolation.value, label),
+        native=int(preset.crop_size[0]),
+    )

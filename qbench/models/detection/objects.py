@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbench.models.outputs import are_objects
 from qbench.vocabulary import Boxes, InputConvention
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 UNCHANGED = InputConvention(size=None, resize=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear")
 """Detectors take [0, 1] pictures of any size and resize and normalise inside."""
+
+DETECTORS = "torchvision.models.detection"
+COCO_PLACES = 91
+"""Places for classes in torchvision's detectors of COCO: its category ids, with gaps, and the background."""
 
 
 def class_indices(names: Sequence[str], skipped: int = 0) -> tuple[int, ...]:
@@ -55,3 +60,29 @@ def as_targets(boxes: Sequence[Boxes], images: Tensor, scale: float = 1.0) -> li
         }
         for objects in boxes
     ]
+
+
+def as_boxes(net: nn.Module, given: Any, images: Tensor) -> Any:
+    """A network's lists of `boxes`, `labels` and `scores` as Boxes; what is none as it is. Labels of torchvision's
+    detectors start behind the background, those of others are indices."""
+    listed = isinstance(given, list | tuple) and len(given) > 0 and all(map(are_objects, given))
+    return decode(_labels(net), given, images) if listed else given
+
+
+def _labels(net: nn.Module) -> tuple[int, ...] | None:
+    """The index of each label of a detector of torchvision, whose first is the background; None for other networks,
+    whose labels are indices."""
+    for module in net.modules():
+        if not type(module).__module__.startswith(DETECTORS):
+            continue
+        score = getattr(module, "cls_score", None)
+        places = getattr(score, "out_features", getattr(module, "num_classes", getattr(module, "num_columns", None)))
+        if isinstance(places, int):
+            return _coco() if places == COCO_PLACES else tuple(range(-1, places - 1))
+    return None
+
+
+def _coco() -> tuple[int, ...]:
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+
+    return class_indices(FasterRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"], skipped=1)

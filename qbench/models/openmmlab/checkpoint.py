@@ -13,6 +13,7 @@ from torch import Tensor
 from qbench.errors import WeightsError, foreign
 from qbench.models.base import read_safetensors
 from qbench.models.files import asked_for, check_regular, header, unread
+from qbench.models.state import check_dense, states_in
 from qbench.storage import files
 
 HARMLESS = (
@@ -85,10 +86,12 @@ def convert(file: Path, out: Path) -> Checkpoint:
 
 
 def _checkpoint(content: Any, file: Path) -> Checkpoint:
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    states = states_in(content)
+    if not states:
         raise WeightsError(f"checkpoint {file} holds no `state_dict` of tensors")
-    bare = {str(name).removeprefix(DISTRIBUTED): value.contiguous().clone() for name, value in state.items()}
+    for name, value in states[0].items():
+        check_dense(name, value, str(file))
+    bare = {name.removeprefix(DISTRIBUTED): value.contiguous().clone() for name, value in states[0].items()}
     return Checkpoint(bare, _classes(content.get("meta")))
 
 

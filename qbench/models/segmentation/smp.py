@@ -29,6 +29,8 @@ UNIVERSAL = "tu-"
 HALVED = ("inception", "xception")
 """Starts of the library's own encoders whose ImageNet weights were trained on pictures from -1 to 1."""
 
+LIKE_TIMM = ("dpn", "timm-tf_efficientnet_lite")
+"""Starts of those whose weights were trained on what timm says of its networks of these names."""
 NOT_OPTIONS = {"encoder_name", "encoder_weights", "in_channels", "classes", "activation", "aux_params"}
 """Arguments of an architecture that are keys here, or that would make its output other than logits."""
 
@@ -153,6 +155,8 @@ def _convention(encoder: str) -> InputConvention:
     """What the encoder was trained on, known without a network: timm's own, else ImageNet's usual or -1 to 1."""
     if encoder.startswith(UNIVERSAL):
         return timm_convention(encoder.removeprefix(UNIVERSAL))
+    if encoder.startswith(LIKE_TIMM):
+        return timm_convention(encoder.removeprefix("timm-"))
     if encoder.startswith(HALVED):
         return InputConvention(None, None, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear")
     return InputConvention(None, None, interpolation="bilinear")

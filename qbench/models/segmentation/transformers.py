@@ -51,8 +51,8 @@ class HfSegmentation(HuggingFaceModel, Segmenter):
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if getattr(processor, "do_normalize", True):
             mean, std = tuple(processor.image_mean), tuple(processor.image_std)
-        scale = 1.0
+        scale = 255.0  # white, where nothing is rescaled
         if getattr(processor, "do_rescale", True):
-            scale = 255.0 * float(getattr(processor, "rescale_factor", 1 / 255))
+            scale *= float(getattr(processor, "rescale_factor", 1 / 255))
         channels = "BGR" if getattr(processor, "do_flip_channel_order", False) else "RGB"
         return InputConvention(None, None, channels, round(scale, 6), mean, std, "bilinear", native=native)

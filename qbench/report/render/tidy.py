@@ -1,6 +1,6 @@
 """A report as data: CSV with one line a number, and JSON. Accuracies and gains are fractions, rounded to 6 decimals.
 
-Text is exact in JSON; in CSV it is made safe for spreadsheets."""
+Text is exact in JSON, with escapes for what is no printable character; in CSV it is made safe for spreadsheets."""
 
 from __future__ import annotations
 
@@ -84,4 +84,5 @@ def json_text(report: Report) -> str:
         "rows": list(rows(report)),
         "empty": {table.name: table.empty for table in report.tables if table.empty},
     }
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"

@@ -40,7 +40,7 @@ def target(sample: Sample, viewed: Image, view: View) -> Boxes | None:
 def _fault(boxes: Boxes) -> str:
     """What is wrong with the objects of a picture; empty for nothing."""
     corners, labels = boxes.corners, boxes.labels
-    parts = {"corners": corners, "labels": labels, "crowd": boxes.crowd, "area": boxes.area}
+    parts: dict[str, Any] = {"corners": corners, "labels": labels, "crowd": boxes.crowd, "area": boxes.area}
     for name, part in parts.items():
         if part is not None and not isinstance(part, np.ndarray):
             return f"have {type(part).__name__} for {name}; expected a numpy array"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from qbench.data.views import View
 
 NEEDS = "pictures [B, 3, H, W]"
+FAR = 10
+"""Values past it are of another scale, such as 0-255; a network may overshoot, and what it does is cut off."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Scoring:
         """Restored pictures [B, 3, H, W] in [0, 1] and B clean ones, uint8 [H, W, 3], to columns of B float64 numbers.
 
         As usual in the literature the output is first rounded to 8 bits, as a file would hold it. Raises QbenchError
-        for an output that is no pictures, not finite or of another size than the clean pictures, DataError for no clean
-        picture where every measure needs one."""
+        for an output that is no pictures, not finite, of another scale or of another size than the clean pictures,
+        DataError for no clean picture where every measure needs one."""
         output = tensor_of(output, 4, "restoration", NEEDS)
         if output.shape[1] != 3:
             raise misfit(output, "restoration", NEEDS)
@@ -88,6 +90,11 @@ class Scoring:
         if not sizes and all(measure.needs_clean for measure in self.measures):
             raise DataError(
                 "the dataset knows no clean pictures; ask for metrics that need none: niqe, niqe-local, pyiqa:musiq"
+            )
+        low, high = float(output.min()), float(output.max())
+        if low < -FAR or high > FAR:
+            raise QbenchError(
+                f"the model gives values from {low:g} to {high:g}, and restoration needs {NEEDS} in [0, 1]"
             )
         restored = levels(output)
         return {measure.column: measure.of(restored, targets) for measure in self.measures}
