@@ -12,9 +12,8 @@ import typer
 
 from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
+from qbench.runtime import MOST_WORKERS
 from qbench.storage.home import run_directory
-
-MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
 
 
 def run(
