@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.errors import BadTarget, DataError, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError, short
 from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
 SUM_OF_SHARES = 1e-3
 """How near to 1 the outputs of every sample add up where they are probabilities."""
+LARGEST = 2**31 - 1
+"""The largest class index that records hold."""
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll", "brier")
 
 
@@ -23,8 +25,10 @@ def target(sample: Sample, viewed: Image, view: object) -> int | None:
     label = sample.target
     if label is None:
         return None
-    if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or label < 0:
-        raise DataError(f"the target of sample {sample.id!r} is {label!r}; expected a class index from 0 on, or None")
+    if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or not 0 <= label <= LARGEST:
+        raise DataError(
+            f"the target of sample {sample.id!r} is {short(label)}; expected a class index from 0 on, or None"
+        )
     return int(label)
 
 
