@@ -82,7 +82,9 @@ def opened(file: Path, what: str, orientation: Orientation = "stored") -> Iterat
             most = 2 * (Pillow.MAX_IMAGE_PIXELS or 0)
             raise BadSample(f"{text}: it has more than {most:,} pixels, the most that are read; cut it up") from None
         with picture:
-            yield ImageOps.exif_transpose(picture) if orientation == "exif" else picture
+            turned = ImageOps.exif_transpose(picture) if orientation == "exif" else picture
+            turned.format = picture.format
+            yield turned
 
 
 def _rgb(picture: Pillow.Image, file: Path) -> Image:
