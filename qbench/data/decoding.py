@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -54,8 +56,11 @@ def marked(manifest: Manifest, how: str) -> Manifest:
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow reads."""
+    """Those of `FORMATS` that this Pillow reads. It is set up so that it raises what is wrong with a file, and prints
+    nothing."""
     Pillow.init()
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     return tuple(name for name in FORMATS if name in Pillow.OPEN)
 
 
