@@ -188,6 +188,7 @@ class ForeignDataset:
         self._dataset = dataset
         self._who = _who(entry)
         self.label = str(getattr(dataset, "label", entry.name))
+        self.more_classes = bool(getattr(dataset, "more_classes", False))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
