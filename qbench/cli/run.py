@@ -50,7 +50,7 @@ def run(
     from qbench.runtime import keep_freed_memory
 
     keep_freed_memory()
-    options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
+    options = Options(limit, tuple(only or ()), device, tuple(p.absolute() for p in plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
