@@ -16,6 +16,7 @@ from qbench.models.live_names import live_name
 from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import CellResult, RunInfo
+from qbench.runtime import MOST_WORKERS
 from qbench.storage.home import run_directory
 from qbench.suite.schema import Suite, TaskSpec
 
@@ -145,6 +146,8 @@ def run(
     run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input, output)
     loaded, document = _suite(suite, list(models or {}))
+    if workers > MOST_WORKERS:
+        raise QbenchError(f"`workers` is at most {MOST_WORKERS} here, not {workers}")
     options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
     plan = make_plan(loaded, document, options)
     for note in plan.notes:

@@ -280,6 +280,7 @@ class ForeignDataset:
         self._dataset = dataset
         self._who = _who(entry)
         self.label = checked_text(getattr(dataset, "label", entry.name), f"{self._who}: its label")
+        self.more_classes = bool(getattr(dataset, "more_classes", False))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

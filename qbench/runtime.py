@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
+"""Processes that a run may ask for: more would only wait for each other."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
 

@@ -30,7 +30,7 @@ def _run(debug: bool) -> int:
     """The exit code of the verb that the arguments name; its error is printed."""
     from qbench.cli.app import app
     from qbench.cli.streams import say
-    from qbench.errors import QbenchError, StoreError, one_line
+    from qbench.errors import QbenchError, StoreError, described, one_line
 
     try:
         code: Any = app(prog_name="qbench", standalone_mode=False)
@@ -50,9 +50,12 @@ def _run(debug: bool) -> int:
         say(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
         return StoreError.exit_code
     except Exception as error:
-        if debug or not hasattr(error, "format_message"):
+        if debug:
             raise
-        return _misused(error)
+        if hasattr(error, "format_message"):
+            return _misused(error)
+        say(f"error: {described(error)}; qbench did not expect this: --debug shows where it comes from", err=True)
+        return QbenchError.exit_code
     if code == INTERRUPTED:
         say("stopped; the same command continues where it was", err=True)
     return code if isinstance(code, int) else 0

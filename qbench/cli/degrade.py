@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from qbench.cli.options import LARGEST, Limit, Plugin, tell
-from qbench.cli.run import MOST_WORKERS, default_workers
+from qbench.cli.run import default_workers
 from qbench.cli.streams import say
+from qbench.runtime import MOST_WORKERS
 
 NAME = 80
 """Characters of a label that name a folder."""

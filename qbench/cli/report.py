@@ -58,7 +58,7 @@ def report(
     from qbench.report.build import report as tables
     from qbench.report.source import command_of, load
 
-    registry.load_plugins((), tuple(file.resolve() for file in plugin or ()))
+    registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
     loaded = load(run, whole=export is not None)
     if export is not None:
         from qbench.report.export import export as write_export

@@ -6,15 +6,17 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
+from qbench.runtime import MOST_WORKERS
 from qbench.storage.home import run_directory
 
-MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
+if TYPE_CHECKING:
+    from qbench.runs.run_info import RunInfo
 
 
 def run(
@@ -48,7 +50,7 @@ def run(
     from qbench.runtime import keep_freed_memory
 
     keep_freed_memory()
-    options = Options(limit, tuple(only or ()), device, tuple(p.resolve() for p in plugin or ()))
+    options = Options(limit, tuple(only or ()), device, tuple(p.absolute() for p in plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
@@ -62,19 +64,25 @@ def run(
             f"records come from several processors, so that last bits may differ: {'; '.join(info.computed_by)}",
             err=True,
         )
+    if _failures(info, folder, faults):
+        raise typer.Exit(1)
+
+
+def _failures(info: RunInfo, folder: Path, faults: Sequence[str]) -> bool:
+    """Whether a cell, a metric or a cost failed; the first ones are told."""
     failed = [result for result in info.cells if result.status == "failed"]
     for result in failed[:10]:
         cell = result.cell
         where = f"{cell.condition.label} / {cell.model.label} / {cell.method.label}"
-        say(f"failed: {where}: {result.reason} (traceback: {folder / 'errors' / cell.key}.txt)", err=True)
+        trace = folder / "errors" / f"{cell.key}.txt"
+        say(f"failed: {where}: {result.reason}{f' (traceback: {trace})' if trace.is_file() else ''}", err=True)
     if failed:
         say(f"{len(failed)} of {len(info.cells)} cells failed", err=True)
     for fault in faults:
         say(f"failed: {fault}", err=True)
     done = {(result.cell.model.label, result.cell.method.label) for result in info.cells if result.status == "done"}
     without_cost = "efficiency" in info.tables and len(info.costs) < len(done)
-    if failed or faults or without_cost:
-        raise typer.Exit(1)
+    return bool(failed or faults or without_cost)
 
 
 def told(line: str) -> None:

@@ -41,15 +41,19 @@ def boxes_of(rows: Iterable[tuple[float, float, float, float, int, bool, float |
 
 
 def has_extent(row: Sequence[Any]) -> bool:
-    return bool(row[2] > row[0] and row[3] > row[1])
+    """Whether a box has a width and a height in the precision of `Boxes`."""
+    x0, y0, x1, y1 = np.array(row[:4], dtype=np.float32)
+    return bool(x1 > x0 and y1 > y0)
 
 
 def fits(reader: OnDisk, file: Path, image: Image, stated: tuple[Any, Any], boxes: Boxes) -> None:
     """Raise BadSample for an image that has not the stated width and height (boxes of another size lie elsewhere), and
     for a box that lies outside of it as a whole: no detection can overlap it."""
     height, width = image.shape[:2]
-    if None not in stated and stated != (width, height):
-        sizes = f"{width}x{height} pixels, but its boxes are for {stated[0]:g}x{stated[1]:g}"
+    if any(side not in {None, own} for side, own in zip(stated, (width, height), strict=True)):
+        sizes = (
+            f"{width}x{height} pixels, but its boxes are for {'x'.join('?' if s is None else f'{s:g}' for s in stated)}"
+        )
         raise BadSample(f"{file.name} is {sizes}{exif_hint(reader.orientation, file)}")
     x0, y0, x1, y1 = boxes.corners.T
     outside = np.flatnonzero((x1 <= 0) | (y1 <= 0) | (x0 >= width) | (y0 >= height))
@@ -116,7 +120,13 @@ class Coco(OnDisk):
                 raise DataError(f"{self._file}: images[{at}] has id {number}, as another has")
             objects[number] = []
         labels = {number: label for label, number in enumerate(self._categories)}
+        seen: set[Any] = set()
         for at, row in enumerate(self._content["annotations"]):
+            one = row.get("id")
+            if isinstance(one, int | str):
+                if one in seen:
+                    raise DataError(f"{self._file}: annotations[{at}] has id {short(one)}, as another has")
+                seen.add(one)
             image = _number(self._file, "annotations", at, row, "image_id")
             category = _number(self._file, "annotations", at, row, "category_id")
             for what, known, number in (("image", objects, image), ("category", labels, category)):
@@ -129,7 +139,8 @@ class Coco(OnDisk):
 
     @property
     def _notes(self) -> tuple[str, ...]:
-        flat = [at for at, row in enumerate(self._content["annotations"]) if 0 in row["bbox"][2:]]
+        boxes = (row["bbox"] for row in self._content["annotations"])
+        flat = [at for at, (x, y, w, h) in enumerate(boxes) if not has_extent((x, y, x + w, y + h))]
         return (f"boxes without extent are left out: {len(flat)}, such as annotations[{flat[0]}]",) if flat else ()
 
     def _box(self, at: int, row: dict[str, Any], label: int) -> tuple[Any, ...]:

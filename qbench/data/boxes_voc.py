@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from qbench.data.boxes import FARTHEST, boxes_of, fits
 from qbench.data.decoding import CONFIG, OnDisk
 from qbench.data.files import bytes_of, checked_root, content_of, id_of, manifest_of
 from qbench.data.tables import Inside, lines_of
-from qbench.errors import BadSample, DataError, Place, foreign, nearest
+from qbench.errors import BadSample, DataError, foreign, nearest
 from qbench.registry import dataset
 from qbench.vocabulary import Manifest, Sample
 
@@ -39,6 +40,14 @@ class VocDetection(OnDisk):
     classes: tuple[str, ...] = Field(default=VOC_CLASSES, description="Names in the order of their indices.")
     suffix: str = Field(default=".jpg", description="The pictures' suffix.")
     name: str | None = Field(default=None, description="Its name in tables. Default: the root's.")
+
+    @field_validator("classes")
+    @classmethod
+    def _each_once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        double = next((name for name in classes if classes.count(name) > 1), None)
+        if double is not None:
+            raise ValueError(f"{double!r} is there twice; a class has one index")
+        return classes
 
     @property
     def label(self) -> str:
@@ -106,13 +115,23 @@ class _WithoutTypes(ElementTree.TreeBuilder):
 
 
 def _parsed(file: Path) -> ElementTree.Element:
-    content = bytes_of(file, "an annotation")
-    with foreign(f"{file.name} cannot be read as an annotation", BadSample):
+    content, text = bytes_of(file, "an annotation"), f"{file.name} cannot be read as an annotation"
+    with foreign(text, BadSample):
         try:
-            return ElementTree.fromstring(content, ElementTree.XMLParser(target=_WithoutTypes()))
+            tree = ElementTree.fromstring(content, ElementTree.XMLParser(target=_WithoutTypes()))
         except ElementTree.ParseError as error:
             line, column = error.position
-            raise BadSample(f"the annotation is not XML: {error}", place=Place(file, line, column + 1)) from None
+            broken = f"the annotation is not XML: {expat.ErrorString(error.code)}"
+            raise BadSample(f"{file.name}:{line}:{column + 1}: {broken}") from None
+    for element, name in [(tree, "annotation"), *((e, "object") for e in tree.iter() if _plain(e.tag) == "object")]:
+        if element.tag != name:
+            raise BadSample(f"{text}: it holds a <{element.tag}>; expected <{name}>, without a namespace")
+    return tree
+
+
+def _plain(tag: Any) -> str:
+    """A tag without its namespace, in lower case."""
+    return str(tag).rpartition("}")[2].lower()
 
 
 def _text(element: ElementTree.Element, path: str) -> str:
@@ -127,7 +146,7 @@ def _side(file: Path, tree: ElementTree.Element, side: str) -> float | None:
 def _number(file: Path, element: ElementTree.Element, path: str) -> float:
     text, name = _text(element, path), path.rpartition("/")[2]
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not abs(value) <= FARTHEST:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -54,8 +56,11 @@ def marked(manifest: Manifest, how: str) -> Manifest:
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow reads."""
+    """Those of `FORMATS` that this Pillow reads. It is set up so that it raises what is wrong with a file, and prints
+    nothing."""
     Pillow.init()
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     return tuple(name for name in FORMATS if name in Pillow.OPEN)
 
 
@@ -82,7 +87,9 @@ def opened(file: Path, what: str, orientation: Orientation = "stored") -> Iterat
             most = 2 * (Pillow.MAX_IMAGE_PIXELS or 0)
             raise BadSample(f"{text}: it has more than {most:,} pixels, the most that are read; cut it up") from None
         with picture:
-            yield ImageOps.exif_transpose(picture) if orientation == "exif" else picture
+            turned = ImageOps.exif_transpose(picture) if orientation == "exif" else picture
+            turned.format = picture.format
+            yield turned
 
 
 def _rgb(picture: Pillow.Image, file: Path) -> Image:

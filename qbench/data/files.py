@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +30,7 @@ _PICTURE = re.compile(
 )
 """How files of pictures begin."""
 NOT_READ, BELOW, LINKED = "files of kinds that are not read", "pictures in folders further below", "linked folders"
+LOST = "links that lead nowhere"
 LeftOut: TypeAlias = Mapping[str, Sequence[Path]]
 """By what they are, files and folders that a reader leaves out."""
 
@@ -41,6 +43,8 @@ class Listing:
     strange: Sequence[Path]
     """Files that look like pictures, and are not read."""
     folders: Sequence[Path]
+    lost: Sequence[Path] = ()
+    """Links that lead nowhere, and are not named as pictures are: what they led to may have been a folder."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Found:
 
 def listing(folder: Path) -> Listing:
     """What lies in a folder itself. Raises DataError where it cannot be listed."""
-    pictures, strange, folders = [], [], []
+    pictures, strange, folders, lost = [], [], [], []
     with foreign(f"the folder {folder} cannot be listed", DataError), os.scandir(folder) as entries:
         for entry in entries:
             path = folder / entry.name
@@ -63,20 +67,23 @@ def listing(folder: Path) -> Listing:
                 folders.append(path)
             elif path.suffix.lower() in SUFFIXES:
                 pictures.append(path)
+            elif entry.is_symlink() and not path.exists():
+                lost.append(path)
             elif _looks_like_a_picture(path):
                 strange.append(path)
-    return Listing(sorted(pictures), sorted(strange), sorted(folders))
+    return Listing(sorted(pictures), sorted(strange), sorted(folders), sorted(lost))
 
 
 def find(folder: Path, *, deep: bool) -> Found:
     """The pictures of a folder; with `deep`, of all folders below it, but for linked ones. Raises DataError."""
     pictures: list[Path] = []
-    left: dict[str, list[Path]] = {NOT_READ: [], BELOW: [], LINKED: []}
+    left: dict[str, list[Path]] = {NOT_READ: [], BELOW: [], LINKED: [], LOST: []}
     waiting = [folder]
     while waiting:
         here = listing(waiting.pop())
         pictures += here.pictures
         left[NOT_READ] += here.strange
+        left[LOST] += here.lost
         for below in here.folders:
             if deep and below.is_symlink():
                 left[LINKED].append(below)
@@ -104,8 +111,9 @@ def _looks_like_a_picture(file: Path) -> bool:
         return True
     if not file.is_file():
         return False
-    with file.open("rb") as stream:
+    with suppress(OSError), file.open("rb") as stream:
         return _PICTURE.match(stream.read(16)) is not None
+    return False
 
 
 def joined(parts: Iterable[LeftOut]) -> dict[str, list[Path]]:

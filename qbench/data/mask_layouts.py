@@ -57,12 +57,15 @@ class Cityscapes(MaskedPictures):
         root = checked_root(self.root)
         folder, end = split_of(root / "leftImg8bit", self.split), "_leftImg8bit"
         masks = root / "gtFine" / self.split
-        rows, found = [], find(folder, deep=True)
+        rows, others, found = [], [], find(folder, deep=True)
         for file in found.pictures:
             if file.name.endswith(f"{end}.png") and file.parent.parent == folder:
                 place = f"{file.parent.name}/{file.stem.removesuffix(end)}"
                 rows.append(Row(id_of(place), file, masks / f"{place}_gtFine_labelIds.png"))
-        return Paired(_with_masks(rows), told(found.left_out, root))
+            else:
+                others.append(file)
+        left = {**found.left_out, f"pictures that are not SPLIT/CITY/...{end}.png": others}
+        return Paired(_with_masks(rows), told(left, root))
 
 
 @dataset("ade20k")

@@ -52,15 +52,19 @@ class Meaning:
 def decode_mask(file: Path, orientation: Orientation = "stored") -> NDArray[np.uint8]:
     """The values of a mask file, uint8 [H, W]; of a palette, its indices.
 
-    Raises BadSample for a file that is missing, damaged or no picture of one channel with values up to 255."""
+    Raises BadSample for a file that is missing, damaged, a JPEG or no picture of one channel with values up to 255."""
     with opened(file, "a mask", orientation) as picture:
         return _values(picture, f"{file.name} cannot be read as a mask")
 
 
 def _values(picture: Pillow.Image, text: str) -> NDArray[np.uint8]:
+    if picture.format in {"JPEG", "MPO"}:
+        raise BadSample(f"{text}: it is a JPEG, which changes the values of pixels; store masks as PNG")
     if picture.mode not in {"L", "P", "1", "I"} and not picture.mode.startswith("I;16"):
         raise BadSample(f"{text}: its pixels are {picture.mode}; a mask has one channel of class indices")
     values = np.asarray(picture)
-    if values.size and (int(values.max()) > 255 or int(values.min()) < 0):
+    if values.size and int(values.min()) < 0:
+        raise BadSample(f"{text}: it holds {int(values.min())}; class indices begin with 0")
+    if values.size and int(values.max()) > 255:
         raise BadSample(f"{text}: it holds {int(values.max())}; class indices go up to 254")
     return values.astype(np.uint8)

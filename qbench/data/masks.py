@@ -151,7 +151,7 @@ class Masks(MaskedPictures):
         return replace(found, rows=[replace(row, group=self._group_of(row.id)) for row in found.rows])
 
     def manifest(self) -> Manifest:
-        """Ids and digests. Raises DataError, also for masks that hold a single class beside 255."""
+        """Ids and digests. Raises DataError, also for masks that hold a single class beside 255, or none."""
         manifest = super().manifest()
         self._check_classes()
         return manifest
@@ -160,13 +160,19 @@ class Masks(MaskedPictures):
         """Where all masks are of one class and of 255, 255 is the other class: ignored, it would be hidden, and a model
         that never finds it would get the best score. The search ends with the second class."""
         seen: set[int] = set()
+        found: set[int] = set()
         for row in self._paired.rows if not self.values else ():
             with suppress(BadSample):
                 seen |= set(np.unique(decode_mask(row.mask, self.orientation)).tolist())
-            if len({self._meaning.table[value] for value in seen} - {IGNORED}) > 1:
+            found = {self._meaning.table[value] for value in seen} - {IGNORED}
+            if len(found) > 1:
                 return
+        text = " and ".join(map(str, sorted(seen)))
+        if seen and not found and seen != {IGNORED}:
+            raise DataError(
+                f"all masks of {self.root} hold {text} alone, and these are ignored; see `first` and `ignore`"
+            )
         if IGNORED in seen:
-            text = " and ".join(map(str, sorted(seen)))
             raise DataError(
                 f"all masks of {self.root} hold {text} alone, and 255 is ignored, so that one class at most is left; "
                 "if 255 is a class, list what masks hold in the order of the classes, as `values: [0, 255]`"

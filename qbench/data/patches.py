@@ -51,12 +51,14 @@ class Patches(OnDisk):
     def _file(self, index: int) -> Path:
         return self._files[int(self._drawn[index, 0] * len(self._files))]
 
+    def _id(self, index: int) -> str:
+        return f"{index:05d} {id_of(self._file(index).relative_to(self.root))}"
+
     def manifest(self) -> Manifest:
         """A patch's digest is that of its whole picture, with its number and size. Raises DataError for no pictures."""
         contents = {file: content_of(file) for file in self._files}
         numbers = range(self.count)
-        names = (id_of(self._file(index).relative_to(self.root)) for index in numbers)
-        ids = tuple(f"{index:05d} {name}" for index, name in zip(numbers, names, strict=True))
+        ids = tuple(map(self._id, numbers))
         digests = tuple(f"{contents[self._file(i)]}:{i}:{self.size}:{self.seed}" for i in numbers)
         return self.turned(Manifest(ids, digests, told(self._found.left_out, self.root)))
 
@@ -69,4 +71,4 @@ class Patches(OnDisk):
             raise BadSample(f"{file.name} has {size_of(picture)} pixels, less than a patch of {self.size}")
         top, left = (int(place) for place in self._drawn[index, 1:] * (room + 1))
         patch = picture[top : top + self.size, left : left + self.size]
-        return Sample(f"{index:05d}", np.ascontiguousarray(patch))
+        return Sample(self._id(index), np.ascontiguousarray(patch))

@@ -54,7 +54,11 @@ class _ClassFolders(_Labelled):
     @cached_property
     def _folders(self) -> Mapping[str, Found]:
         """By name, in sorted order, the folders below the root and their pictures."""
-        return {folder.name: find(folder, deep=False) for folder in listing(checked_root(self.root)).folders}
+        top = listing(checked_root(self.root))
+        if top.lost:
+            raise DataError(f"{top.lost[0]} is a link that leads nowhere; if it is a class, bring back what it led to, "
+                            "else remove it")  # fmt: skip
+        return {folder.name: find(folder, deep=False) for folder in top.folders}
 
     def _rows_of(self, numbers: Mapping[str, int]) -> Sequence[tuple[str, Path, int | None]]:
         return [
@@ -225,10 +229,10 @@ class CsvLabels(_Labelled):
             raise DataError(f"{table} does not exist; `file` names the table below the root")
         wanted = [self.path_column, self.label_column, *([self.split_column] if self.split else [])]
         rows = table_of(table, [*wanted, *([self.id_column] if self.id_column else [])])
-        splits = {row[self.split_column] for _, row in rows} if self.split else set()
+        splits = {row[self.split_column].strip() for _, row in rows} if self.split else set()
         if self.split and self.split not in splits:
             raise DataError(f"{table} has no split {self.split!r}{nearest(self.split, splits)}")
-        return [(place, row) for place, row in rows if not self.split or row[self.split_column] == self.split]
+        return [(place, row) for place, row in rows if not self.split or row[self.split_column].strip() == self.split]
 
     @cached_property
     def _rows(self) -> Sequence[tuple[str, Path, int | None]]:

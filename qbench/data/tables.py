@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def table_of(file: Path, columns: Sequence[str]) -> list[tuple[Place, dict[str, 
     for column in columns:
         if column not in header:
             text = f"{file.name} has no column {column!r}{nearest(column, header)}, but {', '.join(header) or 'none'}"
+            text += "" if len(header) > 1 else "; commas part the columns"
             raise DataError(text, place=place)
         if header.count(column) > 1:
             raise DataError(f"the column {column!r} is there {header.count(column)} times; keep one", place=place)
@@ -84,15 +86,25 @@ def json_of(file: Path) -> Any:
     text = text_of(file)
     with foreign(f"{file} cannot be read as JSON", DataError):
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             raise DataError(f"not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)) from None
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        double = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {double!r} is there twice in one object; keep one")
+    return content
+
+
 def read_classes(file: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Class names in order and ignored values. Raises DataError for what is neither JSON of them nor a name a line."""
+    """Class names in order and ignored values. A line whose first word is `#` is a remark.
+
+    Raises DataError for what is neither JSON of them nor a name a line."""
     if file.suffix.lower() != ".json":
-        return tuple(line for _, line in lines_of(file)), ()
+        return tuple(line for _, line in lines_of(file) if line.split()[0] != "#"), ()
     content = json_of(file)
     if not isinstance(content, dict):
         content = {"classes": content}
@@ -116,15 +128,14 @@ class Inside:
 
     def file(self, base: Path, name: str, place: Place | None = None, source: str = "") -> Path:
         """`base / name`. Raises DataError for a path that leaves the root, at `place` or in the words of `source`."""
-        said = f"{source}: " if source else ""
+        said = f"{source or place}: " if source or place else ""
         if "\0" in name:
-            raise DataError(f"{said}the path {name!r} holds a zero byte", place=place)
+            raise DataError(f"{said}the path {name!r} holds a zero byte")
         file = base / name
         with foreign(f"{said}{name!r} cannot be a path", DataError):
             inside = self._place_of(file).is_relative_to(self._real)
         if not inside:
-            text = f"{said}{name!r} lies outside of the root {self._root}; a table names files below it"
-            raise DataError(text, place=place)
+            raise DataError(f"{said}{name!r} lies outside of the root {self._root}; a table names files below it")
         return file
 
     def _place_of(self, file: Path) -> Path:

@@ -19,6 +19,7 @@ from qbench.storage.home import VARIABLE, home
 
 DEEPEST = 100
 """How deeply lists and mappings may be nested; suites and cards need a tenth of that."""
+TOO_DEEP = f"lists or mappings are nested too deeply, more than {DEEPEST} levels"
 MOST = 100_000
 """Values in a file, each alias counted as what it stands for; the largest card has some thousands."""
 TOO_MANY = f"more than {MOST:,} values, those that aliases repeat among them"
@@ -89,14 +90,14 @@ def _check_bounds(text: str, file: Path) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         values += isinstance(event, yaml.NodeEvent)
         if depth > DEEPEST:
-            problem = f"lists or mappings are nested too deeply, more than {DEEPEST} levels"
+            problem = TOO_DEEP
         elif values > 2 * MOST:
             problem = TOO_MANY
         elif getattr(event, "tag", None) == "!":
             problem = _tagged("!")
         else:
             continue
-        mark = event.start_mark
+        mark: Any = event.start_mark
         raise SuiteError(problem, place=Place(file, mark.line + 1, mark.column + 1))
 
 
@@ -119,6 +120,8 @@ class _Reader:
             raise SuiteError(TOO_MANY, place=place)
         if any(node is outer for outer in self.around):
             raise SuiteError("an alias stands inside of what it names", place=place)
+        if len(self.around) > DEEPEST:
+            raise SuiteError(TOO_DEEP, place=place)
         if not isinstance(node, yaml.CollectionNode):
             value = self._scalar(node, place)
             return _filled(value, place) if isinstance(value, str) else value
@@ -137,7 +140,7 @@ class _Reader:
         built: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             here = self._place(key_node)
-            key = None if isinstance(key_node, yaml.CollectionNode) else self._scalar(key_node, here)
+            key: Any = None if isinstance(key_node, yaml.CollectionNode) else self._scalar(key_node, here)
             if type(key) not in (str, int):
                 what = "a list or a mapping" if isinstance(key_node, yaml.CollectionNode) else repr(key)
                 raise SuiteError(f"a key must be a word or a whole number, not {what}", place=here)

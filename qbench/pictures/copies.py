@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -103,7 +104,7 @@ def write_copy(
 
 def _check_beside(folder: Path, source: Any) -> None:
     """Raise DataError where the copy would become part of what it is made of."""
-    if isinstance(source, Path) and folder.resolve().is_relative_to(source.resolve()):
+    if isinstance(source, Path) and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
         text = f"{folder} lies inside of the source {source}, and the copy would become part of it"
         raise DataError(f"{text}; name a folder beside it")
 

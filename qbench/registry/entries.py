@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from qbench.errors import QbenchError, SuiteError, closest, nearest, short
 from qbench.registry.importing import importing
-from qbench.registry.shapes import check_name, check_target, keys_of, needed
+from qbench.registry.shapes import check_name, check_names, check_target, keys_of, needed
 
 Kind = Literal["task", "dataset", "condition", "model", "method", "metric", "recipe"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -97,6 +97,8 @@ BUILTIN = (
 )
 WEIGHTS_KEYS = ("recipe", "weights", "train_seeds")
 """Keys below a trained method that say which weights it gets; they are not its own parameters."""
+_LISTS = ("whole", "libraries", "terms", "roles")
+"""Facts that are lists of names."""
 T = TypeVar("T")
 
 
@@ -182,10 +184,11 @@ _entries: dict[tuple[Kind, str], Entry] = {}
 
 def _register(kind: Kind, name: str, version: str | None, facts: Mapping[str, Any]) -> Callable[[T], T]:
     check_name(kind, name)
+    lists = {key: check_names(kind, name, key, facts[key]) for key in _LISTS if key in facts}
 
     def decorate(target: T) -> T:
         check_target(kind, name, target)
-        new = Entry(kind, name, target, {**facts, **({"version": version} if version else {})})
+        new = Entry(kind, name, target, {**facts, **lists, **({"version": version} if version else {})})
         old = _entries.get((kind, name))
         if old is not None and (old.module, old.target.__qualname__) != (new.module, new.target.__qualname__):
             raise QbenchError(f"{kind} {name!r} is declared twice: in {old.module} and in {new.module}; rename one")
@@ -224,7 +227,7 @@ def dataset(name: str, *, whole: Sequence[str] = (), version: str | None = None)
     """Declare a dataset: a class whose arguments are the suite's keys (see `qbench.vocabulary.Dataset`).
 
     A list given for a parameter fans out into datasets, except for the parameters in `whole`, which take the list."""
-    return _register("dataset", name, version, {"whole": tuple(whole)})
+    return _register("dataset", name, version, {"whole": whole})
 
 
 def condition(
@@ -235,7 +238,7 @@ def condition(
     `libraries` and codecs that decide its pixels are part of its cells' keys (names as
     `qbench.keys.versions.library_version` knows them). A list given for a parameter fans out into cells, except
     for the parameters in `whole`, which take the list itself."""
-    return _register("condition", name, version, {"libraries": tuple(libraries), "whole": tuple(whole)})
+    return _register("condition", name, version, {"libraries": libraries, "whole": whole})
 
 
 def metric(name: str, *, task: str, version: str | None = None) -> Callable[[T], T]:
@@ -265,7 +268,7 @@ def recipe(
     loop, or where it is (`module:function`), so that reading cards loads no torch. `model`: whether the card names one
     (None: it may). `roles`: the data roles beside `source` and `validation`. `planes`: what of a scene a term needs
     beside the picture. `check` is given the card's recipe and raises ValueError."""
-    facts = {"terms": tuple(terms), "build": build, "model": model, "roles": tuple(roles)}
+    facts = {"terms": terms, "build": build, "model": model, "roles": roles}
     return _register("recipe", name, None, {**facts, "planes": planes or {}, "check": check})
 
 

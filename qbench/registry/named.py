@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 
 class Spec(Protocol):
@@ -28,6 +28,13 @@ class Named(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict)
     label: str | None = Field(default=None, description="Its name in tables, where two would be the same.")
     inner: bool = Field(default=False, description="Whether the file writes the parameters one level below the name.")
+
+    @field_validator("label")
+    @classmethod
+    def _in_one_line(cls, label: str | None) -> str | None:
+        if label is not None and not label.isprintable():
+            raise ValueError(f"a label is one line of printable characters, not {label!r}")
+        return label
 
     def path(self, *keys: str | int) -> tuple[str | int, ...]:
         """Where the file writes these keys of the parameters, from the name's own place."""

@@ -36,6 +36,13 @@ def check_name(kind: str, name: Any) -> None:
         raise QbenchError(f"{text}, not {short(name)}")
 
 
+def check_names(kind: str, name: str, key: str, given: Any) -> tuple[str, ...]:
+    """A list of names that a decorator is given, as a tuple. Raises QbenchError for anything else."""
+    if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given):
+        return tuple(given)
+    raise QbenchError(f"{kind} {name!r}: `{key}` is a list of names, such as {key}=['a'], not {short(given)}")
+
+
 def check_target(kind: str, name: str, target: Any) -> None:
     """Raise QbenchError for what is no class, or for one that cannot be made from keys."""
     if not isinstance(target, type):

@@ -47,7 +47,7 @@ class RunInfo(BaseModel):
     tables: tuple[str, ...]
     costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
     sources: tuple[Source, ...]
-    cells: tuple[CellResult, ...]
+    cells: tuple[CellResult, ...] = Field(min_length=1)
     controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
     computed_by: tuple[str, ...] = Field(

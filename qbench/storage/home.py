@@ -24,10 +24,13 @@ def home() -> Path:
 def run_directory(out: Path | None, suite: str) -> Path:
     """Where a run of `suite` is kept: never relative to the current directory unless the user says so.
 
-    Raises StoreError for anything but a folder or a new name."""
-    if out is None:
-        return home() / "runs" / suite
-    if os.path.lexists(out) and not out.is_dir():
-        raise StoreError(f"--out {out} is {'a file' if out.is_file() else 'no folder'}; name a folder")
-    with foreign(f"--out {out} cannot be a folder", StoreError):
-        return out.resolve()
+    Raises StoreError for anything but a folder or a new name below one."""
+    folder = home() / "runs" / suite if out is None else out
+    option = f"${VARIABLE}" if out is None else "--out"
+    with foreign(f"{option} {folder} cannot be a folder", StoreError):
+        path = folder.absolute()
+        there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+        if not there.is_dir():
+            known = f"{option} {folder}" if there == path else f"{there}, above {option} {folder},"
+            raise StoreError(f"{known} is {'a file' if there.is_file() else 'no folder'}; name a folder")
+        return folder if out is None else folder.resolve()

@@ -241,6 +241,16 @@ def test_samples_are_those_of_the_manifest(sample: Any, said: str) -> None:
         ForeignDataset(Odd(sample), entry("dataset", Odd)).load(0)
 
 
+def test_what_a_dataset_says_of_its_classes_passes_the_boundary() -> None:
+    class Named(Odd):
+        classes = ("cat", "dog")
+        more_classes = True
+
+    named, plain = (ForeignDataset(kind(None), entry("dataset", kind)) for kind in (Named, Odd))
+    assert (named.classes, named.more_classes) == (("cat", "dog"), True)
+    assert (plain.classes, plain.more_classes) == ((), False)
+
+
 def test_the_manifest_of_a_dataset_is_asked_once() -> None:
     class Listed(Odd):
         asked = 0

@@ -276,6 +276,12 @@ CASES = [
         3,
     ),
     Case(
+        "no cells",
+        report(of_json(lambda data: data.update(cells=[]))),
+        "run.json is damaged: cells: Tuple should have at least 1 item",
+        3,
+    ),
+    Case(
         "a cell twice",
         report(of_json(lambda data: data["cells"].append(data["cells"][0]))),
         "stands where another one",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,162 @@ def coco(folder: Path, *, image: dict[str, object] | None = None, **change: obje
 
 
 COCO, FOLDERS = "{name: coco, root: ROOT}", "{name: imagefolder, root: ROOT}"
+
+
+def left_out(folder: Path, names: Sequence[str], dataset: str, link: str = "") -> Arguments:
+    """Pictures, and perhaps a link that leads nowhere, which are read."""
+    root = files(folder, *names)
+    if link:
+        (root / link).symlink_to("nowhere")
+    return checked(folder, dataset)
+
+
+def annotated(folder: Path, text: str) -> Arguments:
+    """One picture of 32x24 pixels whose annotation of Pascal VOC is `text`."""
+    voc(folder, "1 1 9 9")
+    (folder / "d" / "Annotations" / "a.xml").write_text(text)
+    return copied(folder, "voc-detection: {root: ROOT, classes: [cat]}")
+
+
+def boxes_twice(folder: Path) -> Arguments:
+    file = coco(folder) / "annotations.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "annotations": content["annotations"] * 2}))
+    return checked(folder, COCO)
+
+
+def key_twice(folder: Path) -> Arguments:
+    file = coco(folder) / "annotations.json"
+    file.write_text(file.read_text()[:-1] + ', "annotations": []}')
+    return checked(folder, COCO)
+
+
+def cities(folder: Path) -> Arguments:
+    files(folder, *(f"leftImg8bit/val/x/{name}" for name in ("a_leftImg8bit.png", "b_leftImg8bit.jpg", "c.png")))
+    mask = folder / "d" / "gtFine" / "val" / "x" / "a_gtFine_labelIds.png"
+    mask.parent.mkdir(parents=True)
+    Image.fromarray(np.full((24, 32), 7, np.uint8)).save(mask)
+    return checked(folder, "{name: cityscapes, root: ROOT}")
+
+
 CASES = [
+    Case(
+        "a class folder that is a link to nowhere",
+        lambda folder: left_out(folder, ("a/0.png", "c/0.png"), FOLDERS, "b"),
+        "d/b is a link that leads nowhere; if it is a class, bring back what it led to, else remove it",
+    ),
+    Case(
+        "a class folder that is a loop of links",
+        lambda folder: ((files(folder, "a/0.png") / "b").symlink_to("b"), checked(folder, FOLDERS))[1],
+        "d/b is a link that leads nowhere",
+    ),
+    Case(
+        "a link to nowhere among photos",
+        lambda folder: left_out(folder, ("0.png",), "{name: photos, root: ROOT}", "more"),
+        "left out are links that lead nowhere: 1, such as more",
+        code=0,
+    ),
+    Case(
+        "remarks in a file of classes",
+        lambda folder: (
+            files(folder, "a/0.png", "b/0.png"),
+            (folder / "d" / "c.txt").write_text("# in this order\nb\n\na\n"),
+            copied(folder, "imagefolder: {root: ROOT, classes_file: c.txt}"),
+        )[2],
+        "2 of 2 pictures",
+        code=0,
+        then=labels("1", "0"),
+    ),
+    Case(
+        "a split with spaces around it",
+        lambda folder: (
+            files(folder, "0.png", "1.png"),
+            (folder / "d" / "labels.csv").write_text("file,class_index,split\n0.png,3,val\n1.png,4, val \n"),
+            copied(folder, "csv: {root: ROOT, split: val}"),
+        )[2],
+        "2 of 2 pictures",
+        code=0,
+        then=labels("3", "4"),
+    ),
+    Case(
+        "pictures of Cityscapes under other names",
+        cities,
+        "left out are pictures that are not SPLIT/CITY/..._leftImg8bit.png: 2, such as leftImg8bit/val/x/b_left",
+        code=0,
+    ),
+    Case(
+        "masks whose values are all ignored",
+        lambda folder: (masks(folder, 1, 2), checked(folder, "{name: masks, root: ROOT, first: 3}"))[1],
+        "hold 1 and 2 alone, and these are ignored; see `first` and `ignore`",
+    ),
+    Case(
+        "a mask that is a JPEG of another name",
+        lambda folder: (
+            Image.fromarray(np.eye(24, 32, dtype=np.uint8)).save(masks(folder, 0, 1) / "masks" / "0.png", "JPEG"),
+            copied(folder, "masks: {root: ROOT}"),
+        )[1],
+        "not read: 0.png: 0.png cannot be read as a mask: it is a JPEG, which changes the values of pixels",
+        code=1,
+    ),
+    Case("a COCO list that is there twice", key_twice, "the key 'annotations' is there twice in one object; keep one"),
+    Case("a COCO box that is there twice", boxes_twice, "annotations[1] has id 1, as another has"),
+    Case(
+        "a COCO box that floats cannot hold",
+        lambda folder: (coco(folder, bbox=[10, 4, 1e-9, 3]), checked(folder, COCO))[1],
+        "boxes without extent are left out: 1, such as annotations[0]",
+        code=0,
+    ),
+    Case(
+        "a COCO picture of another width",
+        lambda folder: (coco(folder, image={"width": 33}), copied(folder, "coco: {root: ROOT}"))[1],
+        "a.png is 32x24 pixels, but its boxes are for 33x?",
+        code=1,
+    ),
+    Case(
+        "VOC objects in a namespace",
+        lambda folder: annotated(folder, "<annotation xmlns='urn:x'><object><name>cat</name></object></annotation>"),
+        "a.xml cannot be read as an annotation: it holds a <{urn:x}annotation>; expected <annotation>",
+        code=1,
+    ),
+    Case(
+        "VOC objects in capitals",
+        lambda folder: annotated(folder, "<annotation><Object><name>cat</name></Object></annotation>"),
+        "it holds a <Object>; expected <object>",
+        code=1,
+    ),
+    Case(
+        "XML that is no annotation",
+        lambda folder: annotated(folder, "<html/>"),
+        "it holds a <html>; expected <annotation>",
+        code=1,
+    ),
+    Case(
+        "an annotation that is no UTF-8",
+        lambda folder: (
+            annotated(folder, ""),
+            (folder / "d" / "Annotations" / "a.xml").write_bytes(
+                b"<annotation>\n<folder>caf\xe9</folder></annotation>"
+            ),
+        )[0],
+        "not read: a: a.xml:2:12: the annotation is not XML: not well-formed (invalid token)",
+        code=1,
+    ),
+    Case(
+        "a VOC corner with an underscore",
+        lambda folder: voc(folder, "1 1 1_0 9"),
+        "xmax is '1_0'; expected a number",
+        code=1,
+    ),
+    Case(
+        "a VOC class that is listed twice",
+        lambda folder: checked(folder, "{name: voc-detection, root: ROOT, classes: [cat, dog, cat]}"),
+        "'cat' is there twice; a class has one index",
+    ),
+    Case(
+        "a root that is a loop of links",
+        lambda folder: ((folder / "d").symlink_to("d"), copied(folder, "photos: {root: ROOT}"))[1],
+        "the dataset's root {}/d is not a folder",
+    ),
     Case(
         "pictures of kinds that are not read",
         lambda folder: (files(folder, "a/0.png", "a/1.heic", "a/2.tga", "a/3"), checked(folder, FOLDERS))[1],

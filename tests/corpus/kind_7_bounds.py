@@ -74,6 +74,13 @@ CASES = [
         lambda folder: validate(folder, f"suite: s\nx: {'{a: ' * 100_000}1{'}' * 100_000}\n"),
         "nested too deeply, more than 100 levels",
     ),
+    Case(
+        "aliases in one another",
+        lambda folder: validate(
+            folder, "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 2000))
+        ),
+        "suite.yaml:1:10: lists or mappings are nested too deeply, more than 100 levels",
+    ),
     Case("a suite of two gigabytes", _large, "is too large for a file of YAML, more than 16 MiB"),
     Case(
         "zeros without end", lambda folder: ["validate", "/dev/zero"], "/dev/zero is a device; expected a file of YAML"

@@ -146,7 +146,7 @@ CASES = [
     Case(
         "a table that is split by semicolons",
         lambda folder: labels(folder, "file;class_index\n0.png;0\n"),
-        "d/labels.csv:1:1: labels.csv has no column 'file', but file;class_index",
+        "d/labels.csv:1:1: labels.csv has no column 'file', but file;class_index; commas part the columns",
     ),
     Case(
         "a column that is there twice",

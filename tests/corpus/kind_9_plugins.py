@@ -162,6 +162,11 @@ CASES = [
         _declared(10, "@qbench.model('mine-10')", "class A:\n    def __init__(self, a, /): pass"),
         "model 'mine-10': a suite gives parameters by name, and 'a' takes none",
     ),
+    Case(
+        "a text in place of names",
+        _declared(11, "@qbench.dataset('mine-11', whole='classes')"),
+        "declared_11.py:3:2: dataset 'mine-11': `whole` is a list of names, such as whole=['a'], not 'classes'",
+    ),
     Case("a name declared twice", _twice, "model 'corpus-twice' is declared twice: in"),
     Case(
         "a plug-in file that is a folder", _file(Path.mkdir), "mine.py is not a file of Python source; expected NAME.py"

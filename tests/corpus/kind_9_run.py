@@ -30,6 +30,10 @@ def export_is_whole(folder: Path, said: Said) -> None:
     assert here(["report", str(folder / "run")], folder).code == 0
 
 
+def kept(file: Path) -> None:
+    assert file.read_text() == "kept"
+
+
 def fails_where_no_traceback_fits(folder: Path) -> Arguments:
     text = (
         'import qbench\n@qbench.method("corpus-9-fails", site="image")\nclass Fails:\n    """Fails."""\n'
@@ -42,6 +46,13 @@ def fails_where_no_traceback_fits(folder: Path) -> Arguments:
 
 CASES = [
     Case("a file for a run", beside(Path.touch), "--out {}/run is a file; name a folder", 3),
+    Case(
+        "a run below a file",
+        lambda folder: ((folder / "mine").write_text("kept"), [*run(folder)[:3], "mine/x", "--device", "cpu"])[1],
+        "{}/mine, above --out mine/x, is a file; name a folder",
+        3,
+        lambda folder, _: kept(folder / "mine"),
+    ),
     Case("a pipe for a run", beside(os.mkfifo), "--out {}/run is no folder; name a folder", 3),
     Case("a link to nothing for a run", beside(lambda r: r.symlink_to("x")), "--out {}/run is no folder", 3),
     Case(

@@ -105,6 +105,11 @@ CASES = [
         r"suite.yaml:4:1: the character '\x1b' cannot stand in a text",
     ),
     Case(
+        "a label of two lines",
+        lambda folder: ["validate", suite(folder, conditions='{clean: {label: "a\\nb"}}')],
+        r"a label is one line of printable characters, not 'a\nb'",
+    ),
+    Case(
         "a variable that is not set",
         _line("title: ${QBENCH_NO_SUCH}"),
         "${QBENCH_NO_SUCH} is not set; set it, or write",

@@ -39,6 +39,7 @@ def test_a_small_set_is_the_start_of_a_large_one(photos: Path) -> None:
     assert large.manifest().digests[:20] == small.manifest().digests
     for index in range(20):
         assert np.array_equal(small.load(index).image, large.load(index).image)
+        assert small.load(index).id == small.manifest().ids[index]
     assert small.manifest() != other.manifest()
 
 
