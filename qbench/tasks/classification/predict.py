@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.errors import BadTarget, DataError, QbenchError
+from qbench.errors import BadTarget, DataError, QbenchError, short
 from qbench.tasks.outputs import check_count, misfit, tensor_of
 from qbench.vocabulary import Image, Sample
 
@@ -24,7 +24,8 @@ def target(sample: Sample, viewed: Image, view: object) -> int | None:
     if label is None:
         return None
     if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or label < 0:
-        raise DataError(f"the target of sample {sample.id!r} is {label!r}; expected a class index from 0 on, or None")
+        came = short(label) if np.isscalar(label) else f"a {type(label).__name__}"
+        raise DataError(f"the target of sample {sample.id!r} is {came}; expected a class index from 0 on, or None")
     return int(label)
 
 
