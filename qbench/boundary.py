@@ -8,15 +8,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import locale
+import logging
 import os
 import random
+import signal
 import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,27 +26,36 @@ from typing import Any
 import numpy as np
 
 from qbench.draws import Draw
-from qbench.errors import DataError, QbenchError
+from qbench.errors import DataError, QbenchError, described, fault, foreign, short
 from qbench.registry.entries import Entry
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Manifest, Sample
 
+MOST_BPP = 1e6
+"""No picture needs as many bits for each pixel."""
+FURTHEST = 1e300
+"""Where axes of tables end: NaN, infinity and what no float holds lie outside."""
 _one_at_a_time = threading.RLock()
 
 
 @contextmanager
 def visit(*key: object) -> Iterator[None]:
     """Inside, the global random generators are seeded by `key`. Afterwards the process is as it was: generators,
-    default dtype and device, threads, gradients, autocast, determinism, numpy's and Python's warnings, Pillow's limits,
-    working directory and environment. Other threads wait for their visits: the process has one state.
+    default dtype and device, threads, gradients, autocast, determinism, hooks of all modules, numpy's and Python's
+    warnings, Pillow's limits, working directory, environment, search path, output, locale and what Ctrl-C does. Other
+    threads wait for their visits: the process has one state.
 
-    Raises QbenchError in place of SystemExit: a plug-in does not end a run."""
+    Raises QbenchError in place of SystemExit and whatever else is no Exception: a plug-in does not end a run."""
     with _one_at_a_time:
-        restore = [_torch_state(), _numpy_state(), _python_state(), _pillow_state()]
+        restore = [_torch_state(), _numpy_state(), _python_state(), _interpreter_state(), _pillow_state()]
         _seed(key)
         try:
             yield
         except SystemExit as error:
-            raise QbenchError(f"it asked the process to exit (sys.exit({error.code!r}))") from error
+            raise QbenchError(f"it asked the process to exit (sys.exit({short(error.code)}))") from error
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            raise QbenchError(described(fault(error))) from error
         finally:
             for put_back in restore:
                 put_back()
@@ -70,6 +81,7 @@ def _torch_state() -> Callable[[], None]:
     generator = torch.get_rng_state()
     on_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     settings = {setting: get() for setting, (get, _) in _torch_settings(torch).items()}
+    hooks = [(held, dict(held)) for held in _hooks_of_all_modules(torch)]
 
     def restore() -> None:
         torch.set_rng_state(generator)
@@ -78,8 +90,18 @@ def _torch_state() -> Callable[[], None]:
         for setting, (get, put) in _torch_settings(torch).items():
             if get() != settings[setting]:
                 put(settings[setting])
+        for held, before in hooks:
+            if held != before:
+                held.clear()
+                held.update(before)
 
     return restore
+
+
+def _hooks_of_all_modules(torch: Any) -> list[dict[Any, Any]]:
+    """What torch runs around every module of the process."""
+    module = vars(torch.nn.modules.module)
+    return [held for name, held in module.items() if name.startswith("_global_") and isinstance(held, dict)]
 
 
 def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
@@ -91,7 +113,7 @@ def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[
     def autocast(kind: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
         return lambda: torch.is_autocast_enabled(kind), lambda on: torch.set_autocast_enabled(kind, on)
 
-    backends = torch.backends
+    backends, cuda = torch.backends, torch.backends.cuda
     return {
         "default device": (torch.get_default_device, torch.set_default_device),
         "dtype": (torch.get_default_dtype, torch.set_default_dtype),
@@ -104,6 +126,10 @@ def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[
         "oneDNN": (lambda: torch._C._get_mkldnn_enabled(), lambda on: torch._C._set_mkldnn_enabled(on)),
         "cuDNN's choice": attribute(backends.cudnn, "benchmark"),
         "cuDNN's precision": attribute(backends.cudnn, "allow_tf32"),
+        "flash attention": (cuda.flash_sdp_enabled, cuda.enable_flash_sdp),
+        "attention in little memory": (cuda.mem_efficient_sdp_enabled, cuda.enable_mem_efficient_sdp),
+        "attention by products": (cuda.math_sdp_enabled, cuda.enable_math_sdp),
+        "encoders in one step": (backends.mha.get_fastpath_enabled, backends.mha.set_fastpath_enabled),
     }
 
 
@@ -131,6 +157,35 @@ def _python_state() -> Callable[[], None]:
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
+
+    return restore
+
+
+def _interpreter_state() -> Callable[[], None]:
+    streams, paths, depth, places = (
+        (sys.stdout, sys.stderr),
+        sys.path[:],
+        sys.getrecursionlimit(),
+        locale.setlocale(locale.LC_ALL),
+    )
+    silenced = logging.root.manager.disable
+    at_interrupt = signal.getsignal(signal.SIGINT)
+
+    def restore() -> None:
+        sys.stdout, sys.stderr = streams
+        if sys.path != paths:  # what is added stays, behind what was there
+            sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+        if sys.getrecursionlimit() != depth:
+            sys.setrecursionlimit(depth)
+        if locale.setlocale(locale.LC_ALL) != places:
+            locale.setlocale(locale.LC_ALL, places)
+        if logging.root.manager.disable != silenced:
+            logging.disable(silenced)
+        if (
+            at_interrupt not in (None, signal.getsignal(signal.SIGINT))
+            and threading.current_thread() is threading.main_thread()
+        ):
+            signal.signal(signal.SIGINT, at_interrupt)
 
     return restore
 
@@ -177,8 +232,40 @@ def what_came(value: Any) -> str:
         return "nothing"
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        return f"a {str(value.dtype).removeprefix('torch.')} tensor of {list(value.shape)} on {value.device}"
+        if value.is_nested:
+            return "a nested tensor"
+        layout = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"a {layout}{dtype} tensor of {list(value.shape)} on {value.device}"
     return f"a value of type {type(value).__name__}"
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a file can hold it: halves of surrogate pairs are no characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def checked_text(value: Any, what: str) -> str:
+    """A text that stands in tables. Raises QbenchError for anything else."""
+    if not isinstance(value, str) or not value.strip() or not is_unicode(value):
+        raise QbenchError(f"{what} is {short(value)}; expected a text")
+    return str(value)
+
+
+def checked_axis(axis: Any, who: str) -> tuple[str, float] | None:
+    """The place of a condition on an axis of tables. Raises QbenchError for anything but a name and a number."""
+    match axis:
+        case None:
+            return None
+        case (str(name), int() | float() as point) if (
+            is_unicode(name) and not isinstance(point, bool) and abs(point) < FURTHEST
+        ):
+            return str(name), point
+    raise QbenchError(f"{who}: `axis` is a name and a number, or None, not {short(axis)}")
 
 
 class ForeignDataset:
@@ -187,28 +274,37 @@ class ForeignDataset:
     def __init__(self, dataset: Dataset, entry: Entry) -> None:
         self._dataset = dataset
         self._who = _who(entry)
-        self.label = str(getattr(dataset, "label", entry.name))
+        self.label = checked_text(getattr(dataset, "label", entry.name), f"{self._who}: its label")
         self.more_classes = bool(getattr(dataset, "more_classes", False))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of its classes in the order of their numbers; none where it does not name them."""
-        with visit(self._who, "classes"):
-            classes = getattr(self._dataset, "classes", None) or ()
-            return tuple(str(name) for name in classes)
+        with visit(self._who, "classes"), foreign(f"{self._who}: its classes cannot be read", DataError):
+            classes = getattr(self._dataset, "classes", None)
+            return () if classes is None else self._texts(classes, "classes")
 
     @cached_property
     def _manifest(self) -> Manifest:
         with visit(self._who, "manifest"):
             manifest = self._dataset.manifest()
-        if not isinstance(manifest, Manifest):
-            raise DataError(f"{self._who}: manifest gave {what_came(manifest)}; expected a qbench.vocabulary.Manifest")
-        return Manifest(self._texts(manifest.ids, "ids"), self._texts(manifest.digests, "digests"))
+            if not isinstance(manifest, Manifest):
+                came = what_came(manifest)
+                raise DataError(f"{self._who}: manifest gave {came}; expected a qbench.vocabulary.Manifest")
+            parts = {name: getattr(manifest, name) for name in ("ids", "digests", "notes")}
+            return Manifest(*(self._texts(part, f"manifest's {name}") for name, part in parts.items()))
 
     def _texts(self, values: Any, what: str) -> tuple[str, ...]:
-        if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-            raise DataError(f"{self._who}: its manifest's {what} are no texts; expected a tuple of str")
-        return tuple(values)
+        """The same texts. Raises DataError for anything else."""
+        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+            raise DataError(f"{self._who}: its {what} are {short(values)}; expected a tuple of str")
+        texts = tuple(values)
+        if not all(isinstance(value, str) for value in texts):
+            raise DataError(f"{self._who}: its {what} are no texts; expected a tuple of str")
+        for value in texts:
+            if not is_unicode(value):
+                raise DataError(f"{self._who}: its {what} hold {short(value)}; expected texts that UTF-8 can hold")
+        return tuple(str(value) for value in texts)
 
     def manifest(self) -> Manifest:
         """As the plug-in's, which is asked once: it may read every picture for it.
@@ -228,7 +324,9 @@ class ForeignDataset:
         """Raises QbenchError for anything but the manifest's sample, with a picture uint8 [H, W, 3]."""
         expected = self._manifest.ids[index]
         with visit(self._who, expected):
-            sample = self._dataset.load(index)
+            return self._copied(self._dataset.load(index), index, expected)
+
+    def _copied(self, sample: Any, index: int, expected: str) -> Sample:
         if not isinstance(sample, Sample):
             raise QbenchError(f"{self._who}: load gave {what_came(sample)}; expected a qbench.vocabulary.Sample")
         if sample.id != expected:
@@ -240,7 +338,11 @@ class ForeignDataset:
             raise QbenchError(f"{self._who}: its picture has no pixels: {list(image.shape)}")
         if not isinstance(sample.group, str | None):
             raise QbenchError(f"{self._who}: the group of its sample is {sample.group!r}; expected a text or None")
-        return replace(sample, image=image.copy(), target=copy.deepcopy(sample.target))
+        if sample.group is not None and not is_unicode(sample.group):
+            raise QbenchError(f"{self._who}: the group of its sample is {sample.group!r}; UTF-8 cannot hold it")
+        with foreign(f"{self._who}: the target of its sample, {what_came(sample.target)}, cannot be copied"):
+            target = copy.deepcopy(sample.target)
+        return Sample(expected, np.array(image, order="C"), target, sample.group)
 
 
 class ForeignCondition:
@@ -249,23 +351,33 @@ class ForeignCondition:
     def __init__(self, condition: Condition, entry: Entry) -> None:
         self._condition = condition
         self._who = _who(entry)
-        self.label, self.axis = str(getattr(condition, "label", entry.name)), getattr(condition, "axis", None)
-        self.family = str(getattr(condition, "family", entry.name))
+        self.label = checked_text(getattr(condition, "label", entry.name), f"{self._who}: its label")
+        self.axis = checked_axis(getattr(condition, "axis", None), self._who)
+        self.family = checked_text(getattr(condition, "family", entry.name), f"{self._who}: its family")
         self.runs_through = tuple(getattr(condition, "runs_through", ()))
+        if not all(isinstance(other, Entry) for other in self.runs_through):
+            raise QbenchError(f"{self._who}: `runs_through` is {short(self.runs_through)}; expected registry entries")
 
     def apply(self, image: Image, draw: Draw) -> tuple[Image, Facts]:
         """Raises QbenchError for anything but a picture of the same size and facts that JSON holds."""
         with visit(draw.seed, self._who, self.label, draw.sample_id):
-            result = self._condition.apply(image.copy(), draw)
+            return self._copied(self._condition.apply(image.copy(), draw), image)
+
+    def _copied(self, result: Any, image: Image) -> tuple[Image, Facts]:
         if not isinstance(result, tuple) or len(result) != 2:
             raise QbenchError(f"{self._who}: apply gave {what_came(result)}; expected a picture and its facts")
         picture, facts = result
         if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape != image.shape:
             raise QbenchError(f"{self._who}: apply gave {what_came(picture)}; expected uint8 {list(image.shape)}")
         try:
-            plain: Facts = json.loads(json.dumps(dict(facts)))
+            plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:
             raise QbenchError(
                 f"{self._who}: its facts are no plain values ({error}); expected what JSON holds"
             ) from None
-        return picture.copy(), plain
+        bpp = plain.get("bpp", 0)
+        if isinstance(bpp, bool) or not isinstance(bpp, int | float) or not 0 <= bpp <= MOST_BPP:
+            raise QbenchError(
+                f"{self._who}: its fact `bpp` is {short(bpp)}; expected bits per pixel, a number from 0 on"
+            )
+        return np.array(picture, order="C"), plain

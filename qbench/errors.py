@@ -96,20 +96,28 @@ def foreign(what: str, becomes: type[QbenchError] = QbenchError, *, path: KeyPat
     """Inside runs code that is not qbench's: a decoder, a parser, another library. Whatever it raises, SystemExit and
     what C code throws past Exception included, becomes one error of one line: `what`, and what was said.
 
-    qbench's own errors and Ctrl-C pass."""
+    qbench's own errors and Ctrl-C pass. A generator is not left open inside: closing it looks like an error."""
     try:
         yield
-    except (QbenchError, KeyboardInterrupt, GeneratorExit):
+    except QbenchError:
         raise
     except BaseException as error:
-        raise becomes(f"{what}: {described(error)}", path=path) from error
+        raise becomes(f"{what}: {described(fault(error))}", path=path) from error
+
+
+def fault(error: BaseException) -> BaseException:
+    """The same error, whatever class of its own it has. Raises Ctrl-C itself, which is nobody's fault."""
+    if type(error) is KeyboardInterrupt:
+        raise error
+    return error
 
 
 def described(error: BaseException) -> str:
     """An error in one line of printable characters: its message where it is qbench's own, else its class too."""
     try:
         text = error.message if isinstance(error, QbenchError) else str(error)
-    except Exception:
+    except BaseException as another:
+        fault(another)
         text = "its text cannot be printed"
     text = one_line(text)
     if isinstance(error, QbenchError):
@@ -121,7 +129,8 @@ def short(value: Any, most: int = 60) -> str:
     """A value as an error shows it: its repr, cut where it is long or cannot be made."""
     try:
         text = repr(value)
-    except Exception:
+    except BaseException as error:
+        fault(error)
         text = f"a {type(value).__name__}"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 

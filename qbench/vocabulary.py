@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from math import isfinite
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qbench.draws import Draw
+from qbench.errors import QbenchError, short
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +23,7 @@ Facts: TypeAlias = Mapping[str, Any]
 """What a condition says of its draw: quality factors, bits per pixel, kernels. JSON-able."""
 CropMode: TypeAlias = Literal["center", "padded", "squash", "border"]
 """How a picture comes to its size (see `qbench.data.views.View`)."""
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
 T = TypeVar("T")
 
 
@@ -169,3 +173,32 @@ class InputConvention:
     crop_mode: CropMode = "center"
     native: int | None = None
     """The side of the pictures that the network was made for, where its library tells; it may take no others."""
+
+    def __post_init__(self) -> None:
+        """Raises QbenchError for what no picture can be brought to."""
+        for name in ("size", "resize", "native"):
+            side = getattr(self, name)
+            if side is not None and (isinstance(side, bool) or not isinstance(side, Integral) or side < 1):
+                raise _unfit(name, side, "pixels, a number from 1 on, or None")
+        if self.channels not in ("RGB", "BGR"):
+            raise _unfit("channels", self.channels, "RGB or BGR")
+        for name, known in (("interpolation", INTERPOLATIONS), ("crop_mode", get_args(CropMode))):
+            if getattr(self, name) not in known:
+                raise _unfit(name, getattr(self, name), f"one of {', '.join(known)}")
+        if not _are_numbers((self.scale,), 1) or self.scale <= 0:
+            raise _unfit("scale", self.scale, "a number above 0")
+        if not _are_numbers(self.mean, 3):
+            raise _unfit("mean", self.mean, "three numbers, one a channel")
+        if not _are_numbers(self.std, 3) or min(self.std) <= 0:
+            raise _unfit("std", self.std, "three numbers above 0, one a channel")
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    try:
+        return len(values) == count and not isinstance(values, str) and all(isfinite(value) for value in values)
+    except (TypeError, OverflowError):
+        return False
+
+
+def _unfit(name: str, value: Any, expected: str) -> QbenchError:
+    return QbenchError(f"an InputConvention has {short(value)} for `{name}`; expected {expected}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,10 @@ class Outlet:
     def flush(self) -> None:
         self._do(self._stream.flush)
 
+    def close(self) -> None:
+        """Stays open: what is not qbench's does not end its output."""
+        self.flush()
+
     def _do(self, what: Any, *arguments: str) -> None:
         if self.refused is None:
             try:
@@ -44,6 +49,8 @@ class Outlet:
             except OSError as error:
                 self.refused = error
                 self._drain()
+            except ValueError as error:
+                self.refused = OSError(errno.EBADF, str(error))
 
     def _drain(self) -> None:
         """Let what is still in the stream's buffer go nowhere, so that Python does not fail on it when it ends."""

@@ -57,8 +57,8 @@ class Workbench:
         return self._once(("model", text_of(cell.model)), lambda: self._build_model(cell.model))
 
     def classes(self, cell: Cell) -> Classes:
-        """What dataset and model say of their classes."""
-        model, dataset = self.model(cell), self.dataset(cell)
+        """What dataset and model, after an adaptation, say of their classes."""
+        model, dataset = self.adapted(cell), self.dataset(cell)
         names, more = tuple(getattr(dataset, "classes", ())), bool(getattr(dataset, "more_classes", False))
         return Classes(cell.task, names, model.names, model.classes, more)
 
@@ -81,9 +81,9 @@ class Workbench:
         with visit("build", text_of(named)):
             declared: Model = live or create("model", named)
             model = declared.build()
-        if live or not is_ours("model", named, declared):
-            model = checked_model(model, f"model {named.name!r} ({type(declared).__qualname__})")
-        model.net.to(self._device)
+            if live or not is_ours("model", named, declared):
+                model = checked_model(model, f"model {named.name!r} ({type(declared).__qualname__})")
+            model.net.to(self._device)
         return model
 
     def _build_method(self, cell: Cell) -> Any:
@@ -97,7 +97,8 @@ class Workbench:
                 return method if ours else ForeignMethod(method, cell.method.name)
             adapting: ModelMethod = method
             adapted = adapting.adapt(_copy(model))
-        return adapted if ours else checked_model(adapted, f"method {cell.method.name!r} ({type(method).__qualname__})")
+            who = f"method {cell.method.name!r} ({type(method).__qualname__})"
+            return adapted if ours else checked_model(adapted, who)
 
     def _once(self, key: tuple[str, ...], build: Callable[[], T]) -> T:
         if key not in self._built:

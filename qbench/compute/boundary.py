@@ -6,22 +6,47 @@ originals; tests see that they write into none of them."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
+from torch._C import DisableTorchFunctionSubclass
 
-from qbench.boundary import what_came
-from qbench.errors import QbenchError
+from qbench.boundary import visit, what_came
+from qbench.errors import QbenchError, short
 from qbench.models.base import LoadedModel
-from qbench.vocabulary import Context, Facts
+from qbench.vocabulary import Context, Facts, InputConvention
 
 T = TypeVar("T")
 OVERSHOOT = 0.5
 """How far restored values may lie outside of [0, 1]: a filter overshoots at edges, and 0-255 is another scale."""
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+
+
+PARTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "net": (lambda net: isinstance(net, nn.Module), "a torch.nn.Module"),
+    "input": (lambda given: isinstance(given, InputConvention), "a qbench.vocabulary.InputConvention"),
+    "sites": (
+        lambda sites: isinstance(sites, Mapping) and _are_texts([*sites, *sites.values()]),
+        "a mapping from names to module paths",
+    ),
+    "decode": (callable, "a function of what the network gives and the pictures"),
+    "own_losses": (lambda losses: losses is None or callable(losses), "a function or None"),
+    "beside": (lambda beside: beside is None or callable(beside), "a qbench.models.base.Beside or None"),
+    "names": (_are_texts, "a tuple of texts"),
+    "classes": (
+        lambda count: count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 0),
+        "a number from 0 on, or None",
+    ),
+}
+"""What the parts of a model must be, and that in words."""
 
 
 class LentContext:
@@ -60,10 +85,11 @@ class ForeignMethod:
     @property
     def at(self) -> str:
         """The site. Raises QbenchError for a method without one."""
-        site = getattr(self.method, "at", None)
+        with visit(self._who, "at"):
+            site = getattr(self.method, "at", None)
         if not isinstance(site, str):
             raise QbenchError(f"{self._who} has {what_came(site)} for `at`; expected the name of a site, such as 'D2'")
-        return site
+        return str(site)
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         """Raises QbenchError for anything but pictures of the same size, float32 in [0, 1]."""
@@ -81,8 +107,11 @@ class ForeignMethod:
 
 def _tensor_like(value: Any, given: Tensor, who: str, call: str) -> Tensor:
     """A copy of the value, whose memory may be that of the plug-in's next answer, as a plain tensor."""
-    if isinstance(value, Tensor) and what_came(value) == what_came(given):
-        return value.detach().as_subclass(Tensor).clone()
+    with DisableTorchFunctionSubclass():
+        if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested:
+            value = value.detach().as_subclass(Tensor)
+        if isinstance(value, Tensor) and what_came(value) == what_came(given):
+            return value.clone()
     raise QbenchError(f"{who}: {call} gave {what_came(value)}; expected {what_came(given)}")
 
 
@@ -91,12 +120,27 @@ def checked_model(model: Any, who: str) -> LoadedModel:
     anything but a LoadedModel in eval mode."""
     if not isinstance(model, LoadedModel):
         raise QbenchError(f"{who} gave {what_came(model)}; expected a qbench.models.base.LoadedModel")
+    for name, (fits, words) in PARTS.items():
+        part = getattr(model, name)
+        if not fits(part):
+            raise QbenchError(f"{who} gave a model with {short(part)} for `{name}`; expected {words}")
+    for name, tensor in (*model.net.named_parameters(), *model.net.named_buffers()):
+        if tensor.is_meta:
+            raise QbenchError(
+                f"{who} gave a network whose {name!r} is on the device meta and holds no values; load them"
+            )
     training = [name or "the network" for name, module in model.net.named_modules() if module.training]
     if training:
         text = f"{who} gave a network in training mode ({training[0]}): its predictions would depend on the batch"
         raise QbenchError(f"{text}; call net.eval()")
     decode, beside = model.decode, None if model.beside is None else LentBeside(model.beside)
-    return replace(model, decode=lambda output, images: decode(output, images.clone()), beside=beside)
+    return replace(
+        model,
+        sites=dict(model.sites),
+        names=tuple(model.names),
+        decode=lambda output, images: decode(output, images.clone()),
+        beside=beside,
+    )
 
 
 class LentBeside:

@@ -11,7 +11,7 @@ import numpy as np
 from qbench.compute.cell import Shard
 from qbench.data.views import View
 from qbench.draws import Draw
-from qbench.errors import ConditionError, described
+from qbench.errors import ConditionError, described, fault
 from qbench.vocabulary import Condition, Dataset, Facts, Image, Sample
 
 T = TypeVar("T")
@@ -95,8 +95,8 @@ def _one_by_one(items: Iterable[T], use: Callable[[T], R]) -> tuple[list[R], dic
     for index, item in enumerate(items):
         try:
             results.append(use(item))
-        except Exception as error:
-            faults[index] = described(error)
+        except BaseException as error:
+            faults[index] = described(fault(error))
     return results, faults
 
 

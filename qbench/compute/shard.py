@@ -16,7 +16,7 @@ from qbench.compute.cell import Cell, Settings, Shard
 from qbench.compute.predict import Batch, Columns, Scoring
 from qbench.compute.prepare import Pictures, ShardSamples
 from qbench.compute.schedule import AtView, Degraded, Placed, Stem, schedule
-from qbench.errors import NotApplicable
+from qbench.errors import DataError, NotApplicable, fault
 from qbench.registry.named import text_of
 from qbench.runtime import fixed_threads
 
@@ -41,27 +41,30 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Wo
         for cell in cells:
             try:
                 placed.append(place(cell, bench))
-            except Exception as error:
-                yield _refused(cell, error)
+            except BaseException as error:
+                yield _refused(cell, fault(error))
         for at_view in schedule(placed):
             yield from _at_view(at_view, samples, settings, bench)
 
 
 def place(cell: Cell, bench: Workbench) -> Placed:
     """A cell with its view in pixels and its site. Raises what building its model or method raises, and DataError for
-    classes that the dataset and the model count or number differently."""
+    classes that the dataset and the model count or number differently, and for a method's model of another view."""
     model = bench.model(cell)
     bench.classes(cell).check()
+    view, adapted = (cell.view.of(seen.input) for seen in (model, bench.adapted(cell)))
+    if adapted != view:
+        raise DataError(f"the method gives a model that sees {adapted}; expected the view of its own model, {view}")
     site = bench.method(cell).at if cell.method.site == "feature" else ""
-    return Placed(cell, cell.view.of(model.input), site)
+    return Placed(cell, view, site)
 
 
 def _at_view(step: AtView, samples: ShardSamples, settings: Settings, bench: Workbench) -> Iterator[Outcome]:
     cells = [cell for condition in step.conditions for cell in condition.cells]
     try:
         clean = prepare.viewed(samples, step.view, bench.scoring(cells[0]))
-    except Exception as error:
-        yield from (_refused(cell, error) for cell in cells)
+    except BaseException as error:
+        yield from (_refused(cell, fault(error)) for cell in cells)
         return
     for condition in step.conditions:
         yield from _under_condition(condition, clean, settings, bench)
@@ -70,8 +73,8 @@ def _at_view(step: AtView, samples: ShardSamples, settings: Settings, bench: Wor
 def _under_condition(step: Degraded, clean: Pictures, settings: Settings, bench: Workbench) -> Iterator[Outcome]:
     try:
         pictures = prepare.degrade(clean, bench.condition(step.cells[0]), settings.seed)
-    except Exception as error:
-        yield from (_refused(cell, error) for cell in step.cells)
+    except BaseException as error:
+        yield from (_refused(cell, fault(error)) for cell in step.cells)
         return
     batches = predict.batches(pictures, text_of(step.cells[0].condition), settings)
     work = _Work(pictures, bench)
@@ -94,8 +97,8 @@ class _Work:
         """Restore once, then let every model see it."""
         try:
             restored = predict.restored(self.bench.method(cells[0]), batches, text_of(cells[0].method))
-        except Exception as error:
-            yield from (_refused(cell, error) for cell in cells)
+        except BaseException as error:
+            yield from (_refused(cell, fault(error)) for cell in cells)
             return
         for cell in cells:
             yield self.outcome(cell, restored, lambda c: predict.whole(self.bench.model(c), restored))
@@ -105,8 +108,8 @@ class _Work:
         try:
             cut = self.bench.cut(stem.cells[0], stem.site)
             features = predict.features(cut, batches)
-        except Exception as error:
-            yield from (_refused(cell, error) for cell in stem.cells)
+        except BaseException as error:
+            yield from (_refused(cell, fault(error)) for cell in stem.cells)
             return
         for cell in stem.cells:
             yield self.outcome(cell, batches, lambda c: predict.from_site(self.bench.method(c), cut, features, batches))
@@ -118,8 +121,8 @@ class _Work:
             outputs = predict.checked(forward(cell), self.bench.classes(cell))
             parts = predict.scored(scoring, outputs, batches, self.pictures, who)
             return Outcome(cell, self._columns(parts, [i for batch in batches for i in batch.places], scoring))
-        except Exception as error:
-            return _refused(cell, error)
+        except BaseException as error:
+            return _refused(cell, fault(error))
 
     def _columns(self, parts: list[Columns], places: Sequence[int], scoring: Scoring) -> Columns:
         """Columns of the whole shard in manifest order, bad samples among them."""
@@ -140,7 +143,7 @@ class _Work:
         }
 
 
-def _refused(cell: Cell, error: Exception) -> Outcome:
+def _refused(cell: Cell, error: BaseException) -> Outcome:
     if isinstance(error, NotApplicable):
         return Outcome(cell, not_applicable=error.message)
     return Outcome(cell, error=error)

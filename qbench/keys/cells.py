@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qbench import registry
 from qbench.cards import lookup as cards
 from qbench.degrade.drawn import inner
-from qbench.errors import KeyPath, below, foreign
+from qbench.errors import KeyPath, QbenchError, below, foreign, short
 from qbench.keys import versions as fingerprints
 from qbench.keys.sources import code_of_entry, code_of_modules
 from qbench.registry.create import own_params
@@ -92,7 +94,21 @@ def _is_file(value: str | Path) -> bool:
 def identity_of(part: Part) -> Mapping[str, Any]:
     """All that decides a model's predictions apart from code. Raises QbenchError with the part's path."""
     with below(*part.path), foreign(f"{part.entry.kind} {part.named.name!r} cannot be told from others"):
-        return part.identity
+        identity = part.identity
+        if not part.entry.builtin and not (isinstance(identity, Mapping) and _is_plain(identity)):
+            raise QbenchError(
+                f"identity gave {short(identity)}; expected a mapping of texts, numbers, lists and mappings"
+            )
+        return identity
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether two that are equal look the same in every process."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str | int) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | int | float | Path | np.generic | None)
 
 
 def code_of(*parts: Part) -> list[Any]:

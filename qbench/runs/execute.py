@@ -176,6 +176,8 @@ def work(todo: Job, unit: Unit) -> Finished:
         if outcome.columns is not None:
             try:
                 stored[number] = _stored(todo, unit.shard, outcome.cell, outcome.columns)
+            except StoreError:
+                raise
             except QbenchError as refused:
                 error = refused
         elif outcome.not_applicable:
@@ -207,8 +209,6 @@ def bench_of(todo: Job) -> Workbench:
 
 
 def _failure(run: Path, cell: Cell, error: BaseException) -> str:
-    if isinstance(error, StoreError):
-        raise error
     text = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
     write_text(run / "errors" / f"{cell.key}.txt", text)
     return described(error)

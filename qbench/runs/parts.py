@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qbench import registry
+from qbench.boundary import checked_text
 from qbench.documents.construct import combinations, construct, entry_of, expanded
 from qbench.errors import KeyPath, SuiteError, below, foreign, short
 from qbench.keys.cells import Part, entries_of
@@ -154,16 +155,7 @@ def _part(kind: registry.Kind, named: Named, path: KeyPath) -> Part:
     with below(*path):
         entry, target = entry_of(kind, named), construct(kind, named)
         with foreign(f"{kind} {short(named.name)}", SuiteError):
-            label = named.label or str(getattr(target, "label", named.name))
-            _check_declared(entry, target)
+            label = named.label or checked_text(
+                getattr(target, "label", named.name), f"{kind} {named.name!r}: its label"
+            )
     return Part(named, target, entry, label, path)
-
-
-def _check_declared(entry: registry.Entry, target: Any) -> None:
-    """Raise SuiteError for what a plan reads of a plug-in's object and that is of another kind."""
-    if entry.kind == "condition":
-        match target.axis:
-            case None | (str(), int() | float()):
-                pass
-            case axis:
-                raise SuiteError(f"condition {entry.name!r}: `axis` is a name and a number, or None, not {short(axis)}")

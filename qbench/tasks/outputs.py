@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from qbench.errors import QbenchError
@@ -14,7 +15,7 @@ from qbench.vocabulary import Boxes
 def tensor_of(output: Any, dims: int, task: str, needs: str) -> Tensor:
     """The output, if it is a tensor of `dims` dimensions of real numbers. Raises QbenchError that says what the task
     needs."""
-    if isinstance(output, Tensor) and output.dim() == dims and not output.is_complex():
+    if isinstance(output, Tensor) and output.dim() == dims and not _unusual(output):
         return output
     raise misfit(output, task, needs)
 
@@ -25,10 +26,23 @@ def misfit(output: Any, task: str, needs: str) -> QbenchError:
 
 def described(output: Any) -> str:
     if isinstance(output, Tensor):
-        return f"a {'complex ' if output.is_complex() else ''}tensor of {[*output.shape]}"
+        return "a nested tensor" if output.is_nested else f"a {_unusual(output)}tensor of {[*output.shape]}"
     if isinstance(output, list | tuple) and output and all(isinstance(boxes, Boxes) for boxes in output):
         return "boxes" if all(boxes.scores is not None for boxes in output) else "boxes without scores"
     return in_parts(output)
+
+
+def _unusual(output: Tensor) -> str:
+    """What is unlike a plain tensor of real numbers, as a word before it; empty for one."""
+    if output.is_complex():
+        return "complex "
+    if output.is_meta:
+        return "valueless meta "
+    if output.dtype == torch.bool:
+        return "bool "
+    if output.is_quantized:
+        return "quantised "
+    return "" if output.layout == torch.strided else "sparse "
 
 
 def check_count(output: Any, targets: int, task: str) -> None:

@@ -158,7 +158,7 @@ def test_a_file_cut_short_is_not_taken_for_a_result(toy: Suite, tmp_path: Path, 
         open_sealed(victim)
     with pytest.warns(UserWarning, match=rf"{victim} is damaged: .* set aside as {victim.name}\.damaged"):
         assert run(toy(), tmp_path / "a") == info
-    assert open_sealed(victim).read().equals(whole)
+    assert repr(open_sealed(victim).read().to_pydict()) == repr(whole.to_pydict()), "bpp is NaN in both"
     assert victim.with_name(f"{victim.name}.damaged").read_bytes() == left
 
 

@@ -15,6 +15,8 @@ from qbench.vocabulary import Image, Sample
 
 SUM_OF_SHARES = 1e-3
 """How near to 1 the outputs of every sample add up where they are probabilities."""
+LARGEST = 2**31 - 1
+"""The largest class index that records hold."""
 COLUMNS = ("target", "prediction", "rank", "top5", "confidence", "nll", "brier")
 
 
@@ -23,7 +25,7 @@ def target(sample: Sample, viewed: Image, view: object) -> int | None:
     label = sample.target
     if label is None:
         return None
-    if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or label < 0:
+    if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or not 0 <= label <= LARGEST:
         came = short(label) if np.isscalar(label) else f"a {type(label).__name__}"
         raise DataError(f"the target of sample {sample.id!r} is {came}; expected a class index from 0 on, or None")
     return int(label)
