@@ -31,6 +31,8 @@ _PICTURE = re.compile(
 """How files of pictures begin."""
 NOT_READ, BELOW, LINKED = "files of kinds that are not read", "pictures in folders further below", "linked folders"
 LOST = "links that lead nowhere"
+MOST = 1 << 31
+"""Bytes of the largest file that is read."""
 LeftOut: TypeAlias = Mapping[str, Sequence[Path]]
 """By what they are, files and folders that a reader leaves out."""
 
@@ -191,6 +193,8 @@ def bytes_of(file: Path, what: str) -> bytes:
         try:
             if file.exists() and not file.is_file():
                 raise BadSample(f"{text}: it is a {'folder' if file.is_dir() else 'device or a pipe'}")
+            if (size := file.stat().st_size) > MOST:
+                raise BadSample(f"{text}: it has {size:,} bytes; at most {MOST:,} are read")
             return file.read_bytes()
         except OSError as error:
             raise BadSample(f"{text}: {error.strerror or type(error).__name__}") from None

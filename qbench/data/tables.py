@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from qbench.data.files import id_of
+from qbench.data.files import MOST, id_of
 from qbench.errors import DataError, Place, foreign, nearest
 
 
@@ -21,6 +21,8 @@ def text_of(file: Path) -> str:
     with foreign(f"{file} cannot be read", DataError):
         if file.exists() and not file.is_file():
             raise DataError(f"{file} cannot be read: it is no file")
+        if (size := file.stat().st_size) > MOST:
+            raise DataError(f"{file} cannot be read: it has {size:,} bytes; at most {MOST:,} are read")
         content = file.read_bytes()
     try:
         text, end = content.decode("utf-8-sig"), content.find(b"\0")

@@ -90,7 +90,10 @@ def write_copy(
     watch(len(rows), len(manifest.ids))
     parts = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
     if parts:
-        with (copy.folder / PARTIAL).open("a", encoding="utf-8") as log:
+        partial = copy.folder / PARTIAL
+        if os.path.lexists(partial) and not partial.is_file():
+            raise DataError(f"{partial} is no file, and the rows of the copy are to be written there; move it away")
+        with partial.open("a", encoding="utf-8") as log:
             for done in _computed(copy, parts, workers):
                 rows |= {row["id"]: row for row in done}
                 log.writelines(json.dumps(row) + "\n" for row in done)

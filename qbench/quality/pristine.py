@@ -65,6 +65,8 @@ def load_pristine(file: Path) -> Pristine:
     """A model from the `.npz` that `Pristine.save` writes, or from one in BasicSR's format. Raises WeightsError."""
     if not file.exists():
         raise WeightsError(f"the pristine model {file} does not exist")
+    if not file.is_file():
+        raise WeightsError(f"the pristine model {file} is no file; check `model:`")
     with (
         foreign(f"{file} cannot be read as a pristine model", WeightsError),
         np.load(file, allow_pickle=False) as stored,
@@ -93,6 +95,8 @@ def _fetch(url: str, file: Path) -> None:
 
 def sha256(file: Path) -> str:
     """Digest of a model's file. Raises WeightsError where it cannot be read."""
+    if file.exists() and not file.is_file():
+        raise WeightsError(f"the pristine model {file} is no file; check `model:`")
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:

@@ -36,7 +36,7 @@ def importing(what: str, advice: str = "", file: Path | None = None) -> Iterator
 def _raised_at(error: BaseException) -> Place | None:
     """Where a file does not parse, or the innermost place that ran in the folder of the code that was imported."""
     if isinstance(error, SyntaxError) and error.filename:
-        return Place(Path(error.filename), error.lineno or 1, error.offset or 1)
+        return Place(Path(error.filename), max(error.lineno or 1, 1), max(error.offset or 1, 1))
     frames = [(Path(frame.filename), frame) for frame in traceback.extract_tb(error.__traceback__)]
     ran = [
         (file, frame)

@@ -9,6 +9,7 @@ from pathlib import Path
 from qbench.errors import QbenchError
 from qbench.report.leaderboard import Report
 from qbench.report.render import PICTURE, RENDERERS
+from qbench.storage.files import Damaged, content_of
 
 
 def difference(report: Report, file: Path) -> str:
@@ -16,9 +17,9 @@ def difference(report: Report, file: Path) -> str:
 
     Whether the page links to its picture is taken from the file: a picture may be left out. Raises QbenchError."""
     try:
-        there = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        there = content_of(file).decode()
+    except (OSError, ValueError, Damaged) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise QbenchError(f"{file} cannot be compared: {reason}; give a Markdown page made by qbench report") from None
     picture = RENDERERS[PICTURE].file
     ours = RENDERERS["md"].render(replace(report, picture=picture if f"]({picture})" in there else ""))

@@ -20,6 +20,7 @@ TableName: TypeAlias = Literal[
     "accuracy-by-class",
     "efficiency",
 ]
+LONGEST_NAME = 100
 BY_CLASS: TableName = "accuracy-by-class"
 
 
@@ -85,6 +86,8 @@ class Suite(_Strict):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[\w.-]+", name) or not name.strip("."):
             raise ValueError(f"the suite's name names a folder: letters, digits, `.`, `_` and `-` only, not {name!r}")
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"the suite's name names a folder: at most {LONGEST_NAME} bytes, not {len(name.encode())}")
         return name
 
     @field_validator("changelog")

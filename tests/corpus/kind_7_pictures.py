@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.corpus.case import Arguments, Case, picture
+from tests.corpus.case import Arguments, Case, here, picture
 from tests.corpus.kind_5_readers import checked, copied
 
 
@@ -38,6 +38,21 @@ def endless(folder: Path, name: str) -> Path:
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(folder / name)
     return folder / name
+
+
+def sparse(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("wb") as stream:
+        stream.truncate(4 << 40)
+
+
+def begun(folder: Path) -> Path:
+    """A copy whose table is lost, and where something else lies in the place of its log."""
+    here(["degrade", str(folder / "d"), str(folder / "copy"), "--condition", "clean", "--workers", "1"], folder)
+    (folder / "copy" / "labels.csv").unlink()
+    (folder / "copy" / "a.png").unlink()
+    endless(folder, "copy/rows.partial.jsonl")
+    return folder / "d"
 
 
 VIEW = ("--resize", "256", "--crop", "224")
@@ -81,6 +96,25 @@ CASES = [
         "a pipe that is called a table",
         lambda folder: (endless(folder, "d/labels.csv"), checked(folder, "{name: csv, root: ROOT}"))[1],
         "d/labels.csv does not exist; `file` names the table below the root",
+    ),
+    Case(
+        "a picture of terabytes",
+        lambda folder: (sparse(folder, "d/a.png"), copied(folder, "photos: {root: ROOT}"))[1],
+        "a.png cannot be read as an image: it has 4,398,046,511,104 bytes; at most 2,147,483,648 are read",
+        code=1,
+    ),
+    Case(
+        "a table of terabytes",
+        lambda folder: (sparse(folder, "d/labels.csv"), checked(folder, "{name: csv, root: ROOT}"))[1],
+        "d/labels.csv cannot be read: it has 4,398,046,511,104 bytes; at most 2,147,483,648 are read",
+    ),
+    Case(
+        "a pipe for the rows of a copy",
+        lambda folder: (
+            picture(folder / "d" / "a.png"),
+            ["degrade", begun(folder), folder / "copy", "--condition", "clean", "--workers", "1"],
+        )[1],
+        "copy/rows.partial.jsonl is no file, and the rows of the copy are to be written there; move it away",
     ),
     Case(
         "a picture smaller than its patches",

@@ -253,6 +253,12 @@ CASES = [
         code=1,
     ),
     Case(
+        "boxes for a classifier",
+        lambda folder: (coco(folder), run(folder, dataset=f"{{name: coco, root: {folder / 'd'}}}"))[1],
+        "first: the target of sample 'a.png' is a Boxes; expected a class index from 0 on, or None",
+        code=1,
+    ),
+    Case(
         "a copy whose description is damaged",
         lambda folder: copy(folder, "manifest.json", "{"),
         "copy/manifest.json:1:2: not JSON",

@@ -88,6 +88,8 @@ CASES = [
          "'pdf' is not one of terminal, md, tex, csv, json, png"),
     Case("a page that is not text", lambda folder: [*report(folder), "--check", *given("bytes")(folder)],
          "bytes cannot be compared"),
+    Case("a page without an end", lambda folder: [*report(folder), "--check", "/dev/zero"],
+         "/dev/zero cannot be compared: it is a device; give a Markdown page made by qbench report"),
     Case("a picture of nothing", without_axis("--format", "png"), "no picture: the report has no table over an axis"),
     Case("all formats of a report without a picture", without_axis(),
          "no picture: the report has no table over an axis, such as accuracy-by-quality", 0, wrote_all_else),

@@ -144,6 +144,11 @@ CASES = [
     ),
     Case("an extended suite of a very long name", _extends("x" * 5000), "cannot be read: File name too long"),
     Case("an extended suite that is broken", _extends("a.yaml", a="suite: [\n"), "{}/a.yaml:2:1: not valid YAML"),
+    Case(
+        "a name that no folder can have",
+        lambda folder: validate(folder, f"{START}{TASKS}".replace("suite: s", f"suite: {'x' * 300}")),
+        "suite.yaml:1:1: the suite's name names a folder: at most 100 bytes, not 300",
+    ),
     Case("a folder as suite", lambda folder: ["validate", folder], "{} is a folder; expected a file of YAML"),
     Case("a name with a NUL as suite", lambda folder: ["validate", "a\0b"], "embedded null byte"),
     Case(

@@ -94,7 +94,7 @@ def test_the_middle_of_a_long_picture_is_that_of_the_whole_scaled_picture(
     part, _ = views._part(image, place, views._FILTERS[interpolation])
     apart = np.abs(whole.astype(int) - part)
     assert apart.max() <= 2
-    assert apart.sum() <= 4 + 0.05 * apart.size
+    assert apart.sum() <= 4 * crop + 0.05 * apart.size  # lines that are alike round alike
 
 
 def test_a_long_picture_costs_what_its_view_holds() -> None:

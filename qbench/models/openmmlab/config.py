@@ -61,6 +61,8 @@ def backbone(file: Path) -> str:
 def _tree(file: Path) -> ast.Module:
     """A file of any of the three formats as Python's syntax tree; JSON is YAML too."""
     with foreign(f"configuration {file} cannot be read"):
+        if file.exists() and not file.is_file():
+            raise QbenchError(f"configuration {file} cannot be read: it is no file; check `config:`")
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:

@@ -26,9 +26,8 @@ def target(sample: Sample, viewed: Image, view: object) -> int | None:
     if label is None:
         return None
     if isinstance(label, bool | np.bool_) or not isinstance(label, int | np.integer) or not 0 <= label <= LARGEST:
-        raise DataError(
-            f"the target of sample {sample.id!r} is {short(label)}; expected a class index from 0 on, or None"
-        )
+        came = short(label) if np.isscalar(label) else f"a {type(label).__name__}"
+        raise DataError(f"the target of sample {sample.id!r} is {came}; expected a class index from 0 on, or None")
     return int(label)
 
 
