@@ -1,4 +1,5 @@
-"""Write the records of exports of schema version 1 again with the checksum of version 2: the same columns and values.
+"""Write the records of exports of schema version 1 again with the checksum of version 2, and `run.json` with its
+digest: the same columns, values and fields.
 
 python tools/seal_exports.py reports/*"""
 
@@ -10,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from qbench.report.export import options_of
-from qbench.runs import schema_version
+from qbench.runs import run_info, schema_version
 from qbench.storage.sealed import write_sealed
 
 
@@ -30,3 +31,4 @@ if __name__ == "__main__":
     for folder in map(Path, sys.argv[1:]):
         for file in sorted(folder.glob("records*.parquet")):
             seal(file)
+        run_info.write(folder, run_info.read(folder))

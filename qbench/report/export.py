@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qbench.errors import StoreError
 from qbench.report.source import EFFICIENCY, Loaded, exported_records
-from qbench.runs import schema_version
+from qbench.runs import run_info, schema_version
 from qbench.storage.files import write_text
 from qbench.storage.sealed import write_sealed
 
@@ -33,7 +33,7 @@ def export(loaded: Loaded, folder: Path) -> None:
         write_sealed(folder / exported_records(task), table, facts, **options_of(table))
     efficiency = ",\n".join(record.model_dump_json() for record in loaded.efficiency)
     write_text(folder / EFFICIENCY, f"[{efficiency}]\n")
-    write_text(folder / "run.json", loaded.info.model_dump_json(indent=1) + "\n")
+    run_info.write(folder, loaded.info)
 
 
 def options_of(table: pa.Table) -> dict[str, Any]:

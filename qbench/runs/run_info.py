@@ -13,7 +13,7 @@ from qbench.compute.cell import Cell, Source
 from qbench.errors import StoreError, foreign
 from qbench.runs import schema_version
 from qbench.runs.json_file import read_json
-from qbench.storage.files import write_text
+from qbench.storage.files import Damaged, digest, write_text
 from qbench.suite.published import Shown
 from qbench.suite.schema import Control
 
@@ -54,6 +54,7 @@ class RunInfo(BaseModel):
         default=(), description="Processors and GPUs that computed the records; none: the records do not say."
     )
     environment: Mapping[str, Any] = Field(description="Versions of libraries and codecs, device, threads, batch size.")
+    digest: str = Field(default="", description="Of all other fields, whatever the layout; empty: the file has none.")
 
     @model_validator(mode="after")
     def _is_of_one_piece(self) -> Self:
@@ -80,13 +81,20 @@ class RunInfo(BaseModel):
 def read(run: Path) -> RunInfo:
     """The run's `run.json`. Raises StoreError where there is none or it is of another version, Damaged."""
     try:
-        return read_json(run / FILE, RunInfo, schema_version.RUN)
+        info = read_json(run / FILE, RunInfo, schema_version.RUN)
     except FileNotFoundError:
         raise StoreError(f"{run} is no run directory: it holds no {FILE}") from None
+    if info.digest not in ("", _digest(info)):
+        raise Damaged(run / FILE, "its checksum does not hold")
+    return info
 
 
 def write(run: Path, info: RunInfo) -> None:
-    """Put `run.json` in place. Raises StoreError."""
+    """Put `run.json` in place, with its digest. Raises StoreError."""
     with foreign(f"{run / FILE} cannot be written", StoreError):
-        text = info.model_dump_json(indent=1)
-    write_text(run / FILE, text)
+        text = info.model_copy(update={"digest": _digest(info)}).model_dump_json(indent=1)
+    write_text(run / FILE, f"{text}\n")
+
+
+def _digest(info: RunInfo) -> str:
+    return digest(info.model_dump(mode="json", exclude={"digest"}))

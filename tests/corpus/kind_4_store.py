@@ -63,16 +63,23 @@ def of_shard(change: Change) -> Change:
     return lambda run: change(shards(run)[0])
 
 
-def of_json(change: Callable[[dict[str, Any]], object], name: str = "run.json") -> Change:
-    """Of a JSON file of the run, as data."""
+def of_json(change: Callable[[dict[str, Any]], object], name: str = "run.json", kept: bool = False) -> Change:
+    """Of a JSON file of the run, as data; the digest is `kept`, or goes."""
 
     def rewrite(run: Path) -> None:
         (file,) = run.glob(name)
         data = json.loads(file.read_text())
         change(data)
+        if not kept:
+            data.pop("digest", None)
         file.write_text(json.dumps(data))
 
     return rewrite
+
+
+def swap_keys(data: dict[str, Any]) -> None:
+    one, other = (result["cell"] for result in data["cells"][:2])
+    one["key"], other["key"] = other["key"], one["key"]
 
 
 def flip(file: Path, at: int) -> None:
@@ -249,6 +256,18 @@ CASES = [
         "run.json of a later version",
         report(of_json(lambda data: data.update(schema_version=7))),
         "has schema version 7, this qbench reads version 1; use a newer qbench",
+        3,
+    ),
+    Case(
+        "another status in run.json",
+        report(of_json(lambda data: data["cells"][0].update(status="failed", reason="x"), kept=True)),
+        "run.json is damaged: its checksum does not hold",
+        3,
+    ),
+    Case(
+        "the keys of two cells changed about in run.json",
+        report(of_json(swap_keys, kept=True)),
+        "run.json is damaged: its checksum does not hold",
         3,
     ),
     Case(

@@ -26,7 +26,7 @@ def relabelled(label: str) -> Callable[[Path], Arguments]:
         shutil.copytree(RUN, folder / "run")
         file = folder / "run" / "run.json"
         info = json.loads(file.read_text("utf-8"))
-        info["title"] = label
+        info["title"], info["digest"] = label, ""
         first = info["cells"][0]["cell"]["method"]["label"]
         for result in info["cells"]:
             cell = result["cell"]

@@ -180,16 +180,6 @@ def test_a_long_name_is_not_cut_off():
     assert all(" 10.0…20.0 " in line for line in text.splitlines() if "…" in line)
 
 
-def test_a_run_without_cells_is_a_page_not_a_crash(tmp_path):
-    report = build(FakeRun(1).write(tmp_path / "run"))
-    assert markdown.page(report).count("No ") >= 3
-    assert RENDERERS["tex"].render(report).count("%") >= 3
-    assert [file.name for file in write(report, tmp_path / "out")] == [
-        "README.md", "report.tex", "report.csv", "report.json",
-    ]  # fmt: skip
-    terminal.show(report, Console(file=io.StringIO()))
-
-
 def test_the_same_records_give_the_same_bytes(tmp_path):
     run = make(tmp_path / "run")
     for out in ("one", "two"):
