@@ -16,7 +16,7 @@ from rich.console import Console
 from qbench.report.build import build
 from qbench.report.emit import write
 from qbench.report.leaderboard import Column, Group, Report, Row, Table, Value
-from qbench.report.render import RENDERERS, latex, markdown, terminal, tidy
+from qbench.report.render import latex, markdown, terminal, tidy
 from qbench.report.render.text import number
 
 NASTY = r"a&b%c$d#e_f{g}h~i^j\k<l>m|n*o`p"
