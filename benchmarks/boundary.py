@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -40,6 +41,14 @@ NETWORK = "mobilenetv2_100"
 WAYS = ("with", "without")
 
 
+@cache
+def png(index: int) -> bytes:
+    """A scene as a PNG file, drawn once."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(scene("test", index, SIDE).image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @qbench.dataset("boundary-pictures", version=1)
 class Pictures:
     """Scenes as PNG files in memory."""
@@ -48,19 +57,12 @@ class Pictures:
 
     def __init__(self, count: int) -> None:
         self._ids = tuple(f"picture {index}" for index in range(count))
-        self._files = [self._file(index) for index in range(count)]
-
-    @staticmethod
-    def _file(index: int) -> bytes:
-        buffer = io.BytesIO()
-        Pillow.fromarray(scene("test", index, SIDE).image).save(buffer, "PNG")
-        return buffer.getvalue()
 
     def manifest(self) -> Manifest:
         return Manifest(self._ids, self._ids)
 
     def load(self, index: int) -> Sample:
-        with Pillow.open(io.BytesIO(self._files[index])) as opened:
+        with Pillow.open(io.BytesIO(png(index))) as opened:
             return Sample(self._ids[index], np.asarray(opened), index % 24)
 
 
@@ -184,7 +186,7 @@ def benchmark(row: str, samples: int, repetitions: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=96)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "boundary.json")
     given = parser.parse_args()

@@ -92,26 +92,31 @@ class ForeignMethod:
         return str(site)
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
-        """Raises QbenchError for anything but pictures of the same size, float32 in [0, 1]."""
-        pictures = _tensor_like(self.method.restore(images.clone(), LentContext(context)), images, self._who, "restore")
-        low, high = float(pictures.min()), float(pictures.max())
+        """A copy of what the method gives, whose memory may be that of its next answer.
+
+        Raises QbenchError for anything but pictures of the same size, float32 in [0, 1]."""
+        restored = self.method.restore(images.clone(), LentContext(context))
+        pictures = _tensor_like(restored, images, self._who, "restore").clone()
+        low, high = map(float, pictures.aminmax())
         if low < -OVERSHOOT or high > 1 + OVERSHOOT:
             raise QbenchError(f"{self._who}: restore gave values from {low:g} to {high:g}; expected pictures in [0, 1]")
         return pictures
 
     def enhance(self, features: Tensor, images: Tensor, context: Context) -> Tensor:
-        """Raises QbenchError for anything but features of the same shape and type."""
+        """What the method gives, which is used before it is asked again.
+
+        Raises QbenchError for anything but features of the same shape and type."""
         enhanced = self.method.enhance(features.clone(), images.clone(), LentContext(context))
         return _tensor_like(enhanced, features, self._who, "enhance")
 
 
 def _tensor_like(value: Any, given: Tensor, who: str, call: str) -> Tensor:
-    """A copy of the value, whose memory may be that of the plug-in's next answer, as a plain tensor."""
+    """The value as a plain tensor. Raises QbenchError for one that is not as `given`."""
     with DisableTorchFunctionSubclass():
         if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested:
             value = value.detach().as_subclass(Tensor)
         if isinstance(value, Tensor) and what_came(value) == what_came(given):
-            return value.clone()
+            return value
     raise QbenchError(f"{who}: {call} gave {what_came(value)}; expected {what_came(given)}")
 
 
