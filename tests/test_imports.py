@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "qbench"
-BASE = {"boundary", "errors", "draws", "vocabulary", "runtime", "registry", "storage"}
+BASE = {"boundary", "process", "errors", "draws", "vocabulary", "runtime", "registry", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "documents": set(),
     "suite": {"documents", "data.views"},

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast
 import torch
 
 from qbench import registry
-from qbench.boundary import visit
 from qbench.compute.boundary import ForeignMethod, checked_model, steady
 from qbench.compute.cell import Cell, Item, Source
 from qbench.compute.predict import Scoring
@@ -20,6 +19,7 @@ from qbench.degrade.drawn import inner
 from qbench.models.base import Cut, LoadedModel
 from qbench.models.names import Classes
 from qbench.models.protocols import Model, ModelMethod, NeedsSetup, Setup
+from qbench.process import visit
 from qbench.registry.create import create
 from qbench.registry.named import text_of
 from qbench.vocabulary import Condition, Dataset, Manifest, Sample, Task

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch._C import DisableTorchFunctionSubclass
 
-from qbench.boundary import visit, what_came
+from qbench.boundary import what_came
 from qbench.errors import QbenchError, short
 from qbench.models.base import LoadedModel
+from qbench.process import visit
 from qbench.vocabulary import Context, Facts, InputConvention
 
 T = TypeVar("T")

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qbench.boundary import visit
 from qbench.compute.cell import Settings
 from qbench.compute.prepare import Pictures
 from qbench.data.views import View
 from qbench.errors import BadTarget, DataError
 from qbench.models.base import Cut, LoadedModel, finite
 from qbench.models.names import Classes
+from qbench.process import visit
 from qbench.vocabulary import Context, FeatureMethod, Image, ImageMethod, Sample
 
 Columns = Mapping[str, Any]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qbench.boundary import visit
 from qbench.errors import QbenchError, foreign
+from qbench.process import visit
 from qbench.report.leaderboard import GAINS, Unit
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers
 from qbench.tasks.score import readable

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from qbench.boundary import visit
 from qbench.compute.bench import Workbench
 from qbench.compute.boundary import ForeignMethod
 from qbench.compute.cell import Cell
 from qbench.data.views import View
 from qbench.errors import QbenchError, StoreError, foreign
 from qbench.models.base import USUAL
+from qbench.process import visit
 from qbench.registry.named import text_of
 from qbench.runs.measure import measure, tried
 from qbench.runs.planned import Plan

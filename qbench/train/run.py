@@ -17,12 +17,12 @@ import torch
 from safetensors.torch import save
 
 from qbench import registry
-from qbench.boundary import visit
 from qbench.cards import lookup as cards
 from qbench.cards.schema import Card, RecipeSpec, Role
 from qbench.documents.construct import construct
 from qbench.documents.load import Document
 from qbench.errors import DataError, below, foreign
+from qbench.process import visit
 from qbench.storage import files
 from qbench.train.core import log as logs
 from qbench.train.core.batches import Samples

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 import qbench
 from qbench import registry
-from qbench.boundary import ForeignCondition, ForeignDataset, visit
+from qbench.boundary import ForeignCondition, ForeignDataset
 from qbench.compute.boundary import ForeignMethod, LentContext, checked_model
 from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.models.base import LoadedModel
+from qbench.process import visit
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 

@@ -19,8 +19,8 @@ from qbench.keys.sources import closure, code_of_modules
 from tests.conftest import ROOT
 
 COMPUTING = {
-    "boundary", "vocabulary", "draws", "runtime", "registry", "data", "degrade", "models", "methods", "quality",
-    "tasks", "compute",
+    "boundary", "process", "vocabulary", "draws", "runtime", "registry", "data", "degrade", "models", "methods",
+    "quality", "tasks", "compute",
 }  # fmt: skip
 """The rooms that compute. `errors` and `storage` are imported there too, and decide no number."""
 FACTOR = """

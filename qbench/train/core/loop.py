@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from qbench.boundary import visit
 from qbench.draws import keyed
 from qbench.errors import QbenchError, foreign
+from qbench.process import visit
 from qbench.train.core.batches import Ahead, Batch
 from qbench.train.core.checkpoint import State
 from qbench.train.core.recipe import Recipe, Stage

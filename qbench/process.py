@@ -1,0 +1,202 @@
+"""The state of the process around a call of foreign code: seeded before, put back after."""
+
+from __future__ import annotations
+
+import hashlib
+import locale
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qbench.errors import QbenchError, described, fault, short
+
+_one_at_a_time = threading.RLock()
+
+
+@contextmanager
+def visit(*key: object) -> Iterator[None]:
+    """Inside, the global random generators are seeded by `key`. Afterwards the process is as it was: generators,
+    default dtype and device, threads, gradients, autocast, determinism, hooks of all modules, numpy's and Python's
+    warnings, Pillow's limits, working directory, environment, search path, output, locale and what Ctrl-C does. Other
+    threads wait for their visits: the process has one state.
+
+    Raises QbenchError in place of SystemExit and whatever else is no Exception: a plug-in does not end a run."""
+    with _one_at_a_time:
+        restore = [_torch_state(), _numpy_state(), _python_state(), _interpreter_state(), _pillow_state()]
+        _seed(key)
+        try:
+            yield
+        except SystemExit as error:
+            raise QbenchError(f"it asked the process to exit (sys.exit({short(error.code)}))") from error
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            raise QbenchError(described(fault(error))) from error
+        finally:
+            for put_back in restore:
+                put_back()
+
+
+def _seed(key: tuple[object, ...]) -> None:
+    words = hashlib.blake2b(repr(key).encode("utf-8", "backslashreplace"), digest_size=12).digest()
+    number = int.from_bytes(words[:8], "little") >> 1
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.default_generator.manual_seed(number)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(number)
+    np.random.seed(int.from_bytes(words[8:], "little"))
+    random.seed(words)
+
+
+def _torch_state() -> Callable[[], None]:
+    """What puts torch back into its present state; nothing, where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    generator = torch.get_rng_state()
+    on_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    settings = {setting: get() for setting, (get, _) in _torch_settings(torch).items()}
+    hooks = [(held, dict(held)) for held in _hooks_of_all_modules(torch)]
+
+    def restore() -> None:
+        torch.set_rng_state(generator)
+        if on_devices:
+            torch.cuda.set_rng_state_all(on_devices)
+        for setting, (get, put) in _torch_settings(torch).items():
+            if get() != settings[setting]:
+                put(settings[setting])
+        for held, before in hooks:
+            if held != before:
+                held.clear()
+                held.update(before)
+
+    return restore
+
+
+def _hooks_of_all_modules(torch: Any) -> list[dict[Any, Any]]:
+    """What torch runs around every module of the process."""
+    module = vars(torch.nn.modules.module)
+    return [held for name, held in module.items() if name.startswith("_global_") and isinstance(held, dict)]
+
+
+def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
+    """How the settings of torch that can move a number are read and written."""
+
+    def attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+        return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+    def autocast(kind: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+        return lambda: torch.is_autocast_enabled(kind), lambda on: torch.set_autocast_enabled(kind, on)
+
+    backends, cuda = torch.backends, torch.backends.cuda
+    return {
+        "default device": (torch.get_default_device, torch.set_default_device),
+        "dtype": (torch.get_default_dtype, torch.set_default_dtype),
+        "threads": (torch.get_num_threads, torch.set_num_threads),
+        "gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+        "autocast": autocast("cpu"),
+        "autocast on GPUs": autocast("cuda"),
+        "determinism": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+        "precision of products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        "oneDNN": (lambda: torch._C._get_mkldnn_enabled(), lambda on: torch._C._set_mkldnn_enabled(on)),
+        "cuDNN's choice": attribute(backends.cudnn, "benchmark"),
+        "cuDNN's precision": attribute(backends.cudnn, "allow_tf32"),
+        "flash attention": (cuda.flash_sdp_enabled, cuda.enable_flash_sdp),
+        "attention in little memory": (cuda.mem_efficient_sdp_enabled, cuda.enable_mem_efficient_sdp),
+        "attention by products": (cuda.math_sdp_enabled, cuda.enable_math_sdp),
+        "encoders in one step": (backends.mha.get_fastpath_enabled, backends.mha.set_fastpath_enabled),
+    }
+
+
+def _numpy_state() -> Callable[[], None]:
+    generator, faults = np.random.get_state(), np.geterr()
+
+    def restore() -> None:
+        np.random.set_state(generator)
+        np.seterr(**faults)
+
+    return restore
+
+
+def _python_state() -> Callable[[], None]:
+    generator, environment, filters = random.getstate(), dict(os.environ), warnings.filters[:]
+    folder = _working_directory()
+
+    def restore() -> None:
+        random.setstate(generator)
+        if folder is not None and _working_directory() != folder:
+            os.chdir(folder)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        if warnings.filters != filters:
+            warnings.filters[:] = filters  # type: ignore[index]
+            warnings._filters_mutated()  # type: ignore[attr-defined]
+
+    return restore
+
+
+def _interpreter_state() -> Callable[[], None]:
+    streams, paths, depth, places = (
+        (sys.stdout, sys.stderr),
+        sys.path[:],
+        sys.getrecursionlimit(),
+        locale.setlocale(locale.LC_ALL),
+    )
+    silenced = logging.root.manager.disable
+    at_interrupt = signal.getsignal(signal.SIGINT)
+
+    def restore() -> None:
+        sys.stdout, sys.stderr = map(_open, streams)
+        if sys.path != paths:  # what is added stays, behind what was there
+            sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+        if sys.getrecursionlimit() != depth:
+            sys.setrecursionlimit(depth)
+        if locale.setlocale(locale.LC_ALL) != places:
+            locale.setlocale(locale.LC_ALL, places)
+        if logging.root.manager.disable != silenced:
+            logging.disable(silenced)
+        if (
+            at_interrupt not in (None, signal.getsignal(signal.SIGINT))
+            and threading.current_thread() is threading.main_thread()
+        ):
+            signal.signal(signal.SIGINT, at_interrupt)
+
+    return restore
+
+
+def _open(stream: Any) -> Any:
+    """The stream; one that was closed goes nowhere, for whoever writes into it later."""
+    return Path(os.devnull).open("w", encoding="utf-8") if getattr(stream, "closed", False) else stream
+
+
+def _working_directory() -> Path | None:
+    """None where it has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def _pillow_state() -> Callable[[], None]:
+    """Pillow's limits decide which files can be read."""
+    from PIL import Image as Pillow
+    from PIL import ImageFile
+
+    limits = Pillow.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+
+    def restore() -> None:
+        Pillow.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits
+
+    return restore
