@@ -5,7 +5,8 @@
 The same suite runs with the boundary as it is and without it: nothing is copied or checked, and no call is a visit. In
 `plug-ins` the dataset, the condition, the model and the methods are plug-ins; in `built-in` none is, so that what is
 left are the visits. Runs take turns in one process with one thread, and the order is reversed in every second
-repetition. The cost is the ratio of the two times of a repetition, less 1. Both ways give the same records."""
+repetition. Both ways give the same records. The ratio of the two times of a repetition is as noisy as the machine;
+`share` is the part of the wall time of a run with the boundary that its visits and copies take, by a clock in each."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import argparse
 import io
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ from qbench.data.scenes import scene
 from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import Timm
 from qbench.models.initial import initialise
+from qbench.process import visit
 from qbench.registry import Entry
 from qbench.runtime import fixed_threads
 from qbench.vocabulary import Context, Facts, Image, Manifest, Sample
@@ -39,6 +42,7 @@ from qbench.vocabulary import Context, Facts, Image, Manifest, Sample
 SIDE = 256
 NETWORK = "mobilenetv2_100"
 WAYS = ("with", "without")
+VISITING = ("qbench.boundary", "qbench.compute.bench", "qbench.compute.predict")
 
 
 @cache
@@ -149,9 +153,44 @@ def without() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Entry, "builtin", True))
-        for module in ("qbench.boundary", "qbench.compute.bench", "qbench.compute.predict"):
+        for module in VISITING:
             stack.enter_context(patch(f"{module}.visit", pass_by))
         yield
+
+
+@contextmanager
+def clocked(spent: list[float]) -> Iterator[None]:
+    """Inside, the seconds that visits and copies of tensors take are added to `spent`."""
+
+    @contextmanager
+    def visited(*key: object) -> Iterator[None]:
+        start = time.perf_counter()
+        with visit(*key):
+            spent.append(time.perf_counter() - start)
+            yield
+            start = time.perf_counter()
+        spent.append(time.perf_counter() - start)
+
+    def copied(tensor: Tensor, **options: Any) -> Tensor:
+        start = time.perf_counter()
+        copy = clone(tensor, **options)
+        spent.append(time.perf_counter() - start)
+        return copy
+
+    clone = Tensor.clone
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Tensor, "clone", copied))
+        for module in VISITING:
+            stack.enter_context(patch(f"{module}.visit", visited))
+        yield
+
+
+def share(given: Mapping[str, Any], folder: Path) -> float:
+    """Of the wall time of one run, the part that the boundary takes."""
+    spent: list[float] = []
+    with clocked(spent):
+        seconds, _ = timed(given, "with", folder)
+    return round(sum(spent) / seconds["wall"], 4)
 
 
 def timed(given: Mapping[str, Any], way: str, folder: Path) -> tuple[dict[str, float], list[float]]:
@@ -175,11 +214,13 @@ def benchmark(row: str, samples: int, repetitions: int) -> dict[str, Any]:
             runs = {way: timed(given, way, folder / f"{number} {way}") for way in order}
             assert runs["with"][1] == runs["without"][1], "the boundary changes a record"
             taken.append({way: seconds for way, (seconds, _) in runs.items()})
+        shares = sorted(share(given, folder / f"share {number}") for number in range(min(3, repetitions)))
     return {
         "command": f"OMP_NUM_THREADS=1 python -m benchmarks.boundary --samples {samples} --repetitions {repetitions}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "repetitions": repetitions,
         "seconds": {way: {unit: [one[way][unit] for one in taken] for unit in UNITS} for way in WAYS},
+        "share": shares,
         "with / without": ratios(taken, "with", "without"),
     }
 
@@ -192,10 +233,10 @@ def main() -> None:
     given = parser.parse_args()
     result = {row: benchmark(row, given.samples, given.repetitions) for row in ("plug-ins", "built-in")}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print("| suite | wall: median (quartiles) | processor: median (quartiles) |\n| --- | --- | --- |")
+    print("| suite | wall: median (quartiles) | processor: median (quartiles) | share |\n| --- | --- | --- | --- |")
     for row, found in result.items():
         cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in found["with / without"].values()]
-        print(f"| {row} | {cells[0]} | {cells[1]} |")
+        print(f"| {row} | {cells[0]} | {cells[1]} | {found['share']} |")
 
 
 if __name__ == "__main__":
