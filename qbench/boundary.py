@@ -116,7 +116,7 @@ class ForeignDataset:
             raise DataError(f"{self._who}: its {what} are {short(values)}; expected a tuple of str")
         texts = tuple(values)
         if not all(isinstance(value, str) for value in texts):
-            raise DataError(f"{self._who}: its {what} are no texts; expected a tuple of str")
+            raise DataError(f"{self._who}: its {what} are not all str; expected a tuple of str")
         for value in texts:
             if not is_unicode(value):
                 raise DataError(f"{self._who}: its {what} hold {short(value)}; expected texts that UTF-8 can hold")

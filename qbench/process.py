@@ -148,13 +148,8 @@ def _python_state() -> Callable[[], None]:
 
 
 def _interpreter_state() -> Callable[[], None]:
-    streams, paths, depth, places = (
-        (sys.stdout, sys.stderr),
-        sys.path[:],
-        sys.getrecursionlimit(),
-        locale.setlocale(locale.LC_ALL),
-    )
-    silenced = logging.root.manager.disable
+    streams, paths = (sys.stdout, sys.stderr), sys.path[:]
+    depth, places, silenced = sys.getrecursionlimit(), locale.setlocale(locale.LC_ALL), logging.root.manager.disable
     at_interrupt = signal.getsignal(signal.SIGINT)
 
     def restore() -> None:

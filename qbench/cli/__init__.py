@@ -30,35 +30,36 @@ def _run(debug: bool) -> int:
     """The exit code of the verb that the arguments name; its error is printed."""
     from qbench.cli.app import app
     from qbench.cli.streams import say
-    from qbench.errors import QbenchError, StoreError, described, one_line
 
     try:
         code: Any = app(prog_name="qbench", standalone_mode=False)
-    except QbenchError as error:
-        if debug:
-            raise
-        say(f"error: {one_line(str(error))}", err=True)
-        return error.exit_code
-    except MemoryError:
-        if debug:
-            raise
-        say("error: there is not enough memory for this", err=True)
-        return StoreError.exit_code
-    except OSError as error:
-        if debug:
-            raise
-        say(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
-        return StoreError.exit_code
     except Exception as error:
         if debug:
             raise
-        if hasattr(error, "format_message"):
-            return _misused(error)
-        say(f"error: {described(error)}; qbench did not expect this: --debug shows where it comes from", err=True)
-        return QbenchError.exit_code
+        return _failed(error)
     if code == INTERRUPTED:
         say("stopped; the same command continues where it was", err=True)
     return code if isinstance(code, int) else 0
+
+
+def _failed(error: Any) -> int:
+    """The exit code of an error, which is printed in one line."""
+    from qbench.cli.streams import say
+    from qbench.errors import QbenchError, StoreError, described, one_line
+
+    if hasattr(error, "format_message"):
+        return _misused(error)
+    if isinstance(error, QbenchError):
+        text, code = one_line(str(error)), error.exit_code
+    elif isinstance(error, MemoryError):
+        text, code = "there is not enough memory for this", StoreError.exit_code
+    elif isinstance(error, OSError):
+        text, code = f"{error.filename or 'system'}: {error.strerror or error}", StoreError.exit_code
+    else:
+        said = "qbench did not expect this: --debug shows where it comes from"
+        text, code = f"{described(error)}; {said}", QbenchError.exit_code
+    say(f"error: {text}", err=True)
+    return code
 
 
 def _misused(error: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,7 @@ def run(
     folder = run_directory(out, planned.suite)
     count = workers or default_workers(planned.settings.threads, planned.settings.device)
     command = command_line(suite, limit, only, plugin)
-    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=told)
+    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=partial(say, err=True))
     faults = _publish(folder)
     if len(info.computed_by) > 1:
         say(
@@ -83,11 +84,6 @@ def _failures(info: RunInfo, folder: Path, faults: Sequence[str]) -> bool:
     done = {(result.cell.model.label, result.cell.method.label) for result in info.cells if result.status == "done"}
     without_cost = "efficiency" in info.tables and len(info.costs) < len(done)
     return bool(failed or faults or without_cost)
-
-
-def told(line: str) -> None:
-    """A line to whoever runs, beside the tables."""
-    say(line, err=True)
 
 
 def _publish(folder: Path) -> Sequence[str]:

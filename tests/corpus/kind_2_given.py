@@ -217,7 +217,7 @@ MANIFESTS = (
     ("ids that are missing", "Manifest(None, ('a',))", "its manifest's ids are None; expected a tuple of str"),
     ("ids that no file holds", r"Manifest(('\udc80', '1'), ('a', 'b'))", r"hold '\udc80'; expected texts that UTF-8"),
     ("notes that are a number", "Manifest(('0', '1'), ('a', 'b'), 3)", "its manifest's notes are 3; expected a tuple"),
-    ("ids that are numbers", "Manifest((0, 1), ('a', 'b'))", "its manifest's ids are no texts"),
+    ("ids that are numbers", "Manifest((0, 1), ('a', 'b'))", "its manifest's ids are not all str"),
     ("no manifest", "['0', '1']", "manifest gave a value of type list; expected a qbench.vocabulary.Manifest"),
     ("no samples", "Manifest((), ())", "holds no samples"),
 )
