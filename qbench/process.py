@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import numpy as np
 from qbench.errors import QbenchError, described, fault, short
 
 _one_at_a_time = threading.RLock()
+_here = threading.local()
+"""`generators_kept`: whether whoever called a visit puts the generators back."""
 
 
 @contextmanager
@@ -32,7 +35,11 @@ def visit(*key: object) -> Iterator[None]:
 
     Raises QbenchError in place of SystemExit and whatever else is no Exception: a plug-in does not end a run."""
     with _one_at_a_time:
-        restore = [_torch_state(), _numpy_state(), _python_state(), _interpreter_state(), _pillow_state()]
+        kept = getattr(_here, "generators_kept", False)
+        restore = [_torch_state(), _python_state(), _interpreter_state(), _pillow_state()]
+        if not kept:
+            restore.append(_generators())
+        _here.generators_kept = False
         _seed(key)
         try:
             yield
@@ -43,8 +50,23 @@ def visit(*key: object) -> Iterator[None]:
                 raise
             raise QbenchError(described(fault(error))) from error
         finally:
+            _here.generators_kept = kept
             for put_back in restore:
                 put_back()
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Inside, visits leave the global generators as they are in the end: they are put back once, at the end of this.
+    That is most of what a visit costs, and only visits draw from them."""
+    before = getattr(_here, "generators_kept", False)
+    put_back = _generators()
+    _here.generators_kept = True
+    try:
+        yield
+    finally:
+        _here.generators_kept = before
+        put_back()
 
 
 def _seed(key: tuple[object, ...]) -> None:
@@ -59,21 +81,34 @@ def _seed(key: tuple[object, ...]) -> None:
     random.seed(words)
 
 
+def _generators() -> Callable[[], None]:
+    """What puts the global random generators back into their present state."""
+    torch = sys.modules.get("torch")
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    of_torch = None if torch is None else torch.get_rng_state()
+    on_devices = torch.cuda.get_rng_state_all() if torch is not None and torch.cuda.is_initialized() else []
+
+    def restore() -> None:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        if torch is not None:
+            torch.set_rng_state(of_torch)
+        if torch is not None and on_devices:
+            torch.cuda.set_rng_state_all(on_devices)
+
+    return restore
+
+
 def _torch_state() -> Callable[[], None]:
-    """What puts torch back into its present state; nothing, where torch is not loaded."""
+    """What puts the settings of torch back; nothing, where torch is not loaded."""
     torch = sys.modules.get("torch")
     if torch is None:
         return lambda: None
-    generator = torch.get_rng_state()
-    on_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    settings = {setting: get() for setting, (get, _) in _torch_settings(torch).items()}
-    hooks = [(held, dict(held)) for held in _hooks_of_all_modules(torch)]
+    settings = {setting: get() for setting, (get, _) in _torch_settings().items()}
+    hooks = [(held, dict(held)) for held in _hooks_of_all_modules()]
 
     def restore() -> None:
-        torch.set_rng_state(generator)
-        if on_devices:
-            torch.cuda.set_rng_state_all(on_devices)
-        for setting, (get, put) in _torch_settings(torch).items():
+        for setting, (get, put) in _torch_settings().items():
             if get() != settings[setting]:
                 put(settings[setting])
         for held, before in hooks:
@@ -84,14 +119,19 @@ def _torch_state() -> Callable[[], None]:
     return restore
 
 
-def _hooks_of_all_modules(torch: Any) -> list[dict[Any, Any]]:
+@cache
+def _hooks_of_all_modules() -> list[dict[Any, Any]]:
     """What torch runs around every module of the process."""
+    import torch
+
     module = vars(torch.nn.modules.module)
     return [held for name, held in module.items() if name.startswith("_global_") and isinstance(held, dict)]
 
 
-def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
+@cache
+def _torch_settings() -> dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]:
     """How the settings of torch that can move a number are read and written."""
+    import torch
 
     def attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
         return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
@@ -119,27 +159,17 @@ def _torch_settings(torch: Any) -> dict[str, tuple[Callable[[], Any], Callable[[
     }
 
 
-def _numpy_state() -> Callable[[], None]:
-    generator, faults = np.random.get_state(), np.geterr()
-
-    def restore() -> None:
-        np.random.set_state(generator)
-        np.seterr(**faults)
-
-    return restore
-
-
 def _python_state() -> Callable[[], None]:
-    generator, environment, filters = random.getstate(), dict(os.environ), warnings.filters[:]
+    environment, filters, faults = _environment(), warnings.filters[:], np.geterr()
     folder = _working_directory()
 
     def restore() -> None:
-        random.setstate(generator)
+        np.seterr(**faults)
         if folder is not None and _working_directory() != folder:
             os.chdir(folder)
-        if dict(os.environ) != environment:
+        if _environment() != environment:
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()})
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]
@@ -176,10 +206,15 @@ def _open(stream: Any) -> Any:
     return Path(os.devnull).open("w", encoding="utf-8") if getattr(stream, "closed", False) else stream
 
 
-def _working_directory() -> Path | None:
+def _environment() -> dict[Any, Any]:
+    """As `os.environ` holds it, encoded; to decode every variable would take longer than all else in a visit."""
+    return dict(vars(os.environ).get("_data", os.environ))
+
+
+def _working_directory() -> str | None:
     """None where it has been removed."""
     try:
-        return Path.cwd()
+        return os.getcwd()  # noqa: PTH109 - a Path takes four times as long, and this runs around every call
     except FileNotFoundError:
         return None
 

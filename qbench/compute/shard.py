@@ -17,6 +17,7 @@ from qbench.compute.predict import Batch, Columns, Scoring
 from qbench.compute.prepare import Pictures, ShardSamples
 from qbench.compute.schedule import AtView, Degraded, Placed, Stem, schedule
 from qbench.errors import DataError, NotApplicable, fault
+from qbench.process import generators_kept
 from qbench.registry.named import text_of
 from qbench.runtime import fixed_threads
 
@@ -35,7 +36,7 @@ def run_shard(cells: Sequence[Cell], shard: Shard, settings: Settings, bench: Wo
     """The outcomes of `cells`, which share a source, on one shard; a cell's outcome comes as soon as it is whole.
 
     A cell that fails does not stop the others. The number of threads is the settings' own while this runs."""
-    with fixed_threads(settings.threads):
+    with fixed_threads(settings.threads), generators_kept():
         samples = prepare.load_shard(bench.dataset(cells[0]), shard)
         placed = []
         for cell in cells:

@@ -22,7 +22,7 @@ from qbench.compute.boundary import ForeignMethod, LentContext, checked_model
 from qbench.draws import Draw
 from qbench.errors import QbenchError
 from qbench.models.base import LoadedModel
-from qbench.process import visit
+from qbench.process import generators_kept, visit
 from qbench.vocabulary import Context, InputConvention, Manifest, Sample
 
 
@@ -140,6 +140,20 @@ def test_the_process_is_as_it_was_after_a_visit(what: str) -> None:
     before = process()
     with visit("anyone"):
         DISTURB[what]()
+    assert process() == before
+
+
+def test_generators_are_put_back_once_for_many_visits() -> None:
+    before = process()
+    with generators_kept():
+        alone = [drawn("a"), drawn("b")]
+        with visit("outer"):
+            between = process()
+            drawn("inner")
+            assert process() == between, "a visit inside of another one leaves no trace in it"
+        assert [drawn("b"), drawn("a")] == alone[::-1]
+    assert process() == before
+    drawn("a")
     assert process() == before
 
 
