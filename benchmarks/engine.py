@@ -42,7 +42,7 @@ from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell
 from qbench.data.decoding import decode
 from qbench.draws import Draw
-from qbench.runs import execute, store
+from qbench.runs import execute, store, units
 from qbench.runs.estimate import shared_work
 from qbench.runs.ledger import environment
 from qbench.runs.run import run_plan
@@ -144,8 +144,8 @@ class Case:
 
     def counts(self, forwards: int) -> dict[str, int]:
         """Samples through each step of qbench; the naive loop does every step `predictions` times or once a cell."""
-        units = execute.missing_units(self.plan, execute.survey(self.plan, self.folder / "nothing"))
-        work = shared_work(self.plan, units, self.bench)
+        missing = units.missing_units(self.plan, units.survey(self.plan, self.folder / "nothing"))
+        work = shared_work(self.plan, missing, self.bench)
         restored = sum(cell.method.site == "image" for cell in self.plan.cells) * self.plan.sources[0].samples
         return {
             "samples": self.plan.sources[0].samples, "cells": len(self.plan.cells), "predictions": work.predictions,

@@ -21,14 +21,15 @@ def plan(
     """Show what a run would do: cells, shared work, what is stored already, and the time it will take here."""
     from qbench.runs import execute
     from qbench.runs.plan import Options, load_suite, make_plan
+    from qbench.runs.units import missing_units, survey
 
     options = Options(limit, tuple(only or ()), device, tuple(plugin or ()))
     loaded, document = load_suite(suite)
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     run = run_directory(out, planned.suite)
-    found = execute.survey(planned, run)
-    units, verdicts = execute.missing_units(planned, found), found.verdicts
+    found = survey(planned, run)
+    units, verdicts = missing_units(planned, found), found.verdicts
     say(f"suite {planned.suite} version {planned.version}, run directory {run}")
     for source in planned.sources:
         say(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")

@@ -12,8 +12,8 @@ from qbench.compute.schedule import schedule
 from qbench.compute.shard import Outcome, place, run_shard
 from qbench.errors import QbenchError
 from qbench.registry.named import text_of
-from qbench.runs.execute import Unit
 from qbench.runs.planned import Plan
+from qbench.runs.units import Unit
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
 from qbench.runs import run_info, store
-from qbench.runs.execute import Finished, Survey, Verdict
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import CellResult, RunInfo
+from qbench.runs.units import Finished, Survey, Verdict
 
 SECONDS = 5.0
 """`run.json` is written again no sooner than that, nor sooner than 50 times what writing it takes."""

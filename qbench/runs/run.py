@@ -16,6 +16,7 @@ from qbench.runs.ledger import Ledger
 from qbench.runs.machine import check_device, device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import RunInfo
+from qbench.runs.units import missing_units, survey, unit_files
 from qbench.storage.files import Damaged, digest
 
 Watch = Callable[[Sequence[Path], str], AbstractContextManager[None]]
@@ -36,12 +37,12 @@ def run_plan(
     check_device(plan.settings.device)
     store.prepare(run, tell)
     store.repaired(lambda: _meet(plan, run, tell), tell)
-    found = execute.survey(plan, run)
+    found = survey(plan, run)
     store.put_away(found.damaged, tell)
     ledger = Ledger(plan, run, command, found)
-    units = execute.missing_units(plan, found)
+    units = missing_units(plan, found)
     todo = execute.job(plan, run)
-    files = execute.unit_files(plan, run, units)
+    files = unit_files(plan, run, units)
     with ledger.kept():
         with watch(files, "records"):
             for finished in execute.execute(todo, units, execute.possible(workers, tell)):

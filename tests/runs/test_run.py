@@ -18,7 +18,7 @@ from qbench.degrade.jpeg import Jpeg, Rejpeg
 from qbench.draws import Draw
 from qbench.errors import StoreError
 from qbench.report.build import build
-from qbench.runs import execute, store
+from qbench.runs import execute, store, units
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
 from qbench.runs.run import run_plan
@@ -134,7 +134,7 @@ def test_adding_a_method_computes_only_its_own_files(toy: Suite, tmp_path: Path)
 def test_a_stored_run_computes_nothing(toy: Suite, tmp_path: Path) -> None:
     run(toy(), tmp_path / "a")
     plan = planned(toy())
-    assert execute.missing_units(plan, execute.survey(plan, tmp_path / "a")) == []
+    assert units.missing_units(plan, units.survey(plan, tmp_path / "a")) == []
 
 
 def test_limit_takes_the_first_samples_and_shares_whole_shards(toy: Suite, tmp_path: Path) -> None:
