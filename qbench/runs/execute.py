@@ -118,7 +118,7 @@ def _computed(todo: Job, unit: Unit) -> tuple[dict[int, Stored], list[Verdict]]:
 
 def _stored(todo: Job, shard: Shard, cell: Cell, columns: Columns) -> Stored:
     table = store.table_of(columns)
-    by = [device_name(todo.plan.settings.device)]
+    by = (device_name(todo.plan.settings.device),)
     return store.write_records(todo.runner.store, cell.key, shard, table, by, cell.parts)
 
 

@@ -135,7 +135,7 @@ def _put_together(store: Path, cell: Cell, source: Source) -> None:
 
     parts = [files.open_shard(store, cell.key, shard) for shard in source.shards]
     table = pa.concat_tables([part.read() for part in parts], promote_options="permissive")
-    by = sorted({name for part in parts for name in files.stored_of(part).computed_by})
+    by = tuple(sorted({name for part in parts for name in files.stored_of(part).computed_by}))
     files.write_records(store, cell.key, source.whole, table, by, cell.parts, source.shards)
 
 

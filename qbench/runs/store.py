@@ -128,7 +128,7 @@ def table_of(columns: Mapping[str, Any]) -> pa.Table:
 
 
 def write_records(
-    store: Path, key: str, shard: Shard, table: pa.Table, computed_by: Sequence[str], parts: str = "",
+    store: Path, key: str, shard: Shard, table: pa.Table, computed_by: tuple[str, ...], parts: str = "",
     put_together: Sequence[Shard] = (),
 ) -> Stored:  # fmt: skip
     """A cell's records of one shard, or of all that it is `put_together` from; the names of the processors that
@@ -145,7 +145,7 @@ def write_records(
         "bad": str(bad), "computed_by": json.dumps(list(computed_by)),
     }  # fmt: skip
     write_sealed(shard_file(store, key, shard.name), table, facts)
-    return Stored(tuple(computed_by), bad)
+    return Stored(computed_by, bad)
 
 
 def look(store: Path, key: str, shard: Shard) -> Stored | None:
