@@ -1,6 +1,6 @@
 """Write the `run.json` of exports of schema version 1 again as of version 2: a source names the whole of its samples in
-place of its shards. No figure changes. What the pictures were digested to is no longer known, so that the whole is named
-by its shards.
+place of its shards. No figure changes. The digests of the samples' contents are no longer known, so that the whole is
+named by its shards.
 
 python tools/whole_sources.py reports/*"""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qbench.compute.cell import Cell, Shard, Source
+from qbench.errors import StoreError, foreign
 from qbench.runs import store as files
 from qbench.runs.claims import Runner
 from qbench.runs.store import Stored
@@ -134,7 +135,8 @@ def _put_together(store: Path, cell: Cell, source: Source) -> None:
     import pyarrow as pa
 
     parts = [files.open_shard(store, cell.key, shard) for shard in source.shards]
-    table = pa.concat_tables([part.read() for part in parts], promote_options="permissive")
+    with foreign(f"the shards in {files.cell_folder(store, cell.key)} do not fit together", StoreError):
+        table = pa.concat_tables([part.read() for part in parts], promote_options="permissive")
     by = tuple(sorted({name for part in parts for name in files.stored_of(part).computed_by}))
     files.write_records(store, cell.key, source.whole, table, by, cell.parts, source.shards)
 

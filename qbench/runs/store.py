@@ -83,7 +83,7 @@ def check(store: Path) -> None:
         except FileNotFoundError:
             continue
     if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob("*/*/*")):
-        raise StoreError(f"{folder} holds files that qbench did not write; choose another --store")
+        raise StoreError(f"{folder} holds files that qbench did not write; choose another --out or --store")
 
 
 def repaired(look: Callable[[], object], tell: Tell) -> None:
