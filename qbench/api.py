@@ -17,7 +17,7 @@ from qbench.runs.plan import Options, load_suite, make_plan, with_live
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.runtime import MOST_WORKERS
-from qbench.storage.home import run_directory
+from qbench.storage.home import run_directory, store_folder
 from qbench.suite.schema import Suite, TaskSpec
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def run(
     only: Sequence[str] = (),
     device: str = "auto",
     workers: int = 1,
+    store: str | Path | None = None,
+    own_store: bool = False,
     strict: bool = False,
 ) -> Results:
     """Run a suite (a file, or the same keys as a mapping) and return its results.
@@ -141,9 +143,10 @@ def run(
 
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
     `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader
-    left out, are warnings. Cells that fail are told by a warning, or, where it is `strict`, by QbenchError after the
-    run. Raises SuiteError, DataError, StoreError."""
+    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Records are kept in `$QBENCH_HOME/store`,
+    in `store`, or with `own_store` in `out`; what lies there is not computed again. Notes of the data, such as what a
+    reader left out, are warnings. Cells that fail are told by a warning, or, where it is `strict`, by QbenchError after
+    the run. Raises SuiteError, DataError, StoreError."""
     live = _live(models or {}, input, output)
     loaded, document = _suite(suite, list(models or {}))
     if workers > MOST_WORKERS:
@@ -153,7 +156,8 @@ def run(
     for note in plan.notes:
         warnings.warn(note, stacklevel=2)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
-    results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
+    records = store_folder(Path(store) if store is not None else None, own_store, folder)
+    results = Results(folder, run_plan(plan, folder, records=records, workers=workers, command="qbench.run(...)"))
     failed = [result for result in results.info.cells if result.status == "failed"]
     if failed:
         first = failed[0].cell

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qbench import registry
 from qbench.compute.cell import Cell, Shard
 from qbench.errors import QbenchError, StoreError, described, foreign
-from qbench.runs import store
+from qbench.runs import claims, store
+from qbench.runs.claims import Runner
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.store import Stored
@@ -30,15 +31,19 @@ SEMAPHORES = 32
 
 @dataclass(frozen=True)
 class Job:
-    """A plan with the folder of its store. `token` tells it from other jobs, so that a worker builds its bench once."""
+    """A plan, the run's folder, and who computes it for which store. `token` tells it from other jobs, so that a worker
+    builds its bench once."""
 
     plan: Plan
     run: Path
+    runner: Runner
     token: str
 
 
-def job(plan: Plan, run: Path) -> Job:
-    return Job(plan, run, digest([str(run), [cell.key for cell in plan.cells], id(plan.live) if plan.live else 0]))
+def job(plan: Plan, run: Path, runner: Runner) -> Job:
+    return Job(
+        plan, run, runner, digest([str(run), [cell.key for cell in plan.cells], id(plan.live) if plan.live else 0])
+    )
 
 
 def possible(workers: int, tell: store.Tell) -> int:
@@ -81,6 +86,13 @@ def _in_worker(todo: Job, unit: Unit) -> Finished:
 
 def work(todo: Job, unit: Unit) -> Finished:
     """One unit, in whatever process. A cell that fails leaves its traceback under `errors/`; the others go on."""
+    with claims.held(todo.runner, todo.plan, unit) as held:
+        stored, verdicts = _computed(todo, replace(unit, cells=held)) if held else ({}, [])
+    left = tuple(number for number in unit.cells if number not in held)
+    return Finished(unit.shard.name, stored, verdicts, left)
+
+
+def _computed(todo: Job, unit: Unit) -> tuple[dict[int, Stored], list[Verdict]]:
     from qbench.compute.shard import run_shard
 
     numbers = {todo.plan.cells[i].key: i for i in unit.cells}
@@ -97,16 +109,17 @@ def work(todo: Job, unit: Unit) -> Finished:
             except QbenchError as refused:
                 error = refused
         elif outcome.not_applicable:
-            store.write_not_applicable(todo.run, outcome.cell.key, outcome.not_applicable)
+            store.write_not_applicable(todo.runner.store, outcome.cell.key, outcome.not_applicable)
             verdicts.append(Verdict(number, "n/a", outcome.not_applicable))
         if error is not None:
             verdicts.append(Verdict(number, "failed", _failure(todo.run, outcome.cell, error)))
-    return Finished(unit.shard.name, stored, verdicts)
+    return stored, verdicts
 
 
 def _stored(todo: Job, shard: Shard, cell: Cell, columns: Columns) -> Stored:
     table = store.table_of(columns)
-    return store.write_records(todo.run, cell.key, shard, table, device_name(todo.plan.settings.device))
+    by = (device_name(todo.plan.settings.device),)
+    return store.write_records(todo.runner.store, cell.key, shard, table, by, cell.parts)
 
 
 _benches: dict[str, Workbench] = {}
