@@ -13,6 +13,7 @@ import qbench
 from qbench.data.readers import Photos
 from qbench.data.views import View
 from qbench.runs.costs import fed
+from qbench.vocabulary import InputConvention
 
 
 @pytest.fixture
