@@ -11,9 +11,10 @@ import numpy as np
 
 from qbench.compute.cell import ConditionItem, Item, MethodItem, MetricItem
 from qbench.report.checked import MetricFault
+from qbench.report.columns import Records
 from qbench.report.metric import ShownMetric
 from qbench.report.point import Point, Resampling, Together, point
-from qbench.report.source import Loaded, Records
+from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.tasks.score import readable
 

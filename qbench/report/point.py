@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from qbench.report.columns import Records
 from qbench.report.metric import ShownMetric
-from qbench.report.source import Records
 from qbench.stats.bootstrap import Flags, Numbers, means, resamples
 from qbench.tasks.score import readable
 
