@@ -60,13 +60,13 @@ def write(shape: Shape, run: Path) -> list[Path]:
     info = RunInfo(
         suite="drawn", title="Drawn records", version=1, seed=1, command="python -m benchmarks.report_speed",
         tables=("accuracy-by-quality", "accuracy-by-times"), cells=cells, environment={},
-        sources=(Source(dataset=dataset, samples=shape.samples, shards=(shard,)),),
+        store=".", sources=(Source(dataset=dataset, samples=shape.samples, whole=shard),),
     )  # fmt: skip
     prepare(run, print)
     drawn = {"classification": Labels, "detection": Objects}[shape.task](shape.samples)
     for number, result in enumerate(cells):
         table = table_of({**_shared(shape, number), **drawn.columns(number)})
-        write_records(run, result.cell.key, shard, table, "a processor")
+        write_records(run, result.cell.key, shard, table, ("a processor",))
     run_info.write(run, info)
     return [shard_file(run, result.cell.key, shard.name) for result in cells]
 
