@@ -7,9 +7,10 @@ Each case is one `qbench run` with one worker, in a process of its own. Its peak
 * few, many: 500 and 20,000 drawn pictures of 32 x 32 pixels, a network of one layer, one quality of JPEG. At most 1.1
   is the aim for the peak of many over that of few.
 * large: 32 drawn pictures of 2048 x 1024 pixels, seen whole, in batches of 2 under one quality of JPEG, through a
-  segmentation network (FPN on EfficientNet-Lite0, drawn weights, 19 classes), direct and with AFD. At most 2.5 GB.
+  segmentation network (LR-ASPP on MobileNetV3, drawn weights, 19 classes), direct and with AFD. At most 2.5 GB.
 
-`idle` is a process that has imported what a run imports and builds nothing. This process itself imports no torch: what
+`idle` is a process that has imported what a run imports and builds nothing, `network` one in which that segmentation
+network sees one ready batch: neither can a run go below. This process itself imports no torch: what
 the system counts for a child starts with the peak of its parent."""
 
 from __future__ import annotations
@@ -30,25 +31,33 @@ CASES = ("few", "many", "large")
 GIGABYTE = 10**9
 AIMS = {"many / few": "≤ 1.1", "large": "≤ 2.5 GB"}
 COUNTS = {"few": 500, "many": 20_000, "large": 32}
-ENCODER = "tu-tf_efficientnet_lite0"
-SEGMENTER = {"encoder": ENCODER, "classes": 19, "pretrained": False}
+NETWORK = "lraspp_mobilenet_v3_large"
+OPTIONS = {"classes": 19, "pretrained": False}
 QBENCH = "from qbench.cli import main; main()"
 IDLE = "import torch, pandas, pyarrow.parquet, qbench.compute.shard, qbench.runs.run, qbench.cli.run"
+BUILT = f"""
+import torch
+from qbench.models.segmentation.torchvision import TorchvisionSegmentation
+from qbench.runtime import keep_freed_memory
+keep_freed_memory()
+torch.set_num_threads(1)
+model = TorchvisionSegmentation({NETWORK!r}, **{OPTIONS!r}).build()
+"""
+BARE = """
+pictures = torch.rand(2, 3, 1024, 2048).contiguous(memory_format=torch.channels_last)
+with torch.inference_mode():
+    model.predict(pictures)
+"""
 WEIGHTS = """
-import sys, json
-from pathlib import Path
+import sys
 from safetensors.torch import save_file
 from qbench.methods.afd import AfdOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.initial import initialise
-from qbench.models.segmentation.smp import Smp
-settings = json.loads(sys.argv[2])
-cut = Smp("fpn", **settings).build().cut("D2")
-network = Afd(AfdOptions(), cut.geometry(), "deployed")
+network = Afd(AfdOptions(), model.cut("D2").geometry(), "deployed")
 initialise(network, 0)
 save_file({name: value.contiguous() for name, value in network.state_dict().items()}, sys.argv[1])
 """
-"""Writes AFD's drawn weights for that network, in a process of its own."""
 
 
 def suite(case: str, samples: int, side: tuple[int, int], weights: Path) -> dict[str, Any]:
@@ -58,7 +67,11 @@ def suite(case: str, samples: int, side: tuple[int, int], weights: Path) -> dict
     task: dict[str, Any] = {"dataset": dataset, "view": view, "conditions": [{"jpeg": {"quality": 10}}]}
     if case == "large":
         methods = ["direct", {"afd": {"weights": str(weights)}}]
-        task |= {"task": "segmentation", "models": [{"smp:fpn": SEGMENTER}], "methods": methods}
+        task |= {
+            "task": "segmentation",
+            "models": [{f"torchvision-segmentation:{NETWORK}": OPTIONS}],
+            "methods": methods,
+        }
         dataset["masks"] = True
     else:
         task |= {"models": ["memory-tiny"], "methods": ["direct"]}
@@ -85,7 +98,7 @@ def measured(case: str, samples: int, side: tuple[int, int], extra: Sequence[str
         home = Path(folder)
         file, weights = home / "suite.yaml", home / "afd.safetensors"
         if case == "large":
-            peak([sys.executable, "-c", WEIGHTS, str(weights), json.dumps(SEGMENTER)], home)
+            peak([sys.executable, "-c", BUILT + WEIGHTS, str(weights)], home)
         file.write_text(json.dumps(suite(case, samples, side, weights)), encoding="utf-8")
         run = [sys.executable, "-c", QBENCH, "run", str(file), "--out", str(home / "run"), "--workers", "1"]
         run += ["--device", "cpu", "--plugin", str(ROOT / "memory_plugin.py"), *extra]
@@ -95,7 +108,8 @@ def measured(case: str, samples: int, side: tuple[int, int], extra: Sequence[str
 def benchmark(cases: Sequence[str], extra: Sequence[str] = ()) -> dict[str, Any]:
     """Peaks in bytes and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
-        peaks = {"idle": peak([sys.executable, "-c", IDLE], Path(folder))}
+        scripts = {"idle": IDLE, "network": IDLE + "\n" + BUILT + BARE}
+        peaks = {name: peak([sys.executable, "-c", script], Path(folder)) for name, script in scripts.items()}
     for case in cases:
         side = (1024, 2048) if case == "large" else (32, 32)
         peaks[case] = measured(case, COUNTS[case], side, extra)
@@ -114,7 +128,7 @@ def benchmark(cases: Sequence[str], extra: Sequence[str] = ()) -> dict[str, Any]
 def table(result: Mapping[str, Mapping[str, Any]]) -> str:
     """A row a figure, a column a state of the engine."""
     rows = [("many / few", AIMS["many / few"], "{:.2f}")] + [
-        (case, AIMS.get(case, ""), "{:.2f} GB") for case in ("idle", *CASES)
+        (case, AIMS.get(case, ""), "{:.2f} GB") for case in ("idle", "network", *CASES)
     ]
     lines = [f"| figure | aim | {' | '.join(result)} |", "| --- " * (len(result) + 2) + "|"]
     for name, aim, form in rows:
