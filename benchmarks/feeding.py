@@ -40,7 +40,7 @@ from qbench.degrade.jpeg import Jpeg
 from qbench.draws import Draw
 from qbench.runs.machine import device_name
 from qbench.runtime import fixed_threads
-from qbench.vocabulary import InputConvention
+from qbench.vocabulary import Condition, InputConvention
 
 CLASSES = 24
 QUALITY = 10
@@ -99,9 +99,9 @@ def suite(root: Path, view: View, batch: int) -> dict[str, Any]:
     return {"suite": "feeding", "engine": {"batch": batch}, "tasks": [task]}
 
 
-def prepare_seconds(files: Sequence[Path], view: View, batch: int, batches: int) -> float:
+def prepare_seconds(files: Sequence[Path], view: View, condition: Condition, batch: int, batches: int) -> float:
     """Seconds of a batch: decode, view, degrade and stack by a plain loop in this process; the median of `batches`."""
-    condition, taken = Jpeg(QUALITY), []
+    taken = []
     for number in range(batches):
         chosen = [files[(number * batch + index) % len(files)] for index in range(batch)]
         start = time.perf_counter()
@@ -131,7 +131,7 @@ def benchmark(feeders: Sequence[int], scale: Feeding) -> list[dict[str, Any]]:
         files, given = sorted(root.rglob("*.png")), suite(root, view, scale.batch)
 
         def prepare() -> float:
-            return prepare_seconds(files, view, scale.batch, max(3, scale.batches // 8))
+            return prepare_seconds(files, view, Jpeg(QUALITY), scale.batch, max(3, scale.batches // 8))
 
         first = prepare()
         for count in feeders:
@@ -171,7 +171,7 @@ def main() -> None:
     given = parser.parse_args()
     scale = replace(Feeding(), batches=given.batches, repetitions=given.repetitions)
     load = os.getloadavg()[0]
-    result = {
+    result: dict[str, Any] = {
         "command": "OMP_NUM_THREADS=1 python -m benchmarks.feeding",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{device_name('cpu')}, {os.cpu_count()} cores",

@@ -16,7 +16,7 @@ from qbench.vocabulary import InputConvention, Manifest, Sample
 CLASSES = 19  # as many as Cityscapes has
 
 
-@qbench.dataset("memory-pictures", version=1)
+@qbench.dataset("memory-pictures", version="1")
 class Pictures:
     """Pictures of `height` x `width` pixels, each drawn when it is asked for; targets are masks or classes."""
 
@@ -37,7 +37,7 @@ class Pictures:
         return Sample(self._ids[index], image, target)
 
 
-@qbench.model("memory-tiny", version=1)
+@qbench.model("memory-tiny", version="1")
 class Tiny:
     """The mean of each colour to logits."""
 
