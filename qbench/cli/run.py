@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +12,7 @@ import typer
 
 from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
 from qbench.cli.streams import say
-from qbench.runtime import MOST_WORKERS
+from qbench.runtime import MOST_WORKERS, cores
 from qbench.storage.home import run_directory
 
 if TYPE_CHECKING:
@@ -28,7 +27,20 @@ def run(
     device: Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Processes for each device. Records do not depend on it. Default: one a core, on an accelerator one.",
+        ),
+    ] = None,
+    feeders: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="Processes that decode and degrade for each worker, which does so itself without. Records do not "
+            "depend on it. Default: 0, on an accelerator one a core.",
+        ),
     ] = None,
     plugin: Plugin = None,
 ) -> None:
@@ -56,9 +68,11 @@ def run(
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     folder = run_directory(out, planned.suite)
-    count = workers or default_workers(planned.settings.threads, planned.settings.device)
+    count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
     command = command_line(suite, limit, only, plugin)
-    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=partial(say, err=True))
+    info = run_plan(
+        planned, folder, workers=count, feeders=feeders, command=command, watch=watched, tell=partial(say, err=True)
+    )
     faults = _publish(folder)
     if len(info.computed_by) > 1:
         say(
@@ -106,8 +120,7 @@ def _publish(folder: Path) -> Sequence[str]:
 
 def default_workers(threads: int, device: str) -> int:
     """As many processes as fit on the cores that this process may use; one on an accelerator."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // threads) if device == "cpu" else 1
+    return max(1, cores() // threads) if device == "cpu" else 1
 
 
 def command_line(

@@ -28,13 +28,17 @@ def _unwatched(_files: Sequence[Path], _what: str) -> AbstractContextManager[Non
 
 
 def run_plan(
-    plan: Plan, run: Path, *, workers: int, command: str, watch: Watch = _unwatched, tell: store.Tell = warnings.warn
-) -> RunInfo:
+    plan: Plan, run: Path, *, workers: int, feeders: int | None = None, command: str, watch: Watch = _unwatched,
+    tell: store.Tell = warnings.warn,
+) -> RunInfo:  # fmt: skip
     """Compute what the store under `run` lacks of the plan. `run.json` is there from the start and kept up to date.
+    For `workers` and `feeders` see `execute`.
 
     What is damaged is set aside and told. Raises QbenchError for a device that is not here, StoreError where the disk
     refuses. After a kill or Ctrl-C the same call continues."""
-    check_device(plan.settings.device)
+    for device in plan.devices:
+        check_device(device)
+    feeders = execute.feeders_for(plan, workers, feeders)
     store.prepare(run, tell)
     store.repaired(lambda: _meet(plan, run, tell), tell)
     found = survey(plan, run)
@@ -45,7 +49,7 @@ def run_plan(
     files = unit_files(plan, run, units)
     with ledger.kept():
         with watch(files, "records"):
-            for finished in execute.execute(todo, units, execute.possible(workers, tell)):
+            for finished in execute.execute(todo, units, workers, feeders, tell):
                 ledger.add(finished)
         info = ledger.info()
         return ledger.save(costs=costs(plan, run, info, watch, tell) if "efficiency" in plan.tables else ())
