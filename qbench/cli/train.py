@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qbench.cli.options import Device, Plugin
+from qbench.cli.options import Device, Plugin, tell
 from qbench.cli.streams import say
 
 
@@ -62,7 +62,7 @@ def train(
     check_device(used)
     job = read_job(Order(cards.card_path(card), recipe, out, seed, steps, used, threads, restart))
     with training(job.stem, job.steps) as report:
-        trained = run(job, report)
+        trained = run(job, report, tell)
     facts = trained.facts
     said = "trained" if trained.fresh else "was trained before (--restart trains again)"
     say(f"{trained.weights} {said}: {facts['steps']} steps, {facts['minutes']} minutes")

@@ -20,6 +20,8 @@ from qbench.tasks.score import readable
 Records = Mapping[str, NDArray[Any]]
 MOST = 100_000
 """Resamples that a metric may ask for."""
+ROUNDING = 1e-6
+"""How far a score may lie outside of its range, where it is a sum of rounded numbers."""
 
 
 class MetricFault(QbenchError):
@@ -82,7 +84,7 @@ class CheckedMetric:
         """[...] under weights [..., samples]. Raises MetricFault for anything but finite numbers and NaN."""
         with self._visited("statistic"):
             value = self._metric.statistic(self._lend(records), _read_only(weights) if not self.is_ours else weights)
-        return self._numbers(value, "statistic", weights.shape[:-1])
+        return self._in_range(self._numbers(value, "statistic", weights.shape[:-1]))
 
     def counts(self, records: Records) -> Flags:
         """[samples]: which of them count. Raises MetricFault for anything but booleans."""
@@ -129,6 +131,15 @@ class CheckedMetric:
         if np.isinf(array).any():
             raise MetricFault(f"{self._who}: {call} gave an infinite number; expected finite ones, or NaN for none")
         return array.astype(np.float64)
+
+    def _in_range(self, numbers: Numbers) -> Numbers:
+        """The same scores. Raises MetricFault for one outside of the metric's `range`, but for rounding."""
+        low, high = self.range
+        outside = numbers[(numbers < low - ROUNDING) | (numbers > high + ROUNDING)]
+        if outside.size:
+            told = f"{self._who}: statistic gave {outside.flat[0]:g}; its `range` is {low:g} to {high:g}"
+            raise MetricFault(told)
+        return numbers
 
     def _fits(self, given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
         return given == wanted

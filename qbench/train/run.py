@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -101,11 +101,14 @@ def read_job(order: Order) -> Job:
     return Job(card, document, name, spec, spec.seed if order.seed is None else order.seed, order)
 
 
-def run(job: Job, report: Report) -> Trained:
-    """Train, continue a training, or find that it was done before. Raises Stopped after Ctrl-C, and QbenchError; for a
-    folder that cannot be written, before the first step."""
+def run(job: Job, report: Report, tell: Callable[[Iterable[str]], object] = list) -> Trained:
+    """Train, continue a training, or find that it was done before; `tell` gets what a user should know of the data.
+
+    Raises Stopped after Ctrl-C, and QbenchError; for a folder that cannot be written, before the first step."""
     with job.document.at(("recipes", job.name)):
         samples = {name: _samples(job, name, role) for name, role in job.spec.data.items()}
+    datasets = [given.dataset for given in samples.values()]
+    tell(dict.fromkeys(f"dataset {dataset.label}: {note}" for dataset in datasets for note in dataset.manifest().notes))
     digest = _digest(job, samples)
     if not job.order.restart and (done := _done(job, digest)) is not None:
         return done

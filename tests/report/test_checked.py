@@ -52,6 +52,8 @@ def test_a_good_metric_gives_what_it_gives() -> None:
         ("good", "statistic gave one value of text; expected one number"),
         (None, "statistic gave one value of objects; expected one number"),
         (np.inf, "statistic gave an infinite number"),
+        (61.7, "statistic gave 61.7; its `range` is 0 to 1"),
+        (-0.01, "statistic gave -0.01; its `range` is 0 to 1"),
         ([0.5, 0.5], r"statistic gave float64 \[2\]; expected one number"),
         ([[1], [1, 2]], "statistic raised: ValueError"),
         (1j, "statistic gave one value of complex128"),

@@ -82,6 +82,15 @@ def test_the_command_writes_weights_sidecar_log_and_picture(card: Path, tmp_path
     assert "before" in again.output
 
 
+def test_what_a_reader_leaves_out_is_told_once(card: Path, tmp_path: Path) -> None:
+    (card.parent / "photos" / "old.xbm").write_bytes(b"#define old_width 1")
+    order = ["train", str(card), "--out", str(tmp_path / "out"), "--steps", "1"]
+    result = CliRunner().invoke(app, order, catch_exceptions=False)
+    notes = [line for line in result.output.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1, "source and validation are the same folder"
+    assert ".xbm" in notes[0]
+
+
 def test_what_is_written_is_found_and_fits_the_method(
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
