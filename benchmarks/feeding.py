@@ -4,13 +4,14 @@
 
 The stand-in is a live network that holds this process for t milliseconds a batch and uses no core. Pictures are
 prepared (decoded, viewed, degraded by one quality of JPEG) in 1 or 2 feeders. The time between two batches should be
-that of the slower side, max(prepare / feeders, t): `ratio` is the measured time over it, for t of 0.5, 1 and 2 times
-prepare / feeders. At most 1.1 is the aim.
+that of the slower side, max(prepare / feeders, device): `ratio` is the measured time over it, for t of 0.5, 1 and 2
+times prepare / feeders. At most 1.1 is the aim.
 
-Measured is the steady state: from the start of forward number `WARM_UP` to that of the last, so that neither starting
-processes nor what they prepared meanwhile counts; records are written in that time as in any run. `prepare` is the
-seconds of a batch by a plain loop in this process alone, over the same pictures, before and after each run: the mean of
-both. Feeders need cores of their own: on a machine that does other work the ratio tells of that work."""
+`device` is all that a model computes for a batch, the stand-in's t and the normalisation of pictures, which an accelerator
+would do. `prepare` is the seconds of a batch by a plain loop in this process alone, before and after each run: the mean
+of both. Measured is the steady state: the first quarter of the batches does not count, so that neither starting
+processes nor what they prepared meanwhile does; records are written in that time as in any run. Feeders need cores of
+their own: on a machine that does other work the ratio tells of that work."""
 
 from __future__ import annotations
 
@@ -33,39 +34,39 @@ from torch import Tensor, nn
 
 import qbench
 from benchmarks.engine_suite import Scale, write_pictures
+from benchmarks.forwards import Forwards, Steady
 from benchmarks.timing import quartiles
 from qbench.data.decoding import decode
 from qbench.data.views import View
 from qbench.degrade.jpeg import Jpeg
 from qbench.draws import Draw
 from qbench.runs.machine import device_name
-from qbench.runtime import fixed_threads
+from qbench.runtime import fixed_threads, keep_freed_memory
 from qbench.vocabulary import Condition, InputConvention
 
 CLASSES = 24
 QUALITY = 10
-WARM_UP = 10
-"""Batches after which what feeders prepared while they started is used up."""
+WARM_UP = 0.25
+"""Of the batches, after which what feeders prepared while they started is used up."""
 LOADS = (0.5, 1.0, 2.0)
 DRAWN = 32
 """Pictures that are drawn; the others are the same files under other names."""
-STARTS: list[float] = []
-"""When each forward of the run began, in seconds."""
 
 
 @dataclass(frozen=True)
 class Feeding:
     """What may shrink in a test."""
 
-    batches: int = 64
+    batches: int = 40
     batch: int = 16
     repetitions: int = 3
-    picture: int = 256
+    picture: int = 512
+    resize: int = 256
     crop: int = 224
 
 
 class StandIn(nn.Module):
-    """Sleeps for `seconds` and gives fixed logits; notes when each forward starts."""
+    """Sleeps for `seconds` and gives fixed logits."""
 
     logits: Tensor
 
@@ -75,7 +76,6 @@ class StandIn(nn.Module):
         self.register_buffer("logits", torch.linspace(0, 1, CLASSES))
 
     def forward(self, x: Tensor) -> Tensor:
-        STARTS.append(time.perf_counter())
         time.sleep(self.seconds)
         return self.logits.repeat(x.shape[0], 1)
 
@@ -110,21 +110,21 @@ def prepare_seconds(files: Sequence[Path], view: View, condition: Condition, bat
     return float(np.median(taken))
 
 
-def seconds_between(seconds: float, feeders: int, given: Mapping[str, Any], view: View) -> float:
-    """Seconds from one forward to the next in a steady state, of a run whose stand-in takes `seconds` a batch."""
+def steady(seconds: float, feeders: int, given: Mapping[str, Any], view: View) -> Steady:
+    """The forwards of a run whose stand-in sleeps for `seconds` a batch."""
+    forwards = Forwards("cpu")
     convention = InputConvention(size=view.crop, resize=view.resize)
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, QBENCH_HOME=folder):
-        STARTS.clear()
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, QBENCH_HOME=folder), forwards.watched():
         run = Path(folder) / "run"
         options: dict[str, Any] = {"device": "cpu", "feeders": feeders, "strict": True}
         qbench.run(given, models={"stand-in": StandIn(seconds)}, input=convention, out=run, **options)
-    return (STARTS[-1] - STARTS[WARM_UP]) / (len(STARTS) - 1 - WARM_UP)
+    return forwards.steady(WARM_UP)
 
 
 def benchmark(feeders: Sequence[int], scale: Feeding) -> list[dict[str, Any]]:
     """A row for each number of feeders and load: seconds of a batch, and ratios with their quartiles."""
     rows = []
-    view = View(scale.picture, scale.crop)
+    view = View(scale.resize, scale.crop)
     with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
         root = Path(folder)
         write_dataset(root, scale.batches * scale.batch, DRAWN, scale.picture)
@@ -139,19 +139,21 @@ def benchmark(feeders: Sequence[int], scale: Feeding) -> list[dict[str, Any]]:
                 taken = []
                 for _ in range(scale.repetitions):
                     before = prepare()
-                    device = load * first / count
-                    wall = seconds_between(device, count, given, view)
+                    found = steady(load * first / count, count, given, view)
                     prepared = (before + prepare()) / 2
+                    wall, device = found.seconds / found.forwards, found.busy / found.forwards
                     taken.append({"wall": wall, "prepare": prepared, "device": device})
-                found = [one["wall"] / max(one["prepare"] / count, one["device"]) for one in taken]
-                rows.append({"feeders": count, "load": load, "seconds": taken, "ratio": quartiles(found)})
+                ratio = [one["wall"] / max(one["prepare"] / count, one["device"]) for one in taken]
+                rows.append({"feeders": count, "load": load, "seconds": taken, "ratio": quartiles(ratio)})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A row for each number of feeders and load, in Markdown; times are medians in milliseconds."""
-    lines = ["| feeders | t / (prepare / feeders) | prepare, ms | t, ms | between batches, ms | ratio (quartiles) |"]
+    lines = [
+        "| feeders | t / (prepare / feeders) | prepare, ms | device, ms | between batches, ms | ratio (quartiles) |"
+    ]
     lines += ["| --- " * 6 + "|"]
     for row in rows:
         prepare, device, wall = (
@@ -169,6 +171,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=Feeding.repetitions)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "feeding.json")
     given = parser.parse_args()
+    keep_freed_memory()
     scale = replace(Feeding(), batches=given.batches, repetitions=given.repetitions)
     load = os.getloadavg()[0]
     result: dict[str, Any] = {

@@ -20,9 +20,7 @@ import argparse
 import json
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,64 +30,23 @@ import torch
 
 import qbench
 from benchmarks.feeding import DRAWN, prepare_seconds, write_dataset
+from benchmarks.forwards import Forwards
 from qbench.compute.cell import Item
 from qbench.data.views import View
-from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import Timm
 from qbench.registry.create import create
 from qbench.runs.machine import device_name
-from qbench.runtime import fixed_threads
+from qbench.runtime import fixed_threads, keep_freed_memory
 
 NETWORK = "resnet50"
 VIEW = View(256, 224)
 CONDITIONS: Mapping[str, Mapping[str, int]] = {
     "jpeg": {"quality": 10}, "gaussian_noise": {"severity": 3}, "fog": {"severity": 3},
 }  # fmt: skip
+WARM_UP = 0.25
+"""Of the forwards, those that do not count."""
 PREPARED = 64
 """Pictures that are prepared in a plain loop to time one."""
-
-
-class Forwards:
-    """When each forward began and ended, on the clock of a device, and how many pictures went through it."""
-
-    def __init__(self, device: str) -> None:
-        self._cuda = device.startswith("cuda")
-        self._spans: list[tuple[Any, Any, int]] = []
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Inside, every prediction of a model is noted."""
-        predict = LoadedModel.predict
-
-        def noted(model: LoadedModel, images: torch.Tensor, *rest: Any) -> Any:
-            start = self._now()
-            result = predict(model, images, *rest)
-            self._spans.append((start, self._now(), len(images)))
-            return result
-
-        with patch.object(LoadedModel, "predict", noted):
-            yield
-
-    def _now(self) -> Any:
-        if not self._cuda:
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-    def _between(self, start: Any, end: Any) -> float:
-        return float(start.elapsed_time(end)) / 1000 if self._cuda else end - start
-
-    def figures(self) -> dict[str, float]:
-        """Pictures a second and the share of time within forwards. Raises RuntimeError where there were none."""
-        if self._cuda:
-            torch.cuda.synchronize()
-        if not self._spans:
-            raise RuntimeError("no forward was seen in this process")
-        counted = self._spans[len(self._spans) // 4 :]
-        seconds = self._between(counted[0][0], counted[-1][1])
-        busy = sum(self._between(start, end) for start, end, _ in counted)
-        return {"pictures a second": sum(count for *_, count in counted) / seconds, "busy": busy / seconds}
 
 
 def ready(device: str, batch: int, batches: int) -> float:
@@ -102,7 +59,8 @@ def ready(device: str, batch: int, batches: int) -> float:
     with forwards.watched(), torch.inference_mode():
         for _ in range(batches):
             model.predict(images)
-    return forwards.figures()["pictures a second"]
+    steady = forwards.steady(WARM_UP)
+    return steady.pictures / steady.seconds
 
 
 def measured(name: str, root: Path, device: str, feeders: int, batch: int) -> dict[str, float]:
@@ -120,7 +78,8 @@ def measured(name: str, root: Path, device: str, feeders: int, batch: int) -> di
         options: dict[str, Any] = {"device": device, "feeders": feeders, "strict": True}
         with forwards.watched():
             qbench.run(given, out=Path(folder) / "run", **options)
-    return forwards.figures()
+    steady = forwards.steady(WARM_UP)
+    return {"pictures a second": steady.pictures / steady.seconds, "busy": steady.busy / steady.seconds}
 
 
 def benchmark(device: str, feeders: int, samples: int, batch: int) -> dict[str, Any]:
@@ -160,6 +119,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--out", type=Path, help="A JSON file for the figures.")
     given = parser.parse_args()
+    keep_freed_memory()
     result = {
         "command": f"python -m benchmarks.gpu --device {given.device} --feeders {given.feeders} "
         f"--samples {given.samples} --batch {given.batch}",

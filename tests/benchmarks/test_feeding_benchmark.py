@@ -10,7 +10,7 @@ import pytest
 from benchmarks import feeding
 from tests.conftest import ROOT
 
-SMALL = feeding.Feeding(batches=12, batch=2, repetitions=1, picture=128, crop=32)
+SMALL = feeding.Feeding(batches=12, batch=2, repetitions=1, picture=128, resize=64, crop=32)
 
 
 def test_rows_have_ratios_of_the_slower_side() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
+from benchmarks.forwards import Forwards
 from qbench.models.base import LoadedModel
 from qbench.vocabulary import InputConvention
 
@@ -26,15 +27,17 @@ def test_busy_is_the_share_of_time_within_forwards() -> None:
             time.sleep(0.05)
             return torch.zeros(len(x), 2)
 
-    forwards = gpu.Forwards("cpu")
+    forwards = Forwards("cpu")
     model = LoadedModel(Sleep(), InputConvention(size=8, resize=None), {})
     with forwards.watched():
         for _ in range(4):
             model.predict(torch.zeros(3, 3, 8, 8))
             time.sleep(0.05)
-    assert 0.3 < forwards.figures()["busy"] < 0.8  # 0.6, of which a slow machine takes or adds some
+    steady = forwards.steady(0.25)
+    assert (steady.forwards, steady.pictures) == (3, 9)
+    assert 0.15 <= steady.busy < steady.seconds - 0.1  # three sleeps within, two between
 
 
 def test_a_run_without_forwards_is_told() -> None:
     with pytest.raises(RuntimeError, match="no forward"):
-        gpu.Forwards("cpu").figures()
+        Forwards("cpu").steady(0)
