@@ -7,7 +7,7 @@ prepared (decoded, viewed, degraded by one quality of JPEG) in 1 or 2 feeders. T
 that of the slower side, max(prepare / feeders, device): `ratio` is the measured time over it, for t of 0.5, 1 and 2
 times prepare / feeders. At most 1.1 is the aim.
 
-`device` is all that a model computes for a batch, the stand-in's t and the normalisation of pictures, which an accelerator
+`device` is all that a model computes for a batch: the sleep, and the normalisation of pictures, which an accelerator
 would do. `prepare` is the seconds of a batch by a plain loop in this process alone, before and after each run: the mean
 of both. Measured is the steady state: the first quarter of the batches does not count, so that neither starting
 processes nor what they prepared meanwhile does; records are written in that time as in any run. Feeders need cores of

@@ -27,8 +27,8 @@ class Steady:
 
 
 class Forwards:
-    """All that a model computes for a batch (normalised pictures, the network, its predictions), batch by batch: by CUDA
-    events on such a device, else by the processor's clock."""
+    """All that a model computes for a batch (normalised pictures, the network, its predictions), batch by batch: by
+    CUDA events on such a device, else by the processor's clock."""
 
     def __init__(self, device: str) -> None:
         self._cuda = device.startswith("cuda")
