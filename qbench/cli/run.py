@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
+from qbench.cli.options import Device, Limit, Only, Out, OwnStore, Plugin, Store, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.runtime import MOST_WORKERS, cores
-from qbench.storage.home import run_directory
+from qbench.storage.home import run_directory, store_folder
 
 if TYPE_CHECKING:
     from qbench.runs.run_info import RunInfo
@@ -43,11 +43,14 @@ def run(
         ),
     ] = None,
     plugin: Plugin = None,
+    store: Store = None,
+    own_store: OwnStore = False,
 ) -> None:
     """Run a suite and print its leaderboards.
 
-    Only what the run directory lacks is computed: a run that was stopped continues, and a method that was added
-    computes its own cells. Tables are also written as Markdown, LaTeX, CSV and JSON.
+    Only what the store lacks is computed, whichever suite or run put it there: a run that was stopped continues, and a
+    method that was added computes its own cells. Several runs at once share the work. Tables are also written as
+    Markdown, LaTeX, CSV and JSON.
 
     Examples:
 
@@ -68,10 +71,17 @@ def run(
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     folder = run_directory(out, planned.suite)
+    records = store_folder(store, own_store, folder)
     count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
-    command = command_line(suite, limit, only, plugin)
     info = run_plan(
-        planned, folder, workers=count, feeders=feeders, command=command, watch=watched, tell=partial(say, err=True)
+        planned,
+        folder,
+        records=records,
+        workers=count,
+        feeders=feeders,
+        command=command_line(suite, limit, only, plugin),
+        watch=watched,
+        tell=partial(say, err=True),
     )
     faults = _publish(folder)
     if len(info.computed_by) > 1:

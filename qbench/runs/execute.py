@@ -12,7 +12,8 @@ from qbench import registry
 from qbench.compute.cell import Cell, Shard
 from qbench.errors import QbenchError, StoreError, described, foreign
 from qbench.registry.named import text_of
-from qbench.runs import store
+from qbench.runs import claims, store
+from qbench.runs.claims import Runner
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.store import Stored
@@ -34,10 +35,12 @@ MOST_MODELS = 8
 
 @dataclass(frozen=True)
 class Job:
-    """A plan with the folder of its store. `token` tells it from others, so that a process builds its bench once."""
+    """A plan, the run's folder, and who computes it for which store. `token` tells it from others, so that a process
+    builds its bench once."""
 
     plan: Plan
     run: Path
+    runner: Runner
     token: str
     processes: int = 1
     """How many share the machine's memory."""
@@ -48,8 +51,10 @@ class Job:
         return replace(self, plan=plan, token=f"{self.token} {device} {processes}", processes=processes)
 
 
-def job(plan: Plan, run: Path) -> Job:
-    return Job(plan, run, digest([str(run), [cell.key for cell in plan.cells], id(plan.live) if plan.live else 0]))
+def job(plan: Plan, run: Path, runner: Runner) -> Job:
+    return Job(
+        plan, run, runner, digest([str(run), [cell.key for cell in plan.cells], id(plan.live) if plan.live else 0])
+    )
 
 
 def feeders_for(plan: Plan, workers: int, asked: int | None) -> int:
@@ -125,14 +130,17 @@ def work(todo: Job, unit: Unit) -> Finished:
     """One unit in this process."""
     from qbench.compute.shard import run_shard
 
-    cells = [todo.plan.cells[i] for i in unit.cells]
-    return finished(todo, unit, run_shard(cells, unit.shard, todo.plan.settings, bench_of(todo)))
+    with claims.held(todo.runner, todo.plan, unit) as held:
+        cells = [todo.plan.cells[i] for i in held]
+        outcomes = run_shard(cells, unit.shard, todo.plan.settings, bench_of(todo)) if held else ()
+        return finished(todo, unit, held, outcomes)
 
 
-def finished(todo: Job, unit: Unit, outcomes: Iterable[Outcome]) -> Finished:
-    """Store what came of a unit. A cell that fails leaves its traceback under `errors/`; the others go on."""
+def finished(todo: Job, unit: Unit, held: Sequence[int], outcomes: Iterable[Outcome]) -> Finished:
+    """Store what came of the cells of a unit that this run held. A cell that fails leaves its traceback under
+    `errors/`; the others go on."""
     numbers: dict[str, list[int]] = {}
-    for i in unit.cells:
+    for i in held:
         numbers.setdefault(todo.plan.cells[i].key, []).append(i)
     stored: dict[int, Stored] = {}
     verdicts: list[Verdict] = []
@@ -146,17 +154,18 @@ def finished(todo: Job, unit: Unit, outcomes: Iterable[Outcome]) -> Finished:
             except QbenchError as refused:
                 error = refused
         elif outcome.not_applicable:
-            store.write_not_applicable(todo.run, outcome.cell.key, outcome.not_applicable)
+            store.write_not_applicable(todo.runner.store, outcome.cell.key, outcome.not_applicable)
             verdicts += [Verdict(i, "n/a", outcome.not_applicable) for i in same]
         if error is not None:
             reason = _failure(todo.run, outcome.cell, error)
             verdicts += [Verdict(i, "failed", reason) for i in same]
-    return Finished(unit.shard.name, stored, verdicts)
+    return Finished(unit.shard.name, stored, verdicts, tuple(i for i in unit.cells if i not in held))
 
 
 def _stored(todo: Job, shard: Shard, cell: Cell, columns: Columns) -> Stored:
     table = store.table_of(columns)
-    return store.write_records(todo.run, cell.key, shard, table, device_name(todo.plan.settings.device))
+    by = (device_name(todo.plan.settings.device),)
+    return store.write_records(todo.runner.store, cell.key, shard, table, by, cell.parts)
 
 
 _benches: dict[str, Workbench] = {}

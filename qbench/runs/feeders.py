@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, repeat, zip_longest
 from pathlib import Path
@@ -30,6 +30,7 @@ from qbench.compute.shard import ShardWork, Step
 from qbench.data.views import View
 from qbench.errors import fault, foreign
 from qbench.process import generators_kept
+from qbench.runs import claims
 from qbench.runs.execute import Job, bench_of, finished
 from qbench.runs.told import Told
 from qbench.runs.units import Finished, Unit
@@ -48,8 +49,7 @@ def stream(todo: Job, units: Iterable[Unit], feeders: int) -> Iterator[Finished]
 
     Raises QbenchError where a feeder ends on its own. None is left in the end."""
     settings = todo.plan.settings
-    with fixed_threads(settings.threads), generators_kept():
-        line = Line(todo, units, feeders)
+    with fixed_threads(settings.threads), generators_kept(), Line(todo, units, feeders) as line:
         with _fed(todo, line, feeders) as parcels:
             for parcel in parcels:
                 line.use(parcel)
@@ -62,6 +62,10 @@ class Begun:
     """A unit whose pictures are on their way."""
 
     unit: Unit
+    held: tuple[int, ...]
+    """Its cells that are left to this run."""
+    claim: ExitStack
+    """Gives them up."""
     work: ShardWork
     left: int
     """Steps that have not come yet."""
@@ -85,11 +89,21 @@ class Line:
                 self._sent.append(step)
                 yield None if step is None else self._order(step[1].order)
 
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Give up what was begun and is not through."""
+        for begun in self._begun:
+            begun.claim.close()
+
     def _windows(self) -> Iterator[list[tuple[Begun, Step]]]:
         for unit in self._units:
-            cells = [self._todo.plan.cells[i] for i in unit.cells]
+            claim = ExitStack()
+            held = claim.enter_context(claims.held(self._todo.runner, self._todo.plan, unit))
+            cells = [self._todo.plan.cells[i] for i in held]
             work = ShardWork(cells, unit.shard, self._todo.plan.settings, bench_of(self._todo))
-            begun = Begun(unit, work, len(work.steps))
+            begun = Begun(unit, held, claim, work, len(work.steps))
             self._begun.append(begun)
             for _, steps in groupby(work.steps, lambda step: step.order.window):
                 yield [(begun, step) for step in steps]
@@ -116,7 +130,9 @@ class Line:
         through = [begun for begun in self._begun if not begun.left]
         self._begun = [begun for begun in self._begun if begun.left]
         for begun in through:
-            yield finished(self._todo, begun.unit, begun.work.outcomes())
+            with begun.claim:
+                done = finished(self._todo, begun.unit, begun.held, begun.work.outcomes())
+            yield done
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +26,13 @@ from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
 from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
-from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
+from qbench.suite.schema import BY_CLASS, EngineSpec, Suite, TaskSpec
 from qbench.vocabulary import Manifest
 
 MOST_CELLS = 20_000
 """Of one suite; the largest that ships has 240."""
+FEWEST_SAMPLES, MOST_SHARDS = 32, 128
+"""Of a shard and of a dataset, where the suite does not say how many samples a shard has."""
 
 
 @dataclass(frozen=True)
@@ -147,16 +150,25 @@ def _task_cells(
 
 def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
     """The samples of a dataset, sliced, and what a user should know of how they were read."""
-    size = suite.engine.shard
     with below(*dataset.path):
         with foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
             manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
+    size = shard_size(suite.engine, count)
     shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
+    whole = shards[0] if len(shards) == 1 else _shard(0, rows)
     notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
+    item = dataset_item(dataset)
+    return Source(dataset=item, samples=count, whole=whole, shards=shards, classes=tuple(classes)), notes
+
+
+def shard_size(engine: EngineSpec, samples: int) -> int:
+    """Samples of a shard: a whole number of batches, so that no batch reaches over its end. Where the suite names none,
+    it is such that a dataset has 128 shards at most, of 32 samples at least."""
+    wanted = engine.shard or max(FEWEST_SAMPLES, math.ceil(samples / MOST_SHARDS))
+    return math.ceil(wanted / engine.batch) * engine.batch
 
 
 def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:

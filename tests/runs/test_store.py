@@ -64,8 +64,8 @@ def test_records_may_hold_the_mark_of_the_checksum(tmp_path: Path) -> None:
 
 
 def test_a_shard_says_whose_records_it_holds(tmp_path: Path) -> None:
-    stored = store.write_records(tmp_path, "k1", SHARD, store.table_of(COLUMNS), "a processor")
-    assert store.look(tmp_path, "k1", SHARD) == stored == store.Stored("a processor", bad=1)
+    stored = store.write_records(tmp_path, "k1", SHARD, store.table_of(COLUMNS), ("a processor",))
+    assert store.look(tmp_path, "k1", SHARD) == stored == store.Stored(("a processor",), bad=1)
     assert store.look(tmp_path, "k2", SHARD) is None
     file = store.shard_file(tmp_path, "k1", SHARD.name)
     for key, shard, said in (
@@ -83,7 +83,7 @@ def test_a_shard_says_whose_records_it_holds(tmp_path: Path) -> None:
 
 def test_samples_that_changed_while_a_run_went_on_are_not_stored(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="others than when the run started"):
-        store.write_records(tmp_path, "k", SHARD, store.table_of({**COLUMNS, "id": ["a", "x"]}), "")
+        store.write_records(tmp_path, "k", SHARD, store.table_of({**COLUMNS, "id": ["a", "x"]}), ())
     assert not list(tmp_path.iterdir())
 
 
