@@ -267,13 +267,23 @@ def of_bound(taken: Sequence[Mapping[str, Mapping[str, float]]], steps: Sequence
 
 def markdown(result: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures as a table, and below it what they hold for."""
-    lines = ["| rows | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"]
-    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    return "\n\n".join([table(result), *(_told(rows, found) for rows, found in result.items())])
+
+
+def table(result: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line for each of the rows and figures, in Markdown."""
+    lines = [
+        "| rows | samples | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"
+    ]
+    lines += ["| --- " * 7 + "|"]
     for rows, found in result.items():
+        samples = found["scale"]["samples"]
         for figure, aim in FIGURES.items():
-            cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in found[figure].values()]
-            lines.append(f"| {rows} | {figure} | {aim} | {cells[0]} | {cells[1]} | {found['repetitions']} |")
-    return "\n\n".join(["\n".join(lines), *(_told(rows, found) for rows, found in result.items())])
+            cells = [f"{q['median']:.2f} ({q['low']:.2f}-{q['high']:.2f})" for q in found[figure].values()]
+            lines.append(
+                f"| {rows} | {samples} | {figure} | {aim} | {cells[0]} | {cells[1]} | {found['repetitions']} |"
+            )
+    return "\n".join(lines)
 
 
 def _told(rows: str, found: Mapping[str, Any]) -> str:
