@@ -103,20 +103,16 @@ tasks:
 @pytest.mark.parametrize("options", [["--feeders", "2"], ["--workers", "2"], ["--device", "cpu,cpu", "--feeders", "1"]])
 def test_ctrl_c_leaves_no_process_behind(options: list[str], tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text(SUITE)
-    command = [
-        str(Path(sys.executable).with_name("qbench")),
-        "run",
-        "suite.yaml",
-        "--out",
-        "run",
-        "--own-store",
-        "--device",
-        "cpu",
-    ]
+    command = ["run", "suite.yaml", "--out", "run", "--own-store", "--device", "cpu", "--workers", "1", *options]
     run = subprocess.Popen(
-        [*command, "--device", "cpu", "--workers", "1", *options], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [Path(sys.executable).with_name("qbench"), *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         deadline = time.monotonic() + 120
         while not list(tmp_path.rglob("*.parquet")):
