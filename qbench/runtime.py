@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import ModuleType
 
 MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
@@ -43,15 +45,18 @@ def safe_path() -> Iterator[None]:
 
 @contextmanager
 def new_processes(threads: int) -> Iterator[None]:
-    """Inside, processes that are started compute with so many threads, do not run the caller's script again, and are
-    as under `safe_path`."""
+    """Inside, processes that are started compute with so many threads, do not run the caller's script again, leave
+    Ctrl-C to this one, which ends them, and are as under `safe_path`."""
     main, count = sys.modules["__main__"], str(threads)
+    resource_tracker.ensure_running()  # to start it unblocks signals
     with safe_path(), _environment(**dict.fromkeys(THREADS, count)):
         sys.modules["__main__"] = ModuleType("__main__")
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:
             sys.modules["__main__"] = main
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager

@@ -185,8 +185,6 @@ def _as_it_is(parcel: Any) -> Any:
 
 
 def _begin(_number: int) -> None:
-    """In a feeder: Ctrl-C is for the process that it feeds, which ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
 
 
