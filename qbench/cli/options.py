@@ -32,7 +32,9 @@ Only: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Only cells that match KEY=PATTERN; keys: task, dataset, condition, model, method. Repeatable."),
 ]
-Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Device: TypeAlias = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps; several of a kind share a run: cuda:0,cuda:1.")
+]
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]

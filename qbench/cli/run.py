@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +12,7 @@ import typer
 
 from qbench.cli.options import Device, Limit, Only, Out, OwnStore, Plugin, Store, SuiteFile, tell
 from qbench.cli.streams import say
-from qbench.runtime import MOST_WORKERS
+from qbench.runtime import MOST_WORKERS, cores
 from qbench.storage.home import run_directory, store_folder
 
 if TYPE_CHECKING:
@@ -28,7 +27,20 @@ def run(
     device: Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Processes for each device. Records do not depend on it. Default: one a core, on an accelerator one.",
+        ),
+    ] = None,
+    feeders: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="Processes that decode and degrade for each worker, which does so itself without. Records do not "
+            "depend on it. Default: 0, on an accelerator one a core.",
+        ),
     ] = None,
     plugin: Plugin = None,
     store: Store = None,
@@ -60,12 +72,13 @@ def run(
     tell(planned.notes)
     folder = run_directory(out, planned.suite)
     records = store_folder(store, own_store, folder)
-    count = workers or default_workers(planned.settings.threads, planned.settings.device)
+    count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
     info = run_plan(
         planned,
         folder,
         records=records,
         workers=count,
+        feeders=feeders,
         command=command_line(suite, limit, only, plugin),
         watch=watched,
         tell=partial(say, err=True),
@@ -117,8 +130,7 @@ def _publish(folder: Path) -> Sequence[str]:
 
 def default_workers(threads: int, device: str) -> int:
     """As many processes as fit on the cores that this process may use; one on an accelerator."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // threads) if device == "cpu" else 1
+    return max(1, cores() // threads) if device == "cpu" else 1
 
 
 def command_line(

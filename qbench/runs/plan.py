@@ -20,7 +20,7 @@ from qbench.models.live_names import live_name
 from qbench.registry.named import Named
 from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
-from qbench.runs.parts import cells_of, check_reach, task_parts
+from qbench.runs.parts import cells_of, check_reach, pictures_out_of_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
@@ -41,7 +41,8 @@ class Options:
 
     limit: int | None = None
     only: tuple[str, ...] = ()
-    device: str = "auto"
+    device: str | Sequence[str] = "auto"
+    """One, or several of a kind, also in one text with commas."""
     plugin_files: tuple[Path, ...] = ()
     live: Mapping[str, Any] = field(default_factory=dict)
     one_process: bool = True
@@ -66,13 +67,15 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     only = patterns_of(options.only)
     with document.at():
         _check_count(suite.tasks)
-    settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
+    devices = resolve_devices(options.device)
+    settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, devices[0])
     sources: list[Source] = []
     notes: list[str] = []
+    own_pictures: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes, own_pictures))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -87,14 +90,26 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         plugins=tuple(suite.plugins),
         plugin_files=options.plugin_files,
         settings=settings,
+        devices=devices,
         max_bad=suite.engine.max_bad,
         sources=tuple(sources),
         cells=tuple(cells),
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        own_pictures=next(filter(None, own_pictures), ""),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def resolve_devices(devices: str | Sequence[str]) -> tuple[str, ...]:
+    """The devices that a run uses together. Raises QbenchError for what names none, and for several kinds."""
+    names = list(devices) if isinstance(devices, list | tuple) else str(devices).split(",")
+    resolved = tuple(resolve_device(name) for name in names)
+    kinds = dict.fromkeys(name.partition(":")[0] for name in resolved)
+    if len(kinds) != 1:
+        raise QbenchError(f"--device takes devices of one kind, not {', '.join(map(str, names)) or 'none'}")
+    return resolved
 
 
 def resolve_device(device: str) -> str:
@@ -112,12 +127,14 @@ def resolve_device(device: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
-) -> Iterator[tuple[Cell, KeyPath]]:
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str],
+    own_pictures: list[str],
+) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
+    own_pictures.append(pictures_out_of_reach(parts, suite.plugins))
     for dataset in parts.datasets:
         source, said = _source(dataset, suite, options.limit)
         sources.append(source)

@@ -34,16 +34,18 @@ def _unwatched(_files: Sequence[tuple[Path, ...]], _what: str) -> AbstractContex
 
 
 def run_plan(
-    plan: Plan, run: Path, *, workers: int, command: str, records: Path | None = None, watch: Watch = _unwatched,
-    tell: store.Tell = warnings.warn,
+    plan: Plan, run: Path, *, workers: int, feeders: int | None = None, command: str, records: Path | None = None,
+    watch: Watch = _unwatched, tell: store.Tell = warnings.warn,
 ) -> RunInfo:  # fmt: skip
     """Compute what a store lacks of the plan; `records` is its folder, by default the run directory itself. `run.json`
-    is there from the start and kept up to date.
+    is there from the start and kept up to date. For `workers` and `feeders` see `execute`.
 
     What is damaged is set aside and told. Raises QbenchError for a device that is not here, StoreError where the disk
     refuses. After a kill or Ctrl-C the same call continues. Other runs that use the store share the work."""
     root = run if records is None else records
-    check_device(plan.settings.device)
+    for device in plan.devices:
+        check_device(device)
+    feeders = execute.feeders_for(plan, workers, feeders)
     _check_no_export(run)
     store.prepare(root, tell)
     store.repaired(lambda: _meet(plan, run, tell), tell)
@@ -57,7 +59,7 @@ def run_plan(
         with beating(root) as runner:
             work = _Work(plan, execute.job(plan, run, runner), runner, ledger, tell)
             with watch(unit_files(plan, root, missing_units(plan, found)), "records"):
-                work.do(found, execute.possible(workers, tell))
+                work.do(found, workers, feeders)
         info = ledger.info()
         measured = costs(plan, root, info, watch, tell) if "efficiency" in plan.tables else ()
         write_uses(root, run, plan, measured)
@@ -70,12 +72,12 @@ class _Work:
     def __init__(self, plan: Plan, todo: execute.Job, runner: Runner, ledger: Ledger, tell: store.Tell) -> None:
         self._plan, self._todo, self._runner, self._ledger, self._tell = plan, todo, runner, ledger, tell
 
-    def do(self, found: Survey, workers: int) -> None:
+    def do(self, found: Survey, workers: int, feeders: int) -> None:
         waited_for: set[str] = set()
         while True:
             units = self._units(found)
             free = [unit for unit in units if not self._holders(unit)]
-            for finished in execute.execute(self._todo, free, workers):
+            for finished in execute.execute(self._todo, free, workers, feeders, self._tell):
                 self._ledger.add(finished)
                 self._seal()
             self._seal()
