@@ -92,7 +92,7 @@ def _remove(file: Path) -> None:
 
 
 def _size(files: Iterable[Path]) -> str:
-    size = sum(file.lstat().st_size for file in files if file.is_symlink() or file.exists())
+    size = 1.0 * sum(file.lstat().st_size for file in files if file.is_symlink() or file.exists())
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

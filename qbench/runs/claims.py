@@ -48,7 +48,7 @@ class Runner:
         with foreign(f"{file} cannot be claimed", StoreError):
             file.parent.mkdir(parents=True, exist_ok=True)
             number = 1
-            while not _created(_claim(file, number), self.id):
+            while not self._won(file, number):
                 number = max(claims_of(file), default=1)
                 holder = self._holder(_claim(file, number))
                 if holder:
@@ -57,6 +57,16 @@ class Runner:
             for left in file.parent.glob(f".{file.name}.*"):
                 left.unlink(missing_ok=True)
         return ""
+
+    def _won(self, file: Path, number: int) -> bool:
+        """Whether this runner created the claim of that number, and there is none above it: one that was stale may have
+        been given up below one that is live."""
+        if not _created(_claim(file, number), self.id):
+            return False
+        if max(claims_of(file), default=number) == number:
+            return True
+        _claim(file, number).unlink(missing_ok=True)
+        return False
 
     def release(self, file: Path) -> None:
         """Give up this runner's claim of a file, after the stale ones below it."""

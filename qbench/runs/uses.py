@@ -62,8 +62,7 @@ def write_uses(store: Path, run: Path, plan: Plan, costs: Sequence[str]) -> None
 def read_uses(file: Path) -> Uses:
     """Raises FileNotFoundError, Damaged, and StoreError for a file of another version."""
     uses = read_json(file, Uses, schema_version.USES)
-    if file.stem != digest([uses.folder, uses.host]) or not all(
-        0 <= source < len(uses.sources) for _, source in uses.cells
-    ):
+    are_there = all(0 <= source < len(uses.sources) for _, source in uses.cells)
+    if file.stem != digest([uses.folder, uses.host]) or not are_there:
         raise Damaged(file, "it is not of the run that its name says")
     return uses
