@@ -87,7 +87,13 @@ class Runner:
             beat = file.stat().st_mtime
         except OSError:
             return False
-        return self._now() - beat <= STALE and not _has_ended(file)
+        return self._now() - beat <= STALE and not has_ended(file)
+
+    def is_fresh(self, file: Path) -> bool:
+        """Whether a file was written so short a time ago that its runner need not have stopped."""
+        with suppress(OSError):
+            return self._now() - file.stat().st_mtime <= STALE
+        return False
 
     def _now(self) -> float:
         file = self.store / RUNNERS / self.id
@@ -183,7 +189,7 @@ def _read(claim: Path) -> str:
     return ""
 
 
-def _has_ended(file: Path) -> bool:
+def has_ended(file: Path) -> bool:
     """Whether the runner of these beats is known to have ended, sooner than it is stale: on this machine, which has not
     started anew, nobody holds the lock that a runner holds as long as it lives."""
     try:
