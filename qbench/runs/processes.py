@@ -112,6 +112,8 @@ def _choose(device: str) -> None:
 
 def _stop(_number: int, _frame: object) -> None:
     """Unwind, once: as Ctrl-C does, which no error of a cell hides."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        return
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
