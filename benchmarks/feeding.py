@@ -8,10 +8,10 @@ that of the slower side, max(prepare / feeders, device): `ratio` is the measured
 times prepare / feeders. At most 1.1 is the aim.
 
 `device` is all that a model computes for a batch: the sleep, and the normalisation of pictures, which an accelerator
-would do. `prepare` is the seconds of a batch by a plain loop in this process alone, before and after each run: the mean
-of both. Measured is the steady state: the first quarter of the batches does not count, so that neither starting
-processes nor what they prepared meanwhile does; records are written in that time as in any run. Feeders need cores of
-their own: on a machine that does other work the ratio tells of that work."""
+would do. `prepare` is the seconds of a batch by a plain loop, in as many processes at once as there are feeders, so
+that a machine that does other work slows both alike: the mean of before and after each run. Measured is the steady
+state: the first quarter of the batches does not count, so that neither starting processes nor what they prepared
+meanwhile does; records are written in that time as in any run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import mean
 from typing import Any
 from unittest.mock import patch
 
@@ -121,6 +124,27 @@ def steady(seconds: float, feeders: int, given: Mapping[str, Any], view: View) -
     return forwards.steady(WARM_UP)
 
 
+def measured(
+    count: int,
+    load: float,
+    first: float,
+    prepare: Callable[[], float],
+    given: Mapping[str, Any],
+    view: View,
+    turns: int,
+) -> dict[str, Any]:
+    """What `count` feeders reach where the stand-in sleeps `load` times their share of `first` seconds a batch."""
+    taken = []
+    for _ in range(turns):
+        before = prepare()
+        found = steady(load * first / count, count, given, view)
+        prepared = (before + prepare()) / 2
+        wall, device = found.seconds / found.forwards, found.busy / found.forwards
+        taken.append({"wall": wall, "prepare": prepared, "device": device})
+    ratio = [one["wall"] / max(one["prepare"] / count, one["device"]) for one in taken]
+    return {"feeders": count, "load": load, "seconds": taken, "ratio": quartiles(ratio)}
+
+
 def benchmark(feeders: Sequence[int], scale: Feeding) -> list[dict[str, Any]]:
     """A row for each number of feeders and load: seconds of a batch, and ratios with their quartiles."""
     rows = []
@@ -130,22 +154,20 @@ def benchmark(feeders: Sequence[int], scale: Feeding) -> list[dict[str, Any]]:
         write_dataset(root, scale.batches * scale.batch, DRAWN, scale.picture)
         files, given = sorted(root.rglob("*.png")), suite(root, view, scale.batch)
 
-        def prepare() -> float:
-            return prepare_seconds(files, view, Jpeg(QUALITY), scale.batch, max(3, scale.batches // 8))
-
-        first = prepare()
+        arguments = (files, view, Jpeg(QUALITY), scale.batch, max(3, scale.batches // 8))
         for count in feeders:
-            for load in LOADS:
-                taken = []
-                for _ in range(scale.repetitions):
-                    before = prepare()
-                    found = steady(load * first / count, count, given, view)
-                    prepared = (before + prepare()) / 2
-                    wall, device = found.seconds / found.forwards, found.busy / found.forwards
-                    taken.append({"wall": wall, "prepare": prepared, "device": device})
-                ratio = [one["wall"] / max(one["prepare"] / count, one["device"]) for one in taken]
-                rows.append({"feeders": count, "load": load, "seconds": taken, "ratio": quartiles(ratio)})
-                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as loops:
+
+                def prepare(loops: ProcessPoolExecutor = loops, count: int = count) -> float:
+                    return mean(
+                        [one.result() for one in [loops.submit(prepare_seconds, *arguments) for _ in range(count)]]
+                    )
+
+                prepare()
+                first = prepare()
+                for load in LOADS:
+                    rows.append(measured(count, load, first, prepare, given, view, scale.repetitions))
+                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
