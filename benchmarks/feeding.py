@@ -197,7 +197,8 @@ def main() -> None:
     scale = replace(Feeding(), batches=given.batches, repetitions=given.repetitions)
     load = os.getloadavg()[0]
     result: dict[str, Any] = {
-        "command": "OMP_NUM_THREADS=1 python -m benchmarks.feeding",
+        "command": "OMP_NUM_THREADS=1 python -m benchmarks.feeding "
+        f"--batches {given.batches} --repetitions {given.repetitions}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{device_name('cpu')}, {os.cpu_count()} cores",
         "load average before and after": [round(load, 1), round(os.getloadavg()[0], 1)],
