@@ -21,6 +21,16 @@ THREADS = (
 """Variables that libraries read for the number of their threads."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
+MOST_FREED = 2**28
+"""Bytes of freed memory that a process may keep between two batches."""
+
+
+class _Mallinfo(ctypes.Structure):
+    """What glibc's mallinfo2 gives (malloc.h)."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+    ))  # fmt: skip
 
 
 @contextmanager
@@ -103,3 +113,15 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         set_option(MMAP_MAX, 0)
         set_option(TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Let glibc return freed memory where it keeps more than MOST_FREED bytes: buffers of large pictures that do not fit
+    each other pile up otherwise. Elsewhere than on glibc nothing happens."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    count, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
+    if count is None or trim is None:
+        return
+    count.restype = _Mallinfo
+    if count().fordblks > MOST_FREED:
+        trim(0)
