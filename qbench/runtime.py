@@ -116,8 +116,8 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Let glibc return freed memory where it keeps more than MOST_FREED bytes: buffers of large pictures that do not fit
-    each other pile up otherwise. Elsewhere than on glibc nothing happens."""
+    """Let glibc return freed memory where it keeps more than MOST_FREED bytes: buffers of large pictures that do not
+    fit each other pile up otherwise. Elsewhere than on glibc nothing happens."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     count, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
     if count is None or trim is None:
