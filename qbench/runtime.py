@@ -21,7 +21,7 @@ THREADS = (
 """Variables that libraries read for the number of their threads."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
-MOST_FREED = 2**28
+MOST_FREED = 2**29
 """Bytes of freed memory that a process may keep between two batches."""
 
 
