@@ -88,6 +88,8 @@ def _serve(back: Connection, taken: Any, todo: Job, units: Sequence[Unit], feede
             back.send(None)
         except Exception as error:
             back.send(Told.of(error))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # all is unwound, and what runs at exit may be cut short
 
 
 def _next(taken: Any, units: Sequence[Unit]) -> Iterator[Unit]:
