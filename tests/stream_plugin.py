@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from multiprocessing import parent_process
+from multiprocessing import get_context, parent_process
 from typing import Any, Literal
 
 import numpy as np
@@ -73,6 +73,17 @@ class Trouble:
             atexit.register(time.sleep, 600)
             self.lingers = False
         return image, {}
+
+
+@qbench.condition("stream-apart")
+class Apart:
+    """Works in a process of its own."""
+
+    label, axis = "apart", None
+
+    def apply(self, image: np.ndarray, draw: Draw) -> tuple[np.ndarray, dict[str, Any]]:
+        with get_context("fork").Pool(1) as pool:
+            return image, {"size": pool.apply(abs, (-image.size,))}
 
 
 @qbench.condition("stream-homeless")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, repeat, zip_longest
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -185,6 +186,8 @@ def _as_it_is(parcel: Any) -> Any:
 
 
 def _begin(_number: int) -> None:
+    """What is prepared may take processes of its own, as it may where there are no feeders."""
+    current_process().daemon = False
     keep_freed_memory()
 
 

@@ -72,6 +72,13 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_error(tmp_path: Path) -> 
     assert children() == []
 
 
+def test_a_condition_may_take_processes_of_its_own_in_a_feeder_too(tmp_path: Path) -> None:
+    task = {"dataset": {"name": "stream-pictures", "count": 3}, "conditions": ["stream-apart"], "methods": ["direct"]}
+    here, fed = (frames(planned({}, **task), tmp_path / str(count), feeders=count) for count in (0, 1))
+    assert_same(here, fed)
+    assert next(iter(fed.values()))["error"].tolist() == [""] * 3
+
+
 def test_workers_that_end_late_are_cut_short_in_silence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     plan = planned(ENGINE, "cpu,cpu", conditions=[{"stream-trouble": {"lingers": True}}], methods=["direct"])
     info = run_plan(plan, tmp_path, workers=1, feeders=0, command="test")
