@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -135,7 +135,10 @@ def waste(runner: Runner, found: Contents, runs: list[KnownRun]) -> list[Waste]:
     keys, costs = {key for key, _ in needed}, {name for uses in used for name in uses.costs}
     live = [file for file in found.unfinished if _is_in_use(runner, file)]
     claimed = {file.parent.name for file in live}
-    beside = {pair: file for pair, file in _beside_whole(used, found) if pair[0] not in claimed}
+    finished = {pair for uses in used for pair in uses.files()}
+    beside = {
+        pair: file for pair, file in _beside_whole(used, found) if pair[0] not in claimed and pair not in finished
+    }
     unused = [file for pair, file in found.records.items() if pair not in needed and pair[0] not in claimed]
     unused += [file for key, file in found.reasons.items() if key not in keys | claimed]
     ended = [file for file in runners(runner.store) if not runner.is_live(file.name)]
@@ -149,11 +152,13 @@ def waste(runner: Runner, found: Contents, runs: list[KnownRun]) -> list[Waste]:
     ]
 
 
-def _beside_whole(used: Iterable[Uses], found: Contents) -> Iterator[tuple[tuple[str, str], Path]]:
+def _beside_whole(used: Sequence[Uses], found: Contents) -> Iterator[tuple[tuple[str, str], Path]]:
+    """Shards of finished cells, but for those that are all samples of another run."""
+    finished = {pair for uses in used for pair in uses.files()}
     for uses in used:
         for key, source in uses.cells:
             samples = uses.sources[source]
-            names = {(key, shard) for shard in samples.shards if shard != samples.whole}
+            names = {(key, shard) for shard in samples.shards} - finished
             if (key, samples.whole) in found.records:
                 yield from ((pair, found.records[pair]) for pair in sorted(names & found.records.keys()))
 
