@@ -61,10 +61,14 @@ def contents(root: Path) -> Contents:
         raise StoreError(f"{root} is no store: it holds no {store.LAYOUT}; name another --store")
     found = Contents()
     for folder in sorted((root / store.RECORDS).glob("*/*")):
+        if ".damaged" in folder.parent.name:
+            continue
         for file in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
             _sort_in(found, folder.name, file)
     for file in sorted((root / store.EFFICIENCY).glob("*")):
         _sort_in(found, "", file)
+    for folder in (root, root / store.RECORDS, root / FOLDER):
+        found.aside += sorted(folder.glob("*.damaged*"))
     found.unfinished += [file for name in (FOLDER, ".") for file in (root / name).glob(".*") if _is_unfinished(file)]
     return found
 
@@ -86,6 +90,18 @@ def _sort_in(found: Contents, key: str, file: Path) -> None:
 
 def _is_unfinished(file: Path) -> bool:
     return UNFINISHED.fullmatch(file.name) is not None
+
+
+def check_runs(root: Path) -> None:
+    """Raise StoreError where a file does not tell what its run uses: nobody knows then what is needed."""
+    for file in sorted((root / FOLDER).glob("*.json")):
+        try:
+            read_uses(file)
+        except FileNotFoundError:
+            continue
+        except StoreError as error:
+            advice = "so that nothing is removed; do its run again, or remove this file if nobody needs it"
+            raise StoreError(f"{error.message}; what its run uses is not known, {advice}") from None
 
 
 def known_runs(root: Path) -> list[KnownRun]:

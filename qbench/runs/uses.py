@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qbench.errors import StoreError
+from qbench.errors import StoreError, foreign
 from qbench.runs import run_info, schema_version
 from qbench.runs.json_file import read_json
 from qbench.runs.planned import Plan
@@ -58,8 +58,11 @@ def write_uses(store: Path, run: Path, plan: Plan, costs: Sequence[str]) -> None
     )
     cells = tuple((cell.key, cell.source) for cell in plan.cells)
     host = socket.gethostname()
-    said = Uses(folder=folder, host=host, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
-    write_text(store / FOLDER / f"{digest([folder, host])}.json", said.model_dump_json())
+    with foreign(f"what {run} uses cannot be written into {store}", StoreError):
+        file = store / FOLDER / f"{digest([folder, host])}.json"
+        said = Uses(folder=folder, host=host, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
+        text = said.model_dump_json()
+    write_text(file, text)
 
 
 def finished_files(store: Path, key: str) -> set[str]:
