@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import signal
+import time
+from multiprocessing import parent_process
 from typing import Any, Literal
 
 import numpy as np
@@ -53,18 +56,22 @@ class Noise:
 
 @qbench.condition("stream-trouble")
 class Trouble:
-    """Refuses the sample `refuses`, and kills the process at the sample `kills`."""
+    """Refuses the sample `refuses`, kills the process at the sample `kills`, and makes one that `lingers` end late."""
 
     axis = None
 
-    def __init__(self, refuses: str = "", kills: str = "") -> None:
+    def __init__(self, refuses: str = "", kills: str = "", lingers: bool = False) -> None:
         self.refuses, self.kills, self.label = refuses, kills, f"trouble {refuses or kills}"
+        self.lingers = lingers
 
     def apply(self, image: np.ndarray, draw: Draw) -> tuple[np.ndarray, dict[str, Any]]:
         if draw.sample_id == self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
         if draw.sample_id == self.refuses:
             raise ValueError("too dark")
+        if self.lingers and parent_process() is not None:
+            atexit.register(time.sleep, 600)
+            self.lingers = False
         return image, {}
 
 

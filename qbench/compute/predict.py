@@ -29,7 +29,10 @@ class Scoring(Protocol):
         """The sample's target, moved through the view; `viewed` is the clean picture after it."""
 
     def score(self, output: Any, targets: Sequence[Any]) -> Columns:
-        """A batch's predictions (see `LoadedModel.decode`) and targets to columns, one value a sample."""
+        """A batch's predictions (see `LoadedModel.decode`) and targets to columns, one value a sample.
+
+        Columns are kept until the shard is through, and the memory of predictions may be that of the next ones: none
+        of it is in them."""
 
     def bad(self, count: int) -> Columns:
         """The same columns for samples that could not be read."""

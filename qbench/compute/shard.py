@@ -112,7 +112,9 @@ class ShardWork:
         seen.errors.update(prepared.errors)
         for given in prepared.batches:
             seen.batches.append(replace(given, images=None, targets=()))
-            self._compute(step.under, predict.on_device(given, text_of(step.order.cell.condition), self._settings))
+            with self._refusing(step.under.cells):  # pictures may be too large for the device
+                batch = predict.on_device(given, text_of(step.order.cell.condition), self._settings)
+                self._compute(step.under, batch)
 
     def _compute(self, under: Degraded, batch: Batch) -> None:
         for cells in under.restored:

@@ -158,7 +158,7 @@ def _fed(todo: Job, line: Line, feeders: int) -> Iterator[Iterator[Any]]:
 
 def _each(parcels: Any) -> Iterator[Any]:
     while True:
-        with foreign("a process that prepares pictures failed, and the same command continues"):
+        with foreign("a process that prepares pictures failed (too little memory?); the same command continues"):
             try:
                 parcel = next(parcels)
             except StopIteration:

@@ -61,8 +61,10 @@ def _results(open_ones: dict[Any, SpawnProcess]) -> Iterator[Finished]:
 def _ended(process: SpawnProcess) -> str:
     process.join(PATIENCE)
     code = process.exitcode
-    why = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-    return f"the process {process.name} {why} (too little memory?); the same command continues"
+    why = f"ended with exit code {code}"
+    if code is not None and code < 0:
+        why = f"was killed by signal {-code} (too little memory?)"
+    return f"the process {process.name} {why}; the same command continues"
 
 
 def _end(processes: Sequence[SpawnProcess]) -> None:
@@ -88,6 +90,8 @@ def _serve(back: Connection, taken: Any, todo: Job, units: Sequence[Unit], feede
             back.send(None)
         except Exception as error:
             back.send(Told.of(error))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # all is unwound, and what runs at exit may be cut short
 
 
 def _next(taken: Any, units: Sequence[Unit]) -> Iterator[Unit]:

@@ -211,3 +211,23 @@ def test_pictures_and_batches_live_no_longer_than_their_window(
     assert degraded.most <= 4
     assert batches.most <= 2, "a batch, and one restoration of it"
     assert torch.is_grad_enabled()
+
+
+def test_pictures_that_the_device_has_no_room_for_end_their_own_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = predict.on_device
+
+    def full(given: Any, condition: str, settings: Any) -> predict.Batch:
+        if "stream-noise" in condition and "016" in given.ids:
+            raise RuntimeError("not enough memory")
+        return real(given, condition, settings)
+
+    monkeypatch.setattr(predict, "on_device", full)
+    info = run_plan(
+        planned({}, conditions=["stream-noise", "clean"], methods=METHODS[:2]), tmp_path, workers=1, command=""
+    )
+    assert {(r.cell.condition.label, r.status, r.reason) for r in info.cells} == {
+        ("noise", "failed", "RuntimeError: not enough memory"),
+        ("clean", "done", ""),
+    }

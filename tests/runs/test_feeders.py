@@ -72,6 +72,14 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_error(tmp_path: Path) -> 
     assert children() == []
 
 
+def test_workers_that_end_late_are_cut_short_in_silence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    plan = planned(ENGINE, "cpu,cpu", conditions=[{"stream-trouble": {"lingers": True}}], methods=["direct"])
+    info = run_plan(plan, tmp_path, workers=1, feeders=0, command="test")
+    assert [result.status for result in info.cells] == ["done"]
+    assert children() == []
+    assert capfd.readouterr().err == ""
+
+
 def children(of: int | None = None) -> list[str]:
     """The processes below one, but for the one that looks after semaphores."""
     found, below = [], {of or os.getpid()}

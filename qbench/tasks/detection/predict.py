@@ -118,7 +118,7 @@ def score(output: Sequence[Boxes], targets: Sequence[Boxes | None]) -> Mapping[s
         raise QbenchError(f"the model gave detections for {len(output)} pictures of {len(true)}")
     return {
         "det_corners": [detections.corners.astype(np.float32).ravel() for detections in output],
-        "det_scores": [np.asarray(detections.scores, dtype=np.float32) for detections in output],
+        "det_scores": [np.array(detections.scores, dtype=np.float32) for detections in output],
         "det_labels": [detections.labels.astype(np.int32) for detections in output],
         "gt_corners": [boxes.corners.astype(np.float32).ravel() for boxes in true],
         "gt_labels": [boxes.labels.astype(np.int32) for boxes in true],

@@ -53,14 +53,14 @@ class Measure:
         return scores
 
     def _numbers(self, *pictures: Tensor) -> Numbers:
-        """[B]. The measure gets copies, for it may be a user's own."""
+        """[B]. The measure gets copies and gives one, for it may be a user's own."""
         numbers = torch.as_tensor(self.compute(*(batch.clone() for batch in pictures)))
         if numbers.shape != (len(pictures[0]),):
             raise QbenchError(
                 f"the metric {self.column!r} gave values of shape {list(numbers.shape)} for {len(pictures[0])} "
                 "pictures; its measure gives one number a picture"
             )
-        return np.asarray(numbers.detach().cpu(), dtype=np.float64)
+        return numbers.detach().to("cpu", torch.float64, copy=True).numpy()
 
 
 @dataclass(frozen=True)
