@@ -103,9 +103,9 @@ def accepting(file: Path, one: Accepted) -> str:
     lines = [
         f"  - figure: {_quoted(one.figure)}",
         f"    reason: {_quoted(one.reason)}",
-        f"    accepted: {one.accepted}",
+        f"    accepted: '{one.accepted}'",
     ]
-    lines += [f"    until: {one.until}"] if one.until else []
+    lines += [f"    until: '{one.until}'"] if one.until else []
     head = [] if "\naccepted:" in f"\n{text}" else ["accepted:"]
     if not head and text.rstrip().splitlines()[-1][:1] not in {" ", "-"}:
         raise QbenchError(f"{file}: `accepted` is not its last key; move it to the end")
