@@ -13,11 +13,11 @@ from qbench.documents.faults import validated
 from qbench.documents.load import Document
 from qbench.errors import QbenchError, foreign, nearest, short
 from qbench.models.live_names import live_name
-from qbench.runs.plan import Options, load_suite, make_plan, with_live
+from qbench.runs.plan import Options, load_suite, make_plan, resolve_devices, with_live
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.runtime import MOST_WORKERS
-from qbench.storage.home import run_directory
+from qbench.storage.home import run_directory, store_folder
 from qbench.suite.schema import Suite, TaskSpec
 
 if TYPE_CHECKING:
@@ -128,8 +128,11 @@ def run(
     out: str | Path | None = None,
     limit: int | None = None,
     only: Sequence[str] = (),
-    device: str = "auto",
+    device: str | Sequence[str] = "auto",
     workers: int = 1,
+    feeders: int | None = None,
+    store: str | Path | None = None,
+    own_store: bool = False,
     strict: bool = False,
 ) -> Results:
     """Run a suite (a file, or the same keys as a mapping) and return its results.
@@ -140,20 +143,29 @@ def run(
     several outputs.
 
     Methods, datasets and conditions of your own are named in the suite after their decorators ran; for several
-    `workers`, which are processes, the suite's `plugins` name the module that declares them. Live networks run in this
-    process, whatever `workers`. `out` defaults to `$QBENCH_HOME/runs/SUITE`. Notes of the data, such as what a reader
-    left out, are warnings. Cells that fail are told by a warning, or, where it is `strict`, by QbenchError after the
-    run. Raises SuiteError, DataError, StoreError."""
+    `workers`, which are processes, the suite's `plugins` name the module that declares them. Several devices of one
+    kind (a list, or `cuda:0,cuda:1`) share the work, with so many workers each. `feeders` are processes that decode and
+    degrade for each worker; by default none on a CPU, and one a core on an accelerator unless this process alone knows
+    a dataset or condition. Live networks run in this process, whatever `workers`. `out` defaults to
+    `$QBENCH_HOME/runs/SUITE`. Records are kept in `$QBENCH_HOME/store`, in `store`, or with `own_store` in `out`; what
+    lies there is not computed again. Notes of the data, such as what a reader left out, are warnings. Cells that fail
+    are told by a warning, or, where it is `strict`, by QbenchError after the run. Raises SuiteError, DataError,
+    StoreError."""
     live = _live(models or {}, input, output)
     loaded, document = _suite(suite, list(models or {}))
     if workers > MOST_WORKERS:
         raise QbenchError(f"`workers` is at most {MOST_WORKERS} here, not {workers}")
-    options = Options(limit, tuple(only), device, live=live, one_process=workers <= 1 or bool(live))
+    if feeders is not None and not 0 <= feeders <= MOST_WORKERS:
+        raise QbenchError(f"`feeders` is 0 to {MOST_WORKERS} here, not {feeders}")
+    several = workers > 1 or len(resolve_devices(device)) > 1
+    options = Options(limit, tuple(only), device, live=live, one_process=not several or bool(live))
     plan = make_plan(loaded, document, options)
     for note in plan.notes:
         warnings.warn(note, stacklevel=2)
     folder = run_directory(Path(out) if out is not None else None, plan.suite)
-    results = Results(folder, run_plan(plan, folder, workers=workers, command="qbench.run(...)"))
+    records = store_folder(Path(store) if store is not None else None, own_store, folder)
+    info = run_plan(plan, folder, records=records, workers=workers, feeders=feeders, command="qbench.run(...)")
+    results = Results(folder, info)
     failed = [result for result in results.info.cells if result.status == "failed"]
     if failed:
         first = failed[0].cell

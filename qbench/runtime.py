@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
 """Processes that a run may ask for: more would only wait for each other."""
+THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",
+)  # fmt: skip
+"""Variables that libraries read for the number of their threads."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
 
@@ -30,15 +37,53 @@ def fixed_threads(count: int) -> Iterator[None]:
 @contextmanager
 def safe_path() -> Iterator[None]:
     """Inside, new Python processes do not look for modules in the working directory: `./numpy.py` is not theirs."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+    with _environment(PYTHONSAFEPATH="1"):
+        yield
+
+
+@contextmanager
+def new_processes(threads: int) -> Iterator[None]:
+    """Inside, processes that are started compute with so many threads, do not run the caller's script again, and are
+    as under `safe_path`."""
+    main, count = sys.modules["__main__"], str(threads)
+    with safe_path(), _environment(**dict.fromkeys(THREADS, count)):
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_for_networks(device: str, processes: int) -> float:
+    """Bytes that the networks of one of so many processes may take: half of the device's memory, or its share of half
+    of the machine's. Infinite where the system does not say."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_properties(device).total_memory / 2 / processes
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 / processes
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def keep_freed_memory() -> None:

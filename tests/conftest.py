@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def qbench_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("QBENCH_HOME", str(home))
         yield home
+
+
+@pytest.fixture(autouse=True)
+def empty_store(qbench_home: Path) -> Iterator[None]:
+    """No test finds the records of another one. Runs that several tests look at keep their own."""
+    yield
+    shutil.rmtree(qbench_home / "store", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

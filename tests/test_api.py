@@ -95,7 +95,7 @@ def suite(**task: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> qbench.Results:
     out = tmp_path_factory.mktemp("api")
-    return qbench.run(suite(), models={"mine": network()}, input=INPUT, out=out, device="cpu")
+    return qbench.run(suite(), models={"mine": network()}, input=INPUT, out=out, device="cpu", own_store=True)
 
 
 def by_hand(condition: str, method: str) -> list[int]:

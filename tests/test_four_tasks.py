@@ -141,7 +141,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> qbench.Results:
         task("restoration", "identity"),
     ]
     suite = {"suite": "four", "seed": SEED, "tasks": tasks, "tables": ["accuracy-by-quality"]}
-    return qbench.run(suite, out=tmp_path_factory.mktemp("four"), device="cpu")
+    return qbench.run(suite, out=tmp_path_factory.mktemp("four"), device="cpu", own_store=True)
 
 
 def records(results: qbench.Results, name: str, method: str) -> Any:

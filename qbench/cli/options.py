@@ -18,15 +18,23 @@ SuiteFile: TypeAlias = Annotated[
 Out: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        help="Run directory: records, run.json and tables. Default: $QBENCH_HOME/runs/SUITE (~/.cache/qbench)."
+        help="Run directory: run.json, tables and errors. Default: $QBENCH_HOME/runs/SUITE (~/.cache/qbench)."
     ),
+]
+Store: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Where records of all suites are kept. Default: $QBENCH_HOME/store.")
+]
+OwnStore: TypeAlias = Annotated[
+    bool, typer.Option("--own-store", help="Keep the records in the run directory, to hand it on as a whole.")
 ]
 Limit: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Only the first N samples of every dataset.")]
 Only: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Only cells that match KEY=PATTERN; keys: task, dataset, condition, model, method. Repeatable."),
 ]
-Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Device: TypeAlias = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps; several of a kind share a run: cuda:0,cuda:1.")
+]
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]

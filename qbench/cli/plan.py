@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
+from qbench.cli.options import Device, Limit, Only, Out, OwnStore, Plugin, Store, SuiteFile, tell
 from qbench.cli.streams import say
 from qbench.errors import QbenchError
-from qbench.storage.home import run_directory
+from qbench.storage.home import run_directory, store_folder
 
 
 def plan(
@@ -17,9 +17,12 @@ def plan(
     only: Only = None,
     device: Device = "auto",
     plugin: Plugin = None,
+    store: Store = None,
+    own_store: OwnStore = False,
 ) -> None:
     """Show what a run would do: cells, shared work, what is stored already, and the time it will take here."""
     from qbench.runs import execute
+    from qbench.runs.claims import Runner
     from qbench.runs.plan import Options, load_suite, make_plan
     from qbench.runs.units import missing_units, survey
 
@@ -28,9 +31,10 @@ def plan(
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     run = run_directory(out, planned.suite)
-    found = survey(planned, run)
+    records = store_folder(store, own_store, run)
+    found = survey(planned, records)
     units, verdicts = missing_units(planned, found), found.verdicts
-    say(f"suite {planned.suite} version {planned.version}, run directory {run}")
+    say(f"suite {planned.suite} version {planned.version}, run directory {run}, store {records}")
     for source in planned.sources:
         say(f"  {source.dataset.label}: {source.samples} samples in {len(source.shards)} shards")
     for facet in ("model", "condition", "method"):
@@ -39,16 +43,15 @@ def plan(
     say(f"cells: {len(planned.cells)}, of which {len(verdicts)} n/a")
     for reason, count in Counter(verdict.reason for verdict in verdicts).items():
         say(f"  n/a in {count}: {reason}")
-    without = {verdict.cell for verdict in verdicts}
-    files = sum(len(planned.sources[c.source].shards) for i, c in enumerate(planned.cells) if i not in without)
-    say(f"stored: {len(found.stored)} of {files} files")
+    begun = {number for number, _ in found.shards} | found.covered.keys()
+    say(f"stored: {len(found.whole)} of {len(planned.cells) - len(verdicts)} cells, and parts of {len(begun)} more")
     for damaged in found.damaged:
         say(f"{damaged.message}; a run sets it aside and makes it anew", err=True)
     if not units:
         return
     from qbench.runs.estimate import seconds, shared_work
 
-    bench = execute.bench_of(execute.job(planned, run))
+    bench = execute.bench_of(execute.job(planned, run, Runner(records, "")))
     try:
         work = shared_work(planned, units, bench)
         say(

@@ -16,6 +16,8 @@ from qbench.errors import one_line
 
 LINE_SECONDS = 30.0
 DECAY = 0.98
+LOOKED_AT = 1000
+"""Files that are looked for at a time: those that are expected first."""
 
 
 @contextmanager
@@ -78,18 +80,18 @@ def counted(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def watched(files: Sequence[Path], what: str) -> Iterator[None]:
-    """Progress over the files that come into being inside, whoever writes them; `what` they are stands before it."""
+def watched(files: Sequence[tuple[Path, ...]], what: str) -> Iterator[None]:
+    """Progress over the files that come into being inside, each at one of its places, whoever writes them; `what` they
+    are stands before it."""
     if not files:
         yield
         return
-    stop = threading.Event()
+    stop, left = threading.Event(), list(files)
     with counted(what) as report:
 
         def look() -> None:
-            left = list(files)
             while left and not stop.wait(0.5):
-                left = [file for file in left if not file.exists()]
+                left[:LOOKED_AT] = [places for places in left[:LOOKED_AT] if not _is_there(places)]
                 report(len(files) - len(left), len(files))
 
         report(0, len(files))
@@ -100,4 +102,8 @@ def watched(files: Sequence[Path], what: str) -> Iterator[None]:
         finally:
             stop.set()
             watcher.join()
-            report(sum(file.exists() for file in files), len(files))
+            report(len(files) - sum(not _is_there(places) for places in left), len(files))
+
+
+def _is_there(places: tuple[Path, ...]) -> bool:
+    return any(place.exists() for place in places)

@@ -38,6 +38,9 @@ def report(
     check: Annotated[Path | None, typer.Option(help="Compare the Markdown page with this file; print a diff.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write compact records of all cells into this folder.")] = None,
     plugin: Plugin = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Where the records lie. Default: where the run's run.json says.")
+    ] = None,
 ) -> None:
     """Tables of accuracy and efficiency from a run's records; nothing is computed again.
 
@@ -59,7 +62,7 @@ def report(
     from qbench.report.source import command_of, load
 
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
-    loaded = load(run, whole=export is not None)
+    loaded = load(run, whole=export is not None, store=store)
     if export is not None:
         from qbench.report.export import export as write_export
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qbench.cli.options import Device, Limit, Only, Out, Plugin, SuiteFile, tell
+from qbench.cli.options import Device, Limit, Only, Out, OwnStore, Plugin, Store, SuiteFile, tell
 from qbench.cli.streams import say
-from qbench.runtime import MOST_WORKERS
-from qbench.storage.home import run_directory
+from qbench.runtime import MOST_WORKERS, cores
+from qbench.storage.home import run_directory, store_folder
 
 if TYPE_CHECKING:
     from qbench.runs.run_info import RunInfo
@@ -28,14 +27,30 @@ def run(
     device: Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_WORKERS, help="Processes. Records do not depend on it. Default: one a core."),
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Processes for each device. Records do not depend on it. Default: one a core, on an accelerator one.",
+        ),
+    ] = None,
+    feeders: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="Processes that decode and degrade for each worker, which does so itself without. Records do not "
+            "depend on it. Default: 0, on an accelerator one a core.",
+        ),
     ] = None,
     plugin: Plugin = None,
+    store: Store = None,
+    own_store: OwnStore = False,
 ) -> None:
     """Run a suite and print its leaderboards.
 
-    Only what the run directory lacks is computed: a run that was stopped continues, and a method that was added
-    computes its own cells. Tables are also written as Markdown, LaTeX, CSV and JSON.
+    Only what the store lacks is computed, whichever suite or run put it there: a run that was stopped continues, and a
+    method that was added computes its own cells. Several runs at once share the work. Tables are also written as
+    Markdown, LaTeX, CSV and JSON.
 
     Examples:
 
@@ -56,9 +71,18 @@ def run(
     planned = make_plan(loaded, document, options)
     tell(planned.notes)
     folder = run_directory(out, planned.suite)
-    count = workers or default_workers(planned.settings.threads, planned.settings.device)
-    command = command_line(suite, limit, only, plugin)
-    info = run_plan(planned, folder, workers=count, command=command, watch=watched, tell=partial(say, err=True))
+    records = store_folder(store, own_store, folder)
+    count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
+    info = run_plan(
+        planned,
+        folder,
+        records=records,
+        workers=count,
+        feeders=feeders,
+        command=command_line(suite, limit, only, plugin),
+        watch=watched,
+        tell=partial(say, err=True),
+    )
     faults = _publish(folder)
     if len(info.computed_by) > 1:
         say(
@@ -106,8 +130,7 @@ def _publish(folder: Path) -> Sequence[str]:
 
 def default_workers(threads: int, device: str) -> int:
     """As many processes as fit on the cores that this process may use; one on an accelerator."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // threads) if device == "cpu" else 1
+    return max(1, cores() // threads) if device == "cpu" else 1
 
 
 def command_line(

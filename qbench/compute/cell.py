@@ -70,20 +70,22 @@ class Shard(_Frozen):
 
 
 class Source(_Frozen):
-    """A dataset of a task, sliced."""
+    """A dataset of a task."""
 
     dataset: DatasetItem
     samples: int
-    shards: tuple[Shard, ...]
+    whole: Shard = Field(description="All of its samples.")
+    shards: tuple[Shard, ...] = Field(default=(), exclude=True, description="Its slices, one after another; of a plan.")
     classes: tuple[str, ...] = Field(default=(), description="Names of classes by index, where a table is by class.")
 
 
 class Cell(_Frozen):
     """task x dataset x view x condition x model x method x train_seed, and the key of its records.
 
-    `run.json` holds it as it is, but for `weights` and `not_applicable`."""
+    `run.json` holds it as it is, but for `parts`, `weights` and `not_applicable`."""
 
     key: str = Field(description="Digest of everything that can change its records.")
+    parts: str = Field(default="", exclude=True, description="What the key is the digest of, as JSON.")
     task: str
     source: int = Field(description="Which of the run's sources its samples come from.")
     dataset: DatasetItem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def export(loaded: Loaded, folder: Path) -> None:
     for the folder of a run.
 
     run.json comes last: a folder that has one is whole."""
-    if (folder / "records").exists():
+    if os.path.lexists(folder / run_info.FILE) and run_info.read(folder).store:
         raise StoreError(f"--export {folder} is the folder of a run; name another one")
     for task in dict.fromkeys(result.cell.task for result in loaded.info.cells):
         table = records_table(loaded, task)
@@ -33,7 +34,7 @@ def export(loaded: Loaded, folder: Path) -> None:
         write_sealed(folder / exported_records(task), table, facts, **options_of(table))
     efficiency = ",\n".join(record.model_dump_json() for record in loaded.efficiency)
     write_text(folder / EFFICIENCY, f"[{efficiency}]\n")
-    run_info.write(folder, loaded.info)
+    run_info.write(folder, loaded.info.model_copy(update={"store": ""}))
 
 
 def options_of(table: pa.Table) -> dict[str, Any]:

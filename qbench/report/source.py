@@ -5,7 +5,6 @@ An export holds `run.json`, `records.parquet` (all cells; `cell` is the index in
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,13 @@ from qbench.compute.cell import MetricItem
 from qbench.errors import QbenchError, StoreError, foreign
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
-from qbench.runs.run_info import CellResult, RunInfo
+from qbench.runs.run_info import CellResult, RunInfo, store_of
+from qbench.runs.store import EFFICIENCY as EFFICIENCY_FOLDER
+from qbench.runs.store import LAYOUT, open_records, open_shard
+from qbench.runs.store import RECORDS as RECORDS_FOLDER
 from qbench.runs.store import check as check_store
-from qbench.runs.store import open_records, open_shard
 from qbench.storage.files import Damaged
+from qbench.storage.home import home
 from qbench.storage.sealed import Sealed
 from qbench.tasks.domains import misfit
 from qbench.tasks.restoration.metrics import column
@@ -51,25 +53,36 @@ class Loaded:
     """By task, the columns that an export declares as not recorded."""
 
 
-def load(run: Path, whole: bool = False) -> Loaded:
-    """What the tables need of a run directory or an export, or with `whole` all that an export keeps.
+def load(run: Path, whole: bool = False, store: Path | None = None) -> Loaded:
+    """What the tables need of a run directory or an export, or with `whole` all that an export keeps. The records of a
+    run lie in the store that its `run.json` names, or in `store`.
 
     Raises StoreError that names the file that is at fault and the command that makes it anew."""
     with _made_by("the command that made the run writes it anew"):
         info = run_info.read(run)
-    is_run = os.path.lexists(run / "records") or not any(run.glob("records*.parquet"))
+    is_run = info.store != ""
     with _made_by(f"to make it anew: {command_of(run, info)}" if is_run else "export the run again"):
         for task in dict.fromkeys(result.cell.task for result in info.cells):
             _check_known(run, task)
         if is_run:
-            check_store(run)
-            records = _stored(run, info, whole)
-            return Loaded(info, records, _measured(run, info))
-        records, absent = {}, {}
+            root = _root(run, info, store)
+            return Loaded(info, _stored(root, info, whole), _measured(root, info))
+        records: dict[str, Records] = {}
+        absent: dict[str, tuple[str, ...]] = {}
         for task in dict.fromkeys(result.cell.task for result in info.cells):
             exported, absent[task] = _exported(run, info, task, whole)
             records |= exported
         return Loaded(info, records, _sorted(read_costs(run / EFFICIENCY)), absent)
+
+
+def _root(run: Path, info: RunInfo, given: Path | None) -> Path:
+    """The store of a run. Raises StoreError where it is not there, and says what to do."""
+    root = store_of(run, info, given)
+    if not (root / LAYOUT).exists() and not (root / RECORDS_FOLDER).exists():
+        advice = f"--store DIR says where it is now; to compute the records anew: {command_of(run, info)}"
+        raise StoreError(f"the store {root} of {run} is not there; {advice}")
+    check_store(root)
+    return root
 
 
 def _check_known(run: Path, task: str) -> None:
@@ -81,8 +94,12 @@ def _check_known(run: Path, task: str) -> None:
 
 def command_of(run: Path, info: RunInfo) -> str:
     """The command that goes on with a run, or makes anew what is missing or damaged."""
-    is_verb = info.command.startswith("qbench run ")
-    return f"{info.command} --out {shlex.quote(str(run))}" if is_verb else f"{info.command} into {run}"
+    if not info.command.startswith("qbench run "):
+        return f"{info.command} into {run}"
+    root = store_of(run, info)
+    kept = " --own-store" if info.store == "." else f" --store {shlex.quote(str(root))}"
+    is_common = not info.store or root.resolve() == (home() / "store").resolve()
+    return f"{info.command} --out {shlex.quote(str(run))}{'' if is_common else kept}"
 
 
 @contextmanager
@@ -119,11 +136,11 @@ def _columns_of(info: MetricItem) -> Sequence[str] | None:
     return columns
 
 
-def _measured(run: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
+def _measured(root: Path, info: RunInfo) -> tuple[EfficiencyRecord, ...]:
     """What the methods of a run cost. Raises FileNotFoundError, Damaged, and StoreError for another version."""
     records: dict[tuple[str, str], EfficiencyRecord] = {}
     for name in info.costs:
-        file = run / "efficiency" / name
+        file = root / EFFICIENCY_FOLDER / name
         for record in read_costs(file):
             names = record.model.label, record.method.label
             if names in records:
@@ -136,16 +153,14 @@ def _sorted(records: Iterable[EfficiencyRecord]) -> tuple[EfficiencyRecord, ...]
     return tuple(sorted(records, key=lambda record: (record.model.label, record.method.label)))
 
 
-def _stored(run: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
-    return {result.cell.place: _cell(run, info, result, whole) for result in info.cells if result.status == "done"}
+def _stored(root: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
+    return {result.cell.place: _cell(root, info, result, whole) for result in info.cells if result.status == "done"}
 
 
-def _cell(run: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
-    shards = info.sources[result.cell.source].shards
-    sealed = [open_shard(run, result.cell.key, shard) for shard in shards]
-    columns = _columns(result, whole)
+def _cell(root: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
+    sealed = open_shard(root, result.cell.key, info.sources[result.cell.source].whole)
     left_out = NOT_EXPORTED if whole else NOT_IN_TABLES
-    return _records(sealed[0].file.parent, [_read(one, columns, left_out) for one in sealed])
+    return _records(sealed.file, [_read(sealed, _columns(result, whole), left_out)])
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:

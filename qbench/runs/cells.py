@@ -24,7 +24,7 @@ from qbench.keys.cells import (
 from qbench.models.files import sha256
 from qbench.registry.named import Named, plain
 from qbench.runs.parts import TaskParts
-from qbench.storage.files import digest
+from qbench.storage.files import canonical, digest, digest_of_text
 
 
 def make_cell(
@@ -35,21 +35,22 @@ def make_cell(
     acting = [*method_facts(method), sha256]
     identity = [model.named.name, plain(identity_of(model))]
     metrics = [metric_facts(part) for part in parts.metrics]
-    key = digest(
+    made_of = canonical(
         {
             **({"metrics": metrics} if parts.task.target.records_what_is_asked else {}),
             "view": view.model_dump(),
             "condition": condition_facts(condition),
             "model": identity,
             "method": acting,
-            "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None)],
+            "dataset": [dataset.named.name, getattr(dataset.target, "degraded", None), *_unproven(dataset)],
             "settings": settings.in_key,
             "libraries": libraries_of(condition),
             "code": cell_code(parts.task, dataset, condition, model, method),
         }
     )
     return Cell(
-        key=key,
+        key=digest_of_text(made_of),
+        parts=made_of,
         task=parts.task.name,
         source=len(sources) - 1,
         dataset=sources[-1].dataset,
@@ -65,6 +66,12 @@ def make_cell(
         cost=digest([identity, acting, code_of(model, method)]),
         not_applicable=missing,
     )
+
+
+def _unproven(dataset: Part) -> list[Any]:
+    """The parameters of a plug-in's dataset, whose digests may say too little of what it gives. Those of built-in
+    readers cover all of it, and stand in the names of files."""
+    return [] if dataset.entry.builtin else [plain(dataset.named.params)]
 
 
 def _item(part: Part) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from qbench.process import visit
 from qbench.registry.named import text_of
 from qbench.runs.measure import measure, tried
 from qbench.runs.planned import Plan
+from qbench.runtime import memory_for_networks
 from qbench.storage.files import write_text
 from qbench.vocabulary import Context, Dataset
 
@@ -35,7 +36,8 @@ def measure_all(plan: Plan, missing: Mapping[Path, Cell], device: str, tell: Cal
     """Measure the cost of each cell's model and method, all those of a model in turns, and write it to its file.
 
     What cannot be measured is told, and has no file."""
-    bench = Workbench(plan.sources, plan.settings.device, plan.live)
+    device_used = plan.settings.device
+    bench = Workbench(plan.sources, device_used, plan.live, memory_for_networks(device_used, 1))
     groups: dict[tuple[str, tuple[int, int]], dict[Path, Cell]] = {}
     for file, cell in missing.items():
         with _told(cell, tell):

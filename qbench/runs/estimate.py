@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell, Shard
 from qbench.compute.schedule import schedule
-from qbench.compute.shard import Outcome, place, run_shard
+from qbench.compute.shard import Outcome, run_shard
 from qbench.errors import QbenchError
 from qbench.registry.named import text_of
+from qbench.runs.execute import by_models
 from qbench.runs.planned import Plan
 from qbench.runs.units import Unit
 
@@ -31,8 +32,8 @@ def shared_work(plan: Plan, units: Sequence[Unit], bench: Workbench) -> SharedWo
     """What the missing units need, each step counted once for all cells that share it, by the schedule that a run
     follows. Raises QbenchError for a cell whose model or method cannot be built."""
     decodes = degradations = restorations = stems = predictions = 0
-    for unit in units:
-        steps = schedule(place(plan.cells[i], bench) for i in unit.cells)
+    for unit in by_models(plan, units):
+        steps = schedule(bench.placed(plan.cells[i]) for i in unit.cells)
         conditions = [condition for at_view in steps for condition in at_view.conditions]
         count = unit.shard.stop - unit.shard.start
         decodes += count

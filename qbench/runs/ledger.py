@@ -10,10 +10,12 @@ from typing import Any
 
 from qbench.errors import StoreError
 from qbench.keys.versions import library_versions
-from qbench.runs import run_info, store
+from qbench.runs import run_info
+from qbench.runs import store as files
 from qbench.runs.machine import device_name
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import CellResult, RunInfo
+from qbench.runs.store import Stored
 from qbench.runs.units import Finished, Survey, Verdict
 
 SECONDS = 5.0
@@ -21,21 +23,59 @@ SECONDS = 5.0
 
 
 class Ledger:
-    """The cells of a run: done where all their shards are stored, pending where some are not yet."""
+    """The cells of a run: done where the file of all their samples is in place, pending where it is not yet."""
 
-    def __init__(self, plan: Plan, run: Path, command: str, found: Survey) -> None:
-        self._plan, self._run, self._command = plan, run, command
-        self._stored = dict(found.stored)
-        self._verdicts = {verdict.cell: verdict for verdict in found.verdicts}
+    def __init__(self, plan: Plan, run: Path, store: Path, command: str, found: Survey) -> None:
+        self._plan, self._run, self._store, self._command = plan, run, store, command
+        self._whole: dict[int, Stored] = {}
+        self._lacking = {
+            number: {shard.name for shard in plan.sources[cell.source].shards} for number, cell in enumerate(plan.cells)
+        }
+        self._verdicts: dict[int, Verdict] = {}
         self._next = 0.0
+        self.meet(found)
+
+    def meet(self, found: Survey) -> None:
+        """Count what the store holds, whoever put it there."""
+        for number, shard in found.shards:
+            self.stored(number, shard)
+        for number, stored in found.whole.items():
+            self.seal(number, stored)
+        for verdict in found.verdicts:
+            self._verdicts.setdefault(verdict.cell, verdict)
 
     def add(self, finished: Finished) -> None:
         """Count what came of a unit; the first reason why a cell has no records is the one that is kept."""
-        self._stored |= {(number, finished.shard): stored for number, stored in finished.stored.items()}
+        for number, stored in finished.stored.items():
+            self.stored(number, finished.shard)
+            if finished.shard == self._plan.sources[self._plan.cells[number].source].whole.name:
+                self.seal(number, stored)
         for verdict in finished.verdicts:
             self._verdicts.setdefault(verdict.cell, verdict)
         if time.monotonic() > self._next:
             self.save()
+
+    def stored(self, number: int, shard: str) -> None:
+        """Count a shard of a cell."""
+        self._lacking[number].discard(shard)
+
+    def seal(self, number: int, stored: Stored) -> None:
+        """Count a cell as finished, or as failed where more of its samples than `max_bad` allows cannot be used."""
+        self._whole[number] = stored
+        self._lacking[number].clear()
+        cell, limit = self._plan.cells[number], self._plan.max_bad
+        if stored.bad > limit * cell.samples:
+            first = files.first_error(self._store, cell.key, self._plan.sources[cell.source].whole)
+            share = f"{stored.bad} of {cell.samples} samples cannot be used, more than max_bad {limit:g} allows"
+            self._verdicts.setdefault(number, Verdict(number, "failed", f"{share}; first: {first}"))
+
+    def full(self) -> list[int]:
+        """Cells whose shards are all stored, one by one."""
+        return [number for number, lacking in self._lacking.items() if not lacking and number not in self._whole]
+
+    def unsettled(self) -> set[int]:
+        """Cells without all records and without a reason."""
+        return {number for number in self._lacking if number not in self._whole and number not in self._verdicts}
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -60,7 +100,6 @@ class Ledger:
     def info(self, **more: Any) -> RunInfo:
         """The run as things stand."""
         plan = self._plan
-        cells = tuple(self._result(number) for number in range(len(plan.cells)))
         return RunInfo(
             suite=plan.suite,
             title=plan.title,
@@ -71,42 +110,23 @@ class Ledger:
             controls=plan.controls,
             published=plan.published,
             sources=plan.sources,
-            cells=cells,
-            computed_by=self._computed_by(cells),
+            cells=tuple(self._result(number) for number in range(len(plan.cells))),
+            computed_by=self._computed_by(),
+            store=run_info.seen_from(self._run, self._store),
             environment=environment(plan),
             **more,
         )
 
     def _result(self, number: int) -> CellResult:
-        cell = self._plan.cells[number]
-        verdict = self._verdicts.get(number)
-        shards = self._plan.sources[cell.source].shards
-        if verdict is None and not all((number, shard.name) in self._stored for shard in shards):
-            return CellResult(cell=cell, status="pending")
-        verdict = verdict or self._over_limit(number)
-        return (
-            CellResult(cell=cell, status=verdict.status, reason=verdict.reason)
-            if verdict
-            else CellResult(cell=cell, status="done")
-        )
+        cell, verdict = self._plan.cells[number], self._verdicts.get(number)
+        if verdict is not None:
+            return CellResult(cell=cell, status=verdict.status, reason=verdict.reason)
+        return CellResult(cell=cell, status="done" if number in self._whole else "pending")
 
-    def _over_limit(self, number: int) -> Verdict | None:
-        """A cell with more unusable samples than `max_bad` allows counts as failed."""
-        cell, limit = self._plan.cells[number], self._plan.max_bad
-        shards = self._plan.sources[cell.source].shards
-        bad = sum(self._stored[number, shard.name].bad for shard in shards)
-        if bad <= limit * cell.samples:
-            return None
-        with_bad = [shard for shard in shards if self._stored[number, shard.name].bad]
-        first = store.first_error(self._run, cell.key, with_bad)
-        share = f"{bad} of {cell.samples} samples cannot be used, more than max_bad {limit:g} allows"
-        self._verdicts[number] = Verdict(number, "failed", f"{share}; first: {first}")
-        return self._verdicts[number]
-
-    def _computed_by(self, cells: tuple[CellResult, ...]) -> tuple[str, ...]:
+    def _computed_by(self) -> tuple[str, ...]:
         """The processors and GPUs that computed the records of the finished cells, as the records' files say."""
-        done = {number for number, result in enumerate(cells) if result.status == "done"}
-        return tuple(sorted({stored.computed_by for (number, _), stored in self._stored.items() if number in done}))
+        done = (stored for number, stored in self._whole.items() if number not in self._verdicts)
+        return tuple(sorted({name for stored in done for name in stored.computed_by}))
 
 
 def environment(plan: Plan) -> Mapping[str, str | int]:

@@ -130,10 +130,21 @@ def _told_apart(kind: registry.Kind, parts: Sequence[Part]) -> list[Part]:
 def check_reach(parts: TaskParts, plugins: Sequence[str]) -> None:
     """Raise SuiteError for what a process that imports the suite's plug-ins does not get to know."""
     for part in (*parts.datasets, *parts.models, *parts.conditions, *parts.methods, *parts.metrics):
-        for entry in entries_of(part):
-            if not registry.reaches_workers(entry, plugins):
-                text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which no plug-in is seen to import"
-                raise SuiteError(f"{text}; use one worker, or {_way_to_workers(entry)}", path=part.path)
+        if text := _out_of_reach([part], plugins, "use one worker"):
+            raise SuiteError(text, path=part.path)
+
+
+def pictures_out_of_reach(parts: TaskParts, plugins: Sequence[str]) -> str:
+    """Why a process that imports the suite's plug-ins cannot prepare the pictures; empty where it can."""
+    return _out_of_reach([*parts.datasets, *parts.conditions], plugins, "use no feeders")
+
+
+def _out_of_reach(parts: Sequence[Part], plugins: Sequence[str], advice: str) -> str:
+    for entry in (entry for part in parts for entry in entries_of(part)):
+        if not entry.builtin and not registry.reaches_workers(entry, plugins):
+            text = f"{entry.kind} {entry.name!r} is declared in {entry.module}, which no plug-in is seen to import"
+            return f"{text}; {advice}, or {_way_to_workers(entry)}"
+    return ""
 
 
 def _way_to_workers(entry: registry.Entry) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +20,19 @@ from qbench.models.live_names import live_name
 from qbench.registry.named import Named
 from qbench.runs import machine
 from qbench.runs.cells import dataset_item, make_cell
-from qbench.runs.parts import cells_of, check_reach, task_parts
+from qbench.runs.parts import cells_of, check_reach, pictures_out_of_reach, task_parts
 from qbench.runs.planned import Plan
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
 from qbench.suite.checks import check_controls, train_seeds
 from qbench.suite.published import published_tables
-from qbench.suite.schema import BY_CLASS, Suite, TaskSpec
+from qbench.suite.schema import BY_CLASS, EngineSpec, Suite, TaskSpec
 from qbench.vocabulary import Manifest
 
 MOST_CELLS = 20_000
 """Of one suite; the largest that ships has 240."""
+FEWEST_SAMPLES, MOST_SHARDS = 32, 128
+"""Of a shard and of a dataset, where the suite does not say how many samples a shard has."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Options:
 
     limit: int | None = None
     only: tuple[str, ...] = ()
-    device: str = "auto"
+    device: str | Sequence[str] = "auto"
+    """One, or several of a kind, also in one text with commas."""
     plugin_files: tuple[Path, ...] = ()
     live: Mapping[str, Any] = field(default_factory=dict)
     one_process: bool = True
@@ -63,13 +67,15 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     only = patterns_of(options.only)
     with document.at():
         _check_count(suite.tasks)
-    settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, resolve_device(options.device))
+    devices = resolve_devices(options.device)
+    settings = Settings(suite.seed, suite.engine.batch, suite.engine.threads, devices[0])
     sources: list[Source] = []
     notes: list[str] = []
+    own_pictures: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes, own_pictures))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -84,14 +90,26 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         plugins=tuple(suite.plugins),
         plugin_files=options.plugin_files,
         settings=settings,
+        devices=devices,
         max_bad=suite.engine.max_bad,
         sources=tuple(sources),
         cells=tuple(cells),
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
+        own_pictures=next(filter(None, own_pictures), ""),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def resolve_devices(devices: str | Sequence[str]) -> tuple[str, ...]:
+    """The devices that a run uses together. Raises QbenchError for what names none, and for several kinds."""
+    names = list(devices) if isinstance(devices, list | tuple) else str(devices).split(",")
+    resolved = tuple(resolve_device(name) for name in names)
+    kinds = dict.fromkeys(name.partition(":")[0] for name in resolved)
+    if len(kinds) != 1:
+        raise QbenchError(f"--device takes devices of one kind, not {', '.join(map(str, names)) or 'none'}")
+    return resolved
 
 
 def resolve_device(device: str) -> str:
@@ -109,12 +127,14 @@ def resolve_device(device: str) -> str:
 
 
 def _task_cells(
-    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str]
-) -> Iterator[tuple[Cell, KeyPath]]:
+    spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str],
+    own_pictures: list[str],
+) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
     if not options.one_process:
         check_reach(parts, suite.plugins)
+    own_pictures.append(pictures_out_of_reach(parts, suite.plugins))
     for dataset in parts.datasets:
         source, said = _source(dataset, suite, options.limit)
         sources.append(source)
@@ -130,16 +150,25 @@ def _task_cells(
 
 def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Sequence[str]]:
     """The samples of a dataset, sliced, and what a user should know of how they were read."""
-    size = suite.engine.shard
     with below(*dataset.path):
         with foreign(f"dataset {dataset.named.name!r} cannot be listed", DataError):
             manifest: Manifest = dataset.target.manifest()
         classes = getattr(dataset.target, "classes", ()) if BY_CLASS in suite.tables else ()
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
+    size = shard_size(suite.engine, count)
     shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
+    whole = shards[0] if len(shards) == 1 else _shard(0, rows)
     notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
-    return Source(dataset=dataset_item(dataset), samples=count, shards=shards, classes=tuple(classes)), notes
+    item = dataset_item(dataset)
+    return Source(dataset=item, samples=count, whole=whole, shards=shards, classes=tuple(classes)), notes
+
+
+def shard_size(engine: EngineSpec, samples: int) -> int:
+    """Samples of a shard: a whole number of batches, so that no batch reaches over its end. Where the suite names none,
+    it is such that a dataset has 128 shards at most, of 32 samples at least."""
+    wanted = engine.shard or max(FEWEST_SAMPLES, math.ceil(samples / MOST_SHARDS))
+    return math.ceil(wanted / engine.batch) * engine.batch
 
 
 def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:

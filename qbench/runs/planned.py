@@ -23,6 +23,8 @@ class Plan:
     plugins: tuple[str, ...]
     plugin_files: tuple[Path, ...]
     settings: Settings
+    devices: tuple[str, ...]
+    """What computes, all of the kind of the settings' device; how many there are decides no number."""
     max_bad: float
     sources: tuple[Source, ...]
     cells: tuple[Cell, ...]
@@ -30,5 +32,7 @@ class Plan:
     """Live objects by registry name, given from Python; they stay in this process."""
     controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
+    own_pictures: str = ""
+    """Why no other process can prepare the pictures; empty where one can."""
     notes: tuple[str, ...] = ()
     """What a user should know of how the data were read, a line for each dataset that says something."""

@@ -19,7 +19,7 @@ from qbench.suite.schema import Control
 
 FILE = "run.json"
 FILE_NAME = re.compile(r"[\w-][\w.-]*")
-"""What a key, a shard or a cost may be called: it names a file."""
+"""What a key, the whole of a source or a cost may be called: it names a file."""
 Status = Literal["pending", "done", "n/a", "failed"]
 
 
@@ -45,7 +45,10 @@ class RunInfo(BaseModel):
     seed: int = Field(ge=0)
     command: str = Field(description="The command that makes these records again.")
     tables: tuple[str, ...]
-    costs: tuple[str, ...] = Field(default=(), description="Files under `efficiency/` that belong to this run.")
+    store: str = Field(
+        default="", description="Where its records lie: a folder, seen from this one; empty: an export's lie beside it."
+    )
+    costs: tuple[str, ...] = Field(default=(), description="Files of the store's `efficiency/` that it shows.")
     sources: tuple[Source, ...]
     cells: tuple[CellResult, ...] = Field(min_length=1)
     controls: tuple[Control, ...] = ()
@@ -59,9 +62,8 @@ class RunInfo(BaseModel):
     @model_validator(mode="after")
     def _is_of_one_piece(self) -> Self:
         for number, source in enumerate(self.sources):
-            ends = [0, *(shard.stop for shard in source.shards)]
-            if [shard.start for shard in source.shards] != ends[:-1] or ends[-1] != source.samples:
-                raise ValueError(f"the shards of source {number} are no slices of its {source.samples} samples")
+            if (source.whole.start, source.whole.stop) != (0, source.samples):
+                raise ValueError(f"the whole of source {number} does not reach over its {source.samples} samples")
         places = set()
         for number, cell in enumerate(result.cell for result in self.cells):
             if not 0 <= cell.source < len(self.sources):
@@ -71,8 +73,8 @@ class RunInfo(BaseModel):
             if cell.in_tables in places:
                 raise ValueError(f"cell {number} stands where another one does: {' / '.join(cell.in_tables)}")
             places.add(cell.in_tables)
-        shards = (shard.name for source in self.sources for shard in source.shards)
-        for name in (*shards, *(result.cell.key for result in self.cells), *self.costs):
+        wholes = (source.whole.name for source in self.sources)
+        for name in (*wholes, *(result.cell.key for result in self.cells), *self.costs):
             if not FILE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a file")
         return self
@@ -87,6 +89,17 @@ def read(run: Path) -> RunInfo:
     if info.digest not in ("", _digest(info)):
         raise Damaged(run / FILE, "its checksum does not hold")
     return info
+
+
+def store_of(run: Path, info: RunInfo, given: Path | None = None) -> Path:
+    """Where the records of a run lie, or where the user says that they do."""
+    return run / info.store if given is None else given
+
+
+def seen_from(folder: Path, other: Path) -> str:
+    """Another folder as a file in `folder` names it: one that is the same moves along with it."""
+    folder, other = folder.absolute(), other.absolute()
+    return "." if folder == other else str(other)
 
 
 def write(run: Path, info: RunInfo) -> None:

@@ -1,10 +1,19 @@
-"""The store: one file of records for each cell key and shard. The set of files is the store; there is no index.
+"""The store: records of cells, found by key, for all suites and runs. The set of files is the store; it has no index.
+
+    store.json                           the version of this layout
+    records/ab/KEY/SHARD.parquet         work in progress: one shard of a cell
+    records/ab/KEY/WHOLE.parquet         a finished cell: all samples (see `qbench.runs.seal`)
+    records/ab/KEY/not_applicable.json   why a cell has no records
+    efficiency/DIGEST.json               what a model and method cost
+    runs/DIGEST.json                     what a run uses (see `qbench.runs.uses`)
+    runners/ID                           who computes (see `qbench.runs.claims`)
 
 A file says whose records it holds, and is believed only where its checksum holds (`qbench.storage.sealed`)."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from qbench.compute.cell import Cell, Shard
 from qbench.errors import DataError, StoreError, foreign
-from qbench.runs import schema_version
+from qbench.runs import run_info, schema_version
 from qbench.runs.json_file import read_json
 from qbench.runs.run_info import RunInfo
 from qbench.storage.files import Damaged, digest, set_aside, write_text
@@ -26,14 +35,15 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], object]
 """Says a line to whoever runs."""
+LAYOUT, RECORDS, EFFICIENCY, REASON = "store.json", "records", "efficiency", "not_applicable.json"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a shard's file says of itself."""
+    """What a file of records says of itself."""
 
-    computed_by: str
-    """The processor or GPU."""
+    computed_by: tuple[str, ...]
+    """The processors and GPUs."""
     bad: int
     """Samples that could not be used."""
 
@@ -52,27 +62,28 @@ class _NotApplicable(BaseModel):
     reason: str
 
 
-def prepare(run: Path, tell: Tell) -> None:
-    """Make a run directory ready for writing: what is damaged in it is set aside and told.
+def prepare(store: Path, tell: Tell) -> None:
+    """Make a store ready for writing: what is damaged in it is set aside and told.
 
     Raises StoreError for a folder that holds something else, or files of another version."""
-    if not (run / "records").is_dir() and next(run.glob("records*.parquet"), None):
-        raise StoreError(f"{run} is an export of a run, which has no place for new records; choose another --out")
-    repaired(lambda: check(run), tell)
-    layout = run / "records" / "store.json"
+    repaired(lambda: check(store), tell)
+    layout = store / LAYOUT
     if not layout.is_file():
         write_text(layout, json.dumps({schema_version.KEY: schema_version.STORE}))
 
 
-def check(run: Path) -> None:
-    """Raise StoreError where a run directory has records that lie as in another version, Damaged where it does not say
+def check(store: Path) -> None:
+    """Raise StoreError where records lie as in another version, or are not qbench's; Damaged where a store does not say
     how they lie."""
-    folder = run / "records"
-    try:
-        read_json(folder / "store.json", _Layout, schema_version.STORE)
-    except FileNotFoundError:
-        if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob("*/*/*")):
-            raise StoreError(f"{folder} holds files that qbench did not write; choose another --out") from None
+    folder = store / RECORDS
+    for layout in (folder / LAYOUT, store / LAYOUT):
+        try:
+            read_json(layout, _Layout, schema_version.STORE)
+            return
+        except FileNotFoundError:
+            continue
+    if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob("*/*/*")):
+        raise StoreError(f"{folder} holds files that qbench did not write; choose another --out or --store")
 
 
 def repaired(look: Callable[[], object], tell: Tell) -> None:
@@ -84,17 +95,26 @@ def repaired(look: Callable[[], object], tell: Tell) -> None:
 
 
 def put_away(damaged: Sequence[Damaged], tell: Tell) -> None:
-    """Set aside what is damaged, each file once, and tell it. Raises StoreError."""
+    """Set aside what is damaged, each file once, and tell it, unless another runner did so. Raises StoreError."""
     for error in {error.file: error for error in damaged}.values():
-        tell(f"{error.message}; it is set aside as {set_aside(error.file).name} and made anew")
+        if os.path.lexists(error.file):
+            tell(f"{error.message}; it is set aside as {set_aside(error.file).name} and made anew")
 
 
-def cell_folder(run: Path, key: str) -> Path:
-    return run / "records" / key[:2] / key
+def cell_folder(store: Path, key: str) -> Path:
+    return store / RECORDS / key[:2] / key
 
 
-def shard_file(run: Path, key: str, shard: str) -> Path:
-    return cell_folder(run, key) / f"{shard}.parquet"
+def shard_file(store: Path, key: str, shard: str) -> Path:
+    return cell_folder(store, key) / f"{shard}.parquet"
+
+
+def names(store: Path, key: str) -> set[str]:
+    """What lies in a cell's folder; nothing where it cannot be listed, and `not_applicable` tells why."""
+    try:
+        return {file.name for file in cell_folder(store, key).iterdir()}
+    except OSError:
+        return set()
 
 
 def table_of(columns: Mapping[str, Any]) -> pa.Table:
@@ -107,8 +127,12 @@ def table_of(columns: Mapping[str, Any]) -> pa.Table:
         return table
 
 
-def write_records(run: Path, key: str, shard: Shard, table: pa.Table, computed_by: str) -> Stored:
-    """One shard of one cell's records, and the name of the processor that computed them.
+def write_records(
+    store: Path, key: str, shard: Shard, table: pa.Table, computed_by: tuple[str, ...], parts: str = "",
+    put_together: Sequence[Shard] = (),
+) -> Stored:  # fmt: skip
+    """A cell's records of one shard, or of all that it is `put_together` from; the names of the processors that
+    computed them, and the `parts` that the key is the digest of.
 
     Raises StoreError where the disk refuses, DataError for other samples than the plan's."""
     ids = digest(table["id"].to_pylist())
@@ -116,32 +140,35 @@ def write_records(run: Path, key: str, shard: Shard, table: pa.Table, computed_b
         raise DataError(f"the samples of shard {shard.name} are others than when the run started; run it again")
     bad = sum(map(bool, table["error"].to_pylist()))
     facts = {
-        schema_version.KEY: str(schema_version.RECORDS), "key": key, "shard": shard.name, "ids": ids, "bad": str(bad),
-        "computed_by": computed_by,
+        schema_version.KEY: str(schema_version.RECORDS), "key": key, "parts": parts, "shard": shard.name,
+        "shards": json.dumps([[part.name, part.stop - part.start] for part in put_together or (shard,)]), "ids": ids,
+        "bad": str(bad), "computed_by": json.dumps(list(computed_by)),
     }  # fmt: skip
-    write_sealed(shard_file(run, key, shard.name), table, facts)
+    write_sealed(shard_file(store, key, shard.name), table, facts)
     return Stored(computed_by, bad)
 
 
-def look(run: Path, key: str, shard: Shard) -> Stored | None:
+def look(store: Path, key: str, shard: Shard) -> Stored | None:
     """What is stored of a cell's shard; None where there is nothing. Raises Damaged, and StoreError for records of
     another version."""
     try:
-        facts = open_shard(run, key, shard).facts
+        return stored_of(open_shard(store, key, shard))
     except FileNotFoundError:
         return None
-    return Stored(facts["computed_by"], int(facts["bad"]))
 
 
-def open_shard(run: Path, key: str, shard: Shard) -> Sealed:
+def stored_of(sealed: Sealed) -> Stored:
+    """What an opened file of records says of itself."""
+    return Stored(tuple(json.loads(sealed.facts["computed_by"])), int(sealed.facts["bad"]))
+
+
+def open_shard(store: Path, key: str, shard: Shard) -> Sealed:
     """A shard's file: whole, and of this cell and these samples.
 
     Raises FileNotFoundError, Damaged, and StoreError for one of another version."""
-    file = shard_file(run, key, shard.name)
-    sealed = open_records(file, schema_version.RECORDS)
+    file = shard_file(store, key, shard.name)
+    sealed = open_cell_file(file)
     facts = sealed.facts
-    if not facts.keys() >= {"key", "shard", "ids", "bad", "computed_by"} or not facts["bad"].isdecimal():
-        raise Damaged(file, "it does not say whose records it holds")
     if (facts["key"], facts["shard"]) != (key, shard.name):
         raise Damaged(file, f"it holds shard {facts['shard']} of cell {facts['key']}, not what its name says")
     if shard.ids not in {"", facts["ids"]}:
@@ -149,6 +176,24 @@ def open_shard(run: Path, key: str, shard: Shard) -> Sealed:
     if sealed.rows != shard.stop - shard.start:
         raise Damaged(file, f"it holds {sealed.rows} records of {shard.stop - shard.start} samples")
     return sealed
+
+
+def open_cell_file(file: Path) -> Sealed:
+    """A file of some cell's records, which says whose. Raises as `open_records`."""
+    sealed = open_records(file, schema_version.RECORDS)
+    facts = sealed.facts
+    if not facts.keys() >= {"key", "parts", "shard", "shards", "ids", "bad", "computed_by"}:
+        raise Damaged(file, "it does not say whose records it holds")
+    if not (facts["bad"].isdecimal() and all(_is_list(facts[name]) for name in ("shards", "computed_by"))):
+        raise Damaged(file, "it does not say whose records it holds")
+    return sealed
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return False
 
 
 def open_records(file: Path, version: int) -> Sealed:
@@ -163,26 +208,22 @@ def open_records(file: Path, version: int) -> Sealed:
     return sealed
 
 
-def first_error(run: Path, key: str, shards: Sequence[Shard]) -> str:
-    """Why the first of a cell's samples that could not be used could not."""
-    errors = (e for shard in shards for e in open_shard(run, key, shard).read(["error"])["error"].to_pylist())
-    return next(filter(None, errors), "")
+def first_error(store: Path, key: str, whole: Shard) -> str:
+    """Why the first of a finished cell's samples that could not be used could not."""
+    return next(filter(None, open_shard(store, key, whole).read(["error"])["error"].to_pylist()), "")
 
 
 def read_cell(run: Path, info: RunInfo, cell: Cell) -> pd.DataFrame:
-    """All records of a cell in manifest order. Raises FileNotFoundError for a missing file and Damaged."""
-    import pyarrow as pa
-
-    shards = info.sources[cell.source].shards
-    table = pa.concat_tables([open_shard(run, cell.key, shard).read() for shard in shards])
-    frame: pd.DataFrame = table.to_pandas()
+    """All records of a finished cell in manifest order. Raises FileNotFoundError for a missing file and Damaged."""
+    sealed = open_shard(run_info.store_of(run, info), cell.key, info.sources[cell.source].whole)
+    frame: pd.DataFrame = sealed.read().to_pandas()
     return frame
 
 
-def not_applicable(run: Path, key: str) -> str:
+def not_applicable(store: Path, key: str) -> str:
     """Why a cell was found `n/a` by an earlier run, or an empty string. Raises Damaged, and StoreError for a file of
     another version."""
-    file = cell_folder(run, key) / "not_applicable.json"
+    file = cell_folder(store, key) / REASON
     try:
         found = read_json(file, _NotApplicable, schema_version.REASON)
     except FileNotFoundError:
@@ -192,6 +233,6 @@ def not_applicable(run: Path, key: str) -> str:
     return found.reason
 
 
-def write_not_applicable(run: Path, key: str, reason: str) -> None:
+def write_not_applicable(store: Path, key: str, reason: str) -> None:
     said = _NotApplicable(schema_version=schema_version.REASON, key=key, reason=reason)
-    write_text(cell_folder(run, key) / "not_applicable.json", said.model_dump_json())
+    write_text(cell_folder(store, key) / REASON, said.model_dump_json())

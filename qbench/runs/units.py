@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qbench.compute.cell import Shard
-from qbench.runs import store
+from qbench.runs import seal, store
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import Status
 from qbench.runs.store import Stored
@@ -39,60 +39,80 @@ class Finished:
     shard: str
     stored: Mapping[int, Stored]
     verdicts: Sequence[Verdict]
+    left: tuple[int, ...] = ()
+    """Cells that this run did not compute: another one holds or has stored them."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the store holds of a plan: by cell and shard what each whole file says, and what was known of cells."""
+    """What the store holds of a plan, as its whole files say."""
 
-    stored: Mapping[tuple[int, str], Stored]
+    whole: Mapping[int, Stored]
+    """By cell, those that are finished."""
+    shards: Mapping[tuple[int, str], Stored]
+    """By cell and shard, what is there of the others."""
+    covered: Mapping[int, Mapping[str, Path]]
+    """By cell and shard, files of other samples that hold a shard which lacks a file."""
     verdicts: Sequence[Verdict]
     damaged: Sequence[Damaged]
     """Files that are not what they must be; their work is missing."""
+    leftovers: Sequence[Path] = field(default=())
+    """What runners that were stopped left beside the files of finished cells."""
 
 
-def survey(plan: Plan, run: Path) -> Survey:
-    """Look at every file of a plan. Raises StoreError for files of another version."""
-    stored: dict[tuple[int, str], Stored] = {}
+def survey(plan: Plan, root: Path, only: Collection[int] | None = None) -> Survey:
+    """Look at every file of a plan, or of some of its cells. Raises StoreError for files of another version."""
+    whole: dict[int, Stored] = {}
+    shards: dict[tuple[int, str], Stored] = {}
+    covered: dict[int, Mapping[str, Path]] = {}
     verdicts: list[Verdict] = []
     damaged: list[Damaged] = []
+    leftovers: list[Path] = []
     try:
-        store.check(run)
+        store.check(root)
     except Damaged as error:
         damaged.append(error)
     for number, cell in enumerate(plan.cells):
-        try:
-            reason = cell.not_applicable or store.not_applicable(run, cell.key)
-        except Damaged as error:
-            damaged.append(error)
-            reason = ""
-        if reason:
-            verdicts.append(Verdict(number, "n/a", reason))
+        if only is not None and number not in only:
             continue
-        for shard in plan.sources[cell.source].shards:
-            try:
-                found = store.look(run, cell.key, shard)
-            except Damaged as error:
-                damaged.append(error)
-                continue
-            if found is not None:
-                stored[number, shard.name] = found
-    return Survey(stored, verdicts, damaged)
+        state = seal.look(root, cell, plan.sources[cell.source])
+        damaged += state.damaged
+        leftovers += state.leftovers
+        if state.reason:
+            verdicts.append(Verdict(number, "n/a", state.reason))
+        elif state.whole is not None:
+            whole[number] = state.whole
+        else:
+            shards |= {(number, name): stored for name, stored in state.shards.items()}
+            covered |= {number: state.covered} if state.covered else {}
+    return Survey(whole, shards, covered, verdicts, damaged, leftovers)
 
 
-def missing_units(plan: Plan, found: Survey) -> list[Unit]:
+def missing_units(plan: Plan, found: Survey, only: Collection[int] | None = None) -> list[Unit]:
     """The work that the store lacks, shard by shard, so that early shards are whole first."""
-    skip = {verdict.cell for verdict in found.verdicts}
+    skip = {verdict.cell for verdict in found.verdicts} | found.whole.keys()
     units = []
     for number, source in enumerate(plan.sources):
-        numbers = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in skip]
+        cells = [i for i, cell in enumerate(plan.cells) if cell.source == number and i not in skip]
+        cells = [i for i in cells if only is None or i in only]
         for shard in source.shards:
-            lacking = tuple(i for i in numbers if (i, shard.name) not in found.stored)
+            lacking = tuple(i for i in cells if not _is_stored(found, i, shard.name))
             if lacking:
                 units.append(Unit(number, shard, lacking))
     return units
 
 
-def unit_files(plan: Plan, run: Path, units: Sequence[Unit]) -> list[Path]:
-    """The files that `units` will write."""
-    return [store.shard_file(run, plan.cells[i].key, unit.shard.name) for unit in units for i in unit.cells]
+def _is_stored(found: Survey, cell: int, shard: str) -> bool:
+    return (cell, shard) in found.shards or shard in found.covered.get(cell, {})
+
+
+def unit_files(plan: Plan, root: Path, units: Sequence[Unit]) -> list[tuple[Path, Path]]:
+    """For each file that `units` will write, the places where it may come into being: alone, or among its cell's."""
+    return [
+        (
+            store.shard_file(root, plan.cells[i].key, unit.shard.name),
+            store.shard_file(root, plan.cells[i].key, plan.sources[unit.source].whole.name),
+        )
+        for unit in units
+        for i in unit.cells
+    ]

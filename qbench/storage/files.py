@@ -80,10 +80,19 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def canonical(value: Any) -> str:
+    """A JSON-able value as text; mappings in any order give the same."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
 def digest(value: Any) -> str:
     """BLAKE2b of a JSON-able value, 32 hex digits; mappings in any order give the same digest."""
-    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return digest_of_text(canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    """BLAKE2b of a text, 32 hex digits."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def sha256(file: Path) -> str:

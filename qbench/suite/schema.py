@@ -42,12 +42,15 @@ class TaskSpec(_Strict):
 
 
 class EngineSpec(_Strict):
-    """What decides the bits of a result besides the cell itself; all of it is part of every cell's key."""
+    """What decides the bits of a result besides the cell itself, part of every cell's key, and how work is cut."""
 
     batch: int = Field(default=16, ge=1, le=65_536, description="Samples that go through a network at once.")
     threads: int = Field(default=1, ge=1, le=1024, description="Threads of one unit of work.")
-    shard: int = Field(
-        default=32, ge=1, le=1_000_000, description="Samples of one unit of work and of one stored file."
+    shard: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Samples of one unit of work, rounded up to whole batches; null: by the number of samples.",
     )
     max_bad: float = Field(default=0.01, ge=0, le=1, description="Share of unusable samples past which a cell fails.")
 

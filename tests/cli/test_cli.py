@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]
     folder = tmp_path_factory.mktemp("cli")
     suite = folder / "toy.yaml"
     suite.write_text(TOY)
-    done = process("run", suite, "--out", folder / "run", "--workers", 2, "--plugin", PLUGIN, "--device", "cpu")
+    done = process("run", suite, "--out", folder / "run", "--own-store", "--workers", 2, "--plugin", PLUGIN)
     assert done.returncode == 0, done.stderr
     return suite, folder / "run", done.stdout
 
@@ -70,7 +70,7 @@ def test_run_ends_in_leaderboards_on_the_terminal_and_as_files(finished: tuple[P
 
 def test_a_stored_run_prints_the_same_again(finished: tuple[Path, Path, str]) -> None:
     suite, run, output = finished
-    again = qbench("run", suite, "--out", run, "--plugin", PLUGIN, "--device", "cpu")
+    again = qbench("run", suite, "--out", run, "--own-store", "--plugin", PLUGIN, "--device", "cpu")
     assert again.returncode == 0
     assert again.stdout == output
 
@@ -93,11 +93,11 @@ def test_a_stored_run_loads_neither_torch_nor_pandas(tmp_path: Path) -> None:
 
 def test_plan_tells_cells_shared_work_and_what_is_stored(finished: tuple[Path, Path, str], tmp_path: Path) -> None:
     suite, run, _ = finished
-    stored = qbench("plan", suite, "--out", run, "--plugin", PLUGIN, "--device", "cpu")
+    stored = qbench("plan", suite, "--out", run, "--own-store", "--plugin", PLUGIN, "--device", "cpu")
     assert "cells: 15" in stored.stdout
-    assert "stored: 45 of 45 files" in stored.stdout
+    assert "stored: 15 of 15 cells" in stored.stdout
     fresh = qbench("plan", suite, "--out", tmp_path, "--plugin", PLUGIN, "--device", "cpu")
-    assert "stored: 0 of 45 files" in fresh.stdout
+    assert "stored: 0 of 15 cells" in fresh.stdout
     assert "10 decodes, 50 degradations, 50 restorations and 50 stems for 150 predictions" in fresh.stdout
     assert "estimated time" in fresh.stdout
 
@@ -219,6 +219,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_continues(tmp_path: Path, fin
         str(suite),
         "--out",
         str(tmp_path / "run"),
+        "--own-store",
         "--plugin",
         str(PLUGIN),
         "--workers",

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from qbench import registry
-from qbench.compute import predict, prepare
+from qbench.compute import predict
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell
 from qbench.compute.predict import Batch
+from qbench.compute.prepare import Order, Preparer, Window
 from qbench.methods.afd import AfdReleaseOptions
 from qbench.methods.afd.net import Afd
 from qbench.models.builtin.declared import Builtin
@@ -63,10 +64,9 @@ def bench(plan: Plan) -> Workbench:
 @pytest.fixture
 def batch(plan: Plan, bench: Workbench) -> Batch:
     cell = plan.cells[0]
-    samples = prepare.load_shard(bench.dataset(cell), plan.sources[0].shards[0])
-    clean = prepare.viewed(samples, cell.view.of(bench.model(cell).input), bench.scoring(cell))
-    pictures = prepare.degrade(clean, bench.condition(cell), 0)
-    return predict.batches(pictures, text_of(cell.condition), plan.settings)[0]
+    order = Order(cell, Window(0, plan.sources[0].samples), cell.view.of(bench.model(cell).input))
+    (pictures,) = Preparer(bench, seed=0)(order).batches
+    return predict.on_device(pictures, text_of(cell.condition), plan.settings)
 
 
 def state(net: torch.nn.Module) -> list[Any]:

@@ -53,7 +53,7 @@ def run(out: Path, kind: str, max_bad: float = 0.5) -> qbench.Results:
         "conditions": ["clean", "faults-condition"],
     }  # fmt: skip
     engine = {"max_bad": max_bad, "batch": 2, "shard": 3}
-    return qbench.run({"suite": "faults", "engine": engine, "tasks": [task]}, out=out, device="cpu")
+    return qbench.run({"suite": "faults", "engine": engine, "tasks": [task]}, out=out, device="cpu", own_store=True)
 
 
 def values(results: qbench.Results, condition: str) -> dict[str, tuple[str, float]]:

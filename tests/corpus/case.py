@@ -126,8 +126,8 @@ def suite(
 
 
 def run(folder: Path, *options: str | Path, **words: str) -> Arguments:
-    """The arguments that run `suite(folder, **words)` on the CPU into `folder / "run"`."""
-    return ["run", suite(folder, **words), "--out", folder / "run", "--device", "cpu", *options]
+    """The arguments that run `suite(folder, **words)` on the CPU into `folder / "run"`, with its records."""
+    return ["run", suite(folder, **words), "--out", folder / "run", "--own-store", "--device", "cpu", *options]
 
 
 def validate(folder: Path, text: str) -> Arguments:

@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qbench.compute.cell import Shard
+from qbench.runs.store import write_records
 from qbench.storage.sealed import open_sealed, write_sealed
 from tests.corpus.case import Arguments, Case, Said, here, run
 
@@ -26,7 +28,7 @@ Change = Callable[[Path], object]
 
 @cache
 def whole() -> Path:
-    """A run of two cells in two shards each, made once; it is copied and never changed."""
+    """A run of two cells of two shards each, made once; it is copied and never changed."""
     folder = Path(tempfile.mkdtemp(prefix="qbench-corpus-"))
     said = here([str(word) for word in run(folder, more=TABLES, **WORDS)], folder)
     assert said.code == 0, said.err
@@ -54,13 +56,38 @@ def again(change: Change) -> Callable[[Path], Arguments]:
     return make
 
 
-def shards(run: Path) -> list[Path]:
-    """Two files of a cell, then two of another."""
+def records(run: Path) -> list[Path]:
+    """A file of each cell, or of each shard of those that are not finished, cell by cell."""
     return sorted(run.glob("records/*/*/*.parquet"))
 
 
+def unfinished(change: Change = lambda run: None) -> Change:
+    """With the records of each cell in files of its shards, as they lie while a run goes on."""
+
+    def taken_apart(run: Path) -> None:
+        for file in records(run):
+            sealed, start = open_sealed(file), 0
+            for name, rows in json.loads(sealed.facts["shards"]):
+                shard, table = Shard(start=start, stop=start + rows, name=name), sealed.read().slice(start, rows)
+                write_records(run, sealed.facts["key"], shard, table, ("a processor",), sealed.facts["parts"])
+                start += rows
+            file.unlink()
+        change(run)
+
+    return taken_apart
+
+
+def killed(run: Path) -> None:
+    """What a runner leaves that was killed: a claim of a shard, and a temporary file of another."""
+    unfinished()(run)
+    one, two, *_ = records(run)
+    one.with_name(f".{one.stem}.claim.1").write_text("gone-1-0")
+    two.with_name(f".{two.name}.{'0' * 32}").write_bytes(two.read_bytes()[:99])
+    one.unlink(), two.unlink()
+
+
 def of_shard(change: Change) -> Change:
-    return lambda run: change(shards(run)[0])
+    return lambda run: change(records(run)[0])
 
 
 def of_json(change: Callable[[dict[str, Any]], object], name: str = "run.json", kept: bool = False) -> Change:
@@ -117,7 +144,8 @@ def sealed_again(columns: Mapping[str, Any], **facts: str) -> Change:
 
 
 def swapped(run: Path) -> None:
-    one, two, *_ = shards(run)
+    """Two shards of a cell, or two cells."""
+    one, two, *_ = records(run)
     one.rename(run / "x"), two.rename(one), (run / "x").rename(two)
 
 
@@ -158,7 +186,7 @@ def scores(run: Path) -> list[str]:
 
 def reason_of_another(run: Path) -> None:
     said = {"schema_version": 1, "key": "0" * 32, "reason": "never"}
-    (shards(run)[0].parent / "not_applicable.json").write_text(json.dumps(said))
+    (records(run)[0].parent / "not_applicable.json").write_text(json.dumps(said))
 
 
 def cost_of_another(run: Path) -> None:
@@ -173,7 +201,32 @@ def set_nothing_aside(folder: Path) -> None:
 
 
 def both_stay(folder: Path) -> None:
-    assert len(shards(folder / "run")) == 8
+    assert len(records(folder / "run")) == 4
+
+
+def one_file_each(folder: Path, said: Said) -> None:
+    """After a run: nothing but one file of each cell, which holds what it must."""
+    files = [file.name for file in (folder / "run" / "records").glob("*/*/*")]
+    assert len(files) == 2
+    assert len(set(files)) == 1
+    assert scores(folder / "run") == scores(whole())
+
+
+def moved_store(folder: Path) -> Arguments:
+    """A report of a run whose store lies elsewhere now."""
+    command = [*run(folder, **WORDS)[:4], "--store", folder / "store", "--device", "cpu"]
+    here([str(word) for word in command], folder)
+    (folder / "store").rename(folder / "moved")
+    return ["report", folder / "run"]
+
+
+def found_again(folder: Path, said: Said) -> None:
+    assert here(["report", str(folder / "run"), "--store", str(folder / "moved")], folder).code == 0
+
+
+def of_an_earlier_layout(run: Path) -> None:
+    (run / "store.json").unlink()
+    (run / "records" / "store.json").write_text('{"schema_version": 1}')
 
 
 CASES = [
@@ -184,29 +237,29 @@ CASES = [
     Case(
         "a bit of the last byte", report(flipped(-1)), "is damaged: it was cut short, or it is another kind of file", 3
     ),
-    Case("two shards swapped", report(swapped), "it holds shard 000002-", 3),
+    Case("two cells swapped", report(swapped), "not what its name says", 3),
     Case(
-        "a shard copied from another cell",
-        report(lambda run: shutil.copy(shards(run)[2], shards(run)[0])),
+        "records copied from another cell",
+        report(lambda run: shutil.copy(records(run)[1], records(run)[0])),
         "not what its name says",
         3,
     ),
     Case(
         "a shard that is gone",
-        report(lambda run: shards(run)[1].unlink()),
+        report(lambda run: records(run)[1].unlink()),
         "is missing; to make it anew: qbench run",
         3,
     ),
     Case(
         "negative ranks under a right checksum",
-        report(sealed_again({"rank": np.array([0, -5], np.int32)})),
+        report(sealed_again({"rank": np.array([0, -5, 1, 1], np.int32)})),
         "its column 'rank' holds -5; expected whole numbers from -1 on",
         3,
     ),
     Case(
         "ranks as text under a right checksum",
-        report(sealed_again({"rank": ["a", "b"]})),
-        "its columns are of kinds that records do not have",
+        report(sealed_again({"rank": ["a", "b", "c", "d"]})),
+        "its column 'rank' holds values of type <U1; expected whole numbers from -1 on",
         3,
     ),
     Case("a named pipe for a shard", report(replaced(os.mkfifo)), "is damaged: it is a named pipe", 3),
@@ -225,7 +278,7 @@ CASES = [
     Case(
         "records of a later version",
         report(sealed_again({}, schema_version="7")),
-        "has schema version 7, this qbench reads version 2; use a newer qbench",
+        "has schema version 7, this qbench reads version 3; use a newer qbench",
         3,
     ),
     Case(
@@ -248,14 +301,14 @@ CASES = [
     ),
     Case(
         "a number without an end in run.json",
-        report(lambda run: (run / "run.json").write_text('{"schema_version": 1, "seed": ' + "9" * 9999 + "}")),
+        report(lambda run: (run / "run.json").write_text('{"schema_version": 2, "seed": ' + "9" * 9999 + "}")),
         "run.json is damaged",
         3,
     ),
     Case(
         "run.json of a later version",
         report(of_json(lambda data: data.update(schema_version=7))),
-        "has schema version 7, this qbench reads version 1; use a newer qbench",
+        "run.json has schema version 7, this qbench reads version 2; use a newer qbench",
         3,
     ),
     Case(
@@ -332,7 +385,7 @@ CASES = [
     ),
     Case(
         "a layout of a later version",
-        report(of_json(lambda data: data.update(schema_version=7), "records/store.json")),
+        report(of_json(lambda data: data.update(schema_version=7), "store.json")),
         "store.json has schema version 7",
         3,
     ),
@@ -346,10 +399,14 @@ CASES = [
     Case(
         "run: a bit of the data", again(flipped(60)), ".parquet.damaged and made anew", 0, set_aside(".parquet.damaged")
     ),
-    Case("run: two shards swapped", again(swapped), "and made anew", 0, set_aside("000000", "000002")),
+    Case("run: two shards swapped", again(unfinished(swapped)), "and made anew", 0, set_aside("000000", "000002")),
+    Case("run: two cells swapped", again(swapped), "not what its name says", 0, set_aside("000000", "000000")),
+    Case("run: a bit of a shard", again(unfinished(flipped(60))), ".damaged and made anew", 0, set_aside(".damaged")),
+    Case("run: cells of which all shards are there", again(unfinished()), "average", 0, one_file_each),
+    Case("run: what a runner left that was killed", again(killed), "average", 0, one_file_each),
     Case(
         "run: a file for a cell's folder",
-        again(lambda run: (shutil.rmtree(c := shards(run)[0].parent), c.write_text(""))),
+        again(lambda run: (shutil.rmtree(c := records(run)[0].parent), c.write_text(""))),
         "it stands where a folder is to be",
         0,
         set_aside(".damaged"),
@@ -373,7 +430,7 @@ CASES = [
     ),
     Case(
         "run: a layout of nothing",
-        again(lambda run: os.truncate(run / "records" / "store.json", 0)),
+        again(lambda run: os.truncate(run / "store.json", 0)),
         "store.json is damaged",
         0,
         set_aside("store.json"),
@@ -381,8 +438,26 @@ CASES = [
     Case(
         "run: records of a later version",
         again(sealed_again({}, schema_version="7")),
-        "has schema version 7, this qbench reads version 2; use a newer qbench",
+        "has schema version 7, this qbench reads version 3; use a newer qbench",
         3,
+    ),
+    Case(
+        "run: a store of an earlier version",
+        again(of_an_earlier_layout),
+        "has schema version 1, this qbench reads version 2; run the suite again with another --out and --store",
+        3,
+    ),
+    Case(
+        "a store that was moved",
+        moved_store,
+        "store of {}/run is not there; --store DIR says where it is now; to compute the records anew: qbench run",
+        3,
+        found_again,
+    ),
+    Case(
+        "both places for records",
+        lambda folder: run(folder, "--store", folder / "store"),
+        "--own-store keeps the records in {}/run, --store in {}/store; give one of them",
     ),
     Case(
         "plan: a bit of the data",

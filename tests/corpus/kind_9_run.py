@@ -58,9 +58,16 @@ CASES = [
     Case(
         "a run where nothing can be written",
         lambda folder: [*run(folder)[:3], "/proc/qbench", "--device", "cpu"],
-        "/proc/qbench/records/store.json cannot be written",
+        "/proc/qbench cannot be written into: No such file or directory; choose another --out",
         3,
     ),
+    Case(
+        "a store where nothing can be written",
+        lambda folder: [*run(folder)[:4], "--store", "/proc/qbench", "--device", "cpu"],
+        "/proc/qbench/store.json cannot be written",
+        3,
+    ),
+    Case("a file for a store", lambda folder: [*run(folder)[:4], "--store", folder / "suite.yaml"], "is a file", 3),
     Case("a run into an export", into_an_export, "{}/run is an export of a run", 3, export_is_whole),
     Case(
         "records of others",

@@ -45,12 +45,10 @@ def axis_of(condition: str) -> tuple[str, float] | None:
     return ("times", float(condition[7:])) if condition.startswith("rejpeg×") else None
 
 
-def source(samples: int, *shards: str, classes: tuple[str, ...] = ()) -> Source:
-    """Of shards of about equal size."""
-    ends = [samples * i // len(shards) for i in range(len(shards) + 1)]
-    parts = tuple(Shard(start=a, stop=b, name=name) for a, b, name in zip(ends, ends[1:], shards, strict=False))
+def source(samples: int, classes: tuple[str, ...] = ()) -> Source:
+    """A dataset whose records lie in files of the name `a`."""
     dataset = DatasetItem(name="data", label="data", own_label="data")
-    return Source(dataset=dataset, samples=samples, shards=parts, classes=classes)
+    return Source(dataset=dataset, samples=samples, whole=Shard(start=0, stop=samples, name="a"), classes=classes)
 
 
 def condition_of(label: str) -> ConditionItem:
@@ -60,7 +58,7 @@ def condition_of(label: str) -> ConditionItem:
 
 
 class FakeRun:
-    """Collects cells; `write` makes a run directory with two shards a cell."""
+    """Collects cells; `write` makes a run directory that is its own store."""
 
     def __init__(
         self, samples: int, *, tables: Sequence[str] = TABLES, title: str = "A fake run", metric: str = "top1"
@@ -120,7 +118,7 @@ class FakeRun:
     def info(self) -> RunInfo:
         return RunInfo(
             suite="fake", title=self.title, version=3, seed=7, command="qbench run fake.yaml", tables=self.tables,
-            sources=(source(self.samples, "a", "b"),), cells=tuple(self.cells),
+            store=".", sources=(source(self.samples),), cells=tuple(self.cells),
             controls=tuple(self.controls), published=tuple(self.published),
             costs=tuple(f"{index}.json" for index in range(len(self.efficiency))),
             environment={"torch": "2.13.0", "threads": 1, "libraries": {"pillow": "12.0", "numpy": "2.4"}},
@@ -129,10 +127,7 @@ class FakeRun:
     def write(self, run: Path) -> Path:
         prepare(run, print)
         for key, columns in self.columns.items():
-            for shard in source(self.samples, "a", "b").shards:
-                part = slice(shard.start, shard.stop)
-                table = table_of({name: values[part] for name, values in columns.items()})
-                write_records(run, key, shard, table, "a processor")
+            write_records(run, key, source(self.samples).whole, table_of(columns), ("a processor",))
         for index, record in enumerate(self.efficiency):
             write_text(run / "efficiency" / f"{index}.json", json.dumps(record.model_dump()))
         write_text(run / "run.json", self.info().model_dump_json())

@@ -46,7 +46,7 @@ def counts(seed, classes=4, absent=(3,)):
 def report_of(cells, records, names=NAMES, tables=("accuracy-by-class",)):
     info = RunInfo(
         suite="fake", title="", version=1, seed=5, command="qbench run fake.yaml", tables=tables,
-        sources=(source(SAMPLES, "a", classes=names),), cells=tuple(cells), environment={},
+        sources=(source(SAMPLES, names),), cells=tuple(cells), environment={},
     )  # fmt: skip
     return report(Loaded(info, {f"{key}/0": columns for key, columns in records.items()}, ()))
 

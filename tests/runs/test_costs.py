@@ -61,7 +61,7 @@ def test_a_run_measures_what_its_view_feeds(tmp_path):
                 }
             ],
         }  # fmt: skip
-        qbench.run(suite, out=tmp_path / str(crop), device="cpu")
+        qbench.run(suite, out=tmp_path / str(crop), device="cpu", own_store=True)
         (file,) = (tmp_path / str(crop) / "efficiency").iterdir()
         found[crop] = json.loads(file.read_text())
         assert found[crop]["size"] == [crop, crop]
@@ -73,8 +73,8 @@ def priced(tmp_path, net, label="mine"):
         "suite": "live", "tables": ["efficiency"],
         "tasks": [{"dataset": {"name": "scenes", "count": 1}, "conditions": ["clean"]}],
     }  # fmt: skip
-    convention = InputConvention(size=128, resize=None)
-    results = qbench.run(suite, models={label: net}, input=convention, out=tmp_path / "run", device="cpu")
+    given = {"models": {label: net}, "input": InputConvention(size=128, resize=None)}
+    results = qbench.run(suite, **given, out=tmp_path / "run", device="cpu", own_store=True)
     (name,) = results.info.costs
     return tmp_path / "run" / "efficiency" / name
 

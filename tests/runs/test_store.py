@@ -64,8 +64,8 @@ def test_records_may_hold_the_mark_of_the_checksum(tmp_path: Path) -> None:
 
 
 def test_a_shard_says_whose_records_it_holds(tmp_path: Path) -> None:
-    stored = store.write_records(tmp_path, "k1", SHARD, store.table_of(COLUMNS), "a processor")
-    assert store.look(tmp_path, "k1", SHARD) == stored == store.Stored("a processor", bad=1)
+    stored = store.write_records(tmp_path, "k1", SHARD, store.table_of(COLUMNS), ("a processor",))
+    assert store.look(tmp_path, "k1", SHARD) == stored == store.Stored(("a processor",), bad=1)
     assert store.look(tmp_path, "k2", SHARD) is None
     file = store.shard_file(tmp_path, "k1", SHARD.name)
     for key, shard, said in (
@@ -83,7 +83,7 @@ def test_a_shard_says_whose_records_it_holds(tmp_path: Path) -> None:
 
 def test_samples_that_changed_while_a_run_went_on_are_not_stored(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="others than when the run started"):
-        store.write_records(tmp_path, "k", SHARD, store.table_of({**COLUMNS, "id": ["a", "x"]}), "")
+        store.write_records(tmp_path, "k", SHARD, store.table_of({**COLUMNS, "id": ["a", "x"]}), ())
     assert not list(tmp_path.iterdir())
 
 
@@ -106,17 +106,16 @@ def test_what_is_set_aside_takes_no_place_of_another(tmp_path: Path) -> None:
         set_aside(file)
 
 
-def test_without_semaphores_one_worker_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_semaphores_one_process_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
     def no_room() -> None:
         raise OSError(28, "No space left on device")
 
-    assert execute.possible(2, said.append) == 2
+    assert execute.can_share(said.append)
     monkeypatch.setattr("multiprocessing.Lock", no_room)
-    assert execute.possible(8, said.append) == 1
-    assert said[0].endswith("OSError: [Errno 28] No space left on device; one worker does the work of 8")
-    assert execute.possible(1, said.append) == 1
+    assert not execute.can_share(said.append)
+    assert said[0].endswith("OSError: [Errno 28] No space left on device; one process does all the work")
     assert len(said) == 1
 
 

@@ -1,0 +1,64 @@
+"""What each run uses of a store: a small file for each run directory, written when the run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qbench.runs import run_info, schema_version
+from qbench.runs.json_file import read_json
+from qbench.runs.planned import Plan
+from qbench.storage.files import Damaged, digest, write_text
+
+FOLDER = "runs"
+
+
+class Samples(BaseModel):
+    """Names of files of a source's records: of all samples, and of its shards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    whole: str
+    shards: tuple[str, ...]
+
+
+class Uses(BaseModel):
+    """A run and its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = schema_version.USES
+    folder: str = Field(description="Of the run, seen from the store.")
+    suite: str
+    sources: tuple[Samples, ...]
+    cells: tuple[tuple[str, int], ...] = Field(description="Key and source of each.")
+    costs: tuple[str, ...] = ()
+
+    def files(self) -> set[tuple[str, str]]:
+        """Key and name of each file of finished cells that the run needs."""
+        return {(key, self.sources[source].whole) for key, source in self.cells}
+
+    def working_files(self) -> set[tuple[str, str]]:
+        """Key and name of each file of a shard that the run made or will make."""
+        return {(key, shard) for key, source in self.cells for shard in self.sources[source].shards}
+
+
+def write_uses(store: Path, run: Path, plan: Plan, costs: Sequence[str]) -> None:
+    """Say what a run uses. Raises StoreError where the disk refuses."""
+    folder = run_info.seen_from(store, run)
+    sources = tuple(
+        Samples(whole=source.whole.name, shards=tuple(shard.name for shard in source.shards)) for source in plan.sources
+    )
+    cells = tuple((cell.key, cell.source) for cell in plan.cells)
+    said = Uses(folder=folder, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
+    write_text(store / FOLDER / f"{digest(folder)}.json", said.model_dump_json())
+
+
+def read_uses(file: Path) -> Uses:
+    """Raises FileNotFoundError, Damaged, and StoreError for a file of another version."""
+    uses = read_json(file, Uses, schema_version.USES)
+    if file.stem != digest(uses.folder) or not all(0 <= source < len(uses.sources) for _, source in uses.cells):
+        raise Damaged(file, "it is not of the run that its name says")
+    return uses
