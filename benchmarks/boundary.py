@@ -28,8 +28,8 @@ from PIL import Image as Pillow
 from torch import Tensor, nn
 
 import qbench
-from benchmarks.engine import UNITS, clock, ratios
 from benchmarks.engine_suite import SITE_CHANNELS, Scale, write_pictures
+from benchmarks.timing import UNITS, clock, ratios
 from qbench.data.scenes import scene
 from qbench.models.base import LoadedModel
 from qbench.models.classification.timm import Timm

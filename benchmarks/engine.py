@@ -1,9 +1,10 @@
 """What the engine costs over the bare networks, and what it saves over a naive loop.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.engine [--rows whole direct] [--samples N] [--repetitions N]
+    OMP_NUM_THREADS=1 python -m benchmarks.engine [--rows whole direct methods] [--samples N] [--repetitions N]
 
-One fixed suite, whole and its direct rows alone, is computed in three ways on the same loaded networks, in one process
-with one thread, the same batches and the same memory layout:
+One fixed suite is computed in three ways on the same loaded networks, in one process with one thread, the same batches
+and the same memory layout: `whole`, its `direct` rows alone, and `methods`, which has ten methods, six of them
+restorers, on small pictures.
 
 * bare: the eager forward of every network on ready (decoded, degraded, normalised) tensors, each forward that the
   suite needs once: every model in every cell, a restorer once per condition, AFD's network in each of its cells;
@@ -13,8 +14,10 @@ with one thread, the same batches and the same memory layout:
   predictions must equal the records.
 
 Outside every clock: imports, building networks, loading weights. Overhead is qbench / bare, gain is naive / qbench, of
-wall and of processor time. The ways take turns, and the order is reversed in every second repetition. Weights of the
-restorers and of AFD, and of two models, are drawn, not trained: time does not depend on them."""
+wall and of processor time. The bound of the gain is what sharing allows: the naive loop's own steps (decode, view,
+degrade, stack, restore, forward, stem, enhance, head), each timed, over the same with every step once for all cells
+that share it; nothing else is in it, no planning, scoring or writing. The ways take turns, and the order is reversed in
+every second repetition. Weights of methods, and of two models, are drawn, not trained: time does not depend on them."""
 
 from __future__ import annotations
 
@@ -24,10 +27,8 @@ import os
 import platform
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.engine_suite import Scale, planned, write_pictures, write_suite, write_weights
+from benchmarks.engine_suite import FEATURES, RESTORERS, Scale, planned, write_methods, write_pictures, write_suite
+from benchmarks.timing import UNITS, Steps, clock, quartiles, ratios
 from qbench.compute.bench import Workbench
 from qbench.compute.cell import Cell
 from qbench.data.decoding import decode
@@ -48,27 +50,33 @@ from qbench.runs.ledger import environment
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import RunInfo
 from qbench.runtime import fixed_threads
-from qbench.vocabulary import Context
+from qbench.vocabulary import Context, Image
 
-ROWS = ("whole", "direct")
-UNITS = ("wall", "processor")
+SCALES = {
+    "whole": Scale(),
+    "direct": Scale(samples=32, restorers=(), features=()),
+    "methods": Scale(repetitions=3, picture=128, crop=48, restorers=RESTORERS, features=tuple(FEATURES)),
+}
+FIGURES = {"overhead": "≤ 1.1", "gain": "≥ 2", "bound": "", "gain / bound": "≥ 0.9"}
 WAYS = ("bare", "qbench", "naive")
 Predictions = dict[str, list[int]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--samples", type=int, default=Scale.samples)
-    parser.add_argument("--repetitions", type=int, default=Scale.repetitions)
-    parser.add_argument("--restorers", nargs="+", default=list(Scale.restorers))
+    parser.add_argument("--rows", nargs="+", choices=SCALES, default=list(SCALES))
+    for name, kind in (("samples", int), ("repetitions", int), ("picture", int), ("crop", int)):
+        parser.add_argument(f"--{name}", type=kind, help="Default: as the rows have it.")
+    parser.add_argument("--restorers", nargs="*", choices=RESTORERS)
+    parser.add_argument("--features", nargs="*", choices=FEATURES)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "engine.json")
-    given = parser.parse_args()
-    scale = Scale(given.samples, given.repetitions, restorers=tuple(given.restorers))
-    before = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
-    result = {**before, **{row: benchmark(row, scale) for row in given.rows}}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    given = vars(parser.parse_args())
+    out, rows = given.pop("out"), given.pop("rows")
+    asked: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
+    result = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    for row in rows:
+        result[row] = benchmark(row, replace(SCALES[row], **asked))
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(markdown(result))
 
 
@@ -77,14 +85,11 @@ def benchmark(rows: str, scale: Scale) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
         root = Path(folder)
         write_pictures(root / "pictures", scale)
-        weights = write_weights(root, scale) if rows == "whole" else {}
-        methods = ["direct", *({name: {"weights": str(weights[name])}} for name in weights)]
-        file = write_suite(root / "suite.yaml", root, methods, scale)
+        file = write_suite(root / "suite.yaml", root, write_methods(root, scale), scale)
         load = os.getloadavg()[0]
         measured = Case(file, root / "runs").measured(scale.repetitions)
         return {
-            "command": f"OMP_NUM_THREADS=1 python -m benchmarks.engine --rows {rows} --samples {scale.samples} "
-            f"--repetitions {scale.repetitions} --restorers {' '.join(scale.restorers)}",
+            "command": f"OMP_NUM_THREADS=1 python -m benchmarks.engine --rows {rows} {scale.words}",
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": {
                 **environment(planned(file)),
@@ -95,13 +100,6 @@ def benchmark(rows: str, scale: Scale) -> dict[str, Any]:
             "scale": asdict(scale),
             **measured,
         }
-
-
-@contextmanager
-def clock(seconds: dict[str, float]) -> Iterator[None]:
-    wall, processor = time.perf_counter(), time.process_time()
-    yield
-    seconds["wall"], seconds["processor"] = time.perf_counter() - wall, time.process_time() - processor
 
 
 class Case:
@@ -117,6 +115,7 @@ class Case:
             if cell.method.site == "feature":
                 self.bench.cut(cell, method.at)
         self.runs = 0
+        self.steps = Steps()  # of the naive loop that ran last
 
     def measured(self, repetitions: int) -> dict[str, Any]:
         """A warm-up, then the repetitions; quartiles of times and of each repetition's ratios."""
@@ -127,12 +126,14 @@ class Case:
             "naive": self.naive,
         }
         taken: list[dict[str, dict[str, float]]] = []
+        steps: list[Steps] = []
         self.qbench({})  # warm-up: every network, every size, every file
         for repetition in range(repetitions):
             seconds: dict[str, dict[str, float]] = {way: {} for way in WAYS}
             results = {way: ways[way](seconds[way]) for way in WAYS[:: 1 if repetition % 2 == 0 else -1]}
             assert results["naive"] == results["qbench"], "the naive loop predicts otherwise than the records say"
             taken.append(seconds)
+            steps.append(self.steps)
             print(f"{self.file.stem} {repetition + 1} of {repetitions}: {seconds}", file=sys.stderr, flush=True)
         return {
             "counts": self.counts(len(forwards)),
@@ -140,6 +141,9 @@ class Case:
             "seconds": {way: {unit: [one[way][unit] for one in taken] for unit in UNITS} for way in WAYS},
             "overhead": ratios(taken, "qbench", "bare"),
             "gain": ratios(taken, "naive", "qbench"),
+            "bound": {unit: quartiles([one.bound(unit) for one in steps]) for unit in UNITS},
+            "gain / bound": {unit: quartiles(of_bound(taken, steps, unit)) for unit in UNITS},
+            "seconds of the naive steps": [one.seconds("wall") for one in steps],
         }
 
     def counts(self, forwards: int) -> dict[str, int]:
@@ -164,11 +168,12 @@ class Case:
     @torch.inference_mode()
     def naive(self, seconds: dict[str, float]) -> Predictions:
         predictions: Predictions = {}
+        self.steps = Steps()
         with clock(seconds):
             files = self.files()
             batch = self.plan.settings.batch
             for cell in self.plan.cells:
-                logits = [self.cell_logits(cell, files[i : i + batch]) for i in range(0, len(files), batch)]
+                logits = [self.cell_logits(cell, files[i : i + batch], i) for i in range(0, len(files), batch)]
                 predictions[cell.key] = torch.cat(logits).argmax(1).tolist()
         return predictions
 
@@ -177,24 +182,36 @@ class Case:
         root = Path(self.plan.sources[0].dataset.params["root"])
         return [(file.relative_to(root).as_posix(), file) for file in sorted(root.rglob("*.png"))]
 
-    def cell_logits(self, cell: Cell, files: Sequence[tuple[str, Path]]) -> Tensor:
+    def cell_logits(self, cell: Cell, files: Sequence[tuple[str, Path]], start: int) -> Tensor:
         """A batch from its files to logits, as a script for one cell would do it."""
         model, method = self.bench.model(cell), self.bench.method(cell)
-        images, context = self.degraded(cell, files)
+        images, context = self.degraded(cell, files, start)
+        condition, on, timed = cell.condition.label, cell.model.label, self.steps.timed
         if cell.method.site == "image":
-            restored: Tensor = method.restore(images, context)
-            return model.logits(restored.contiguous(memory_format=torch.channels_last))
+            restored: Tensor = timed(
+                ("restore", cell.method.label, condition, start), lambda: method.restore(images, context)
+            )
+            layout = torch.channels_last
+            return timed(("forward", cell.key, start), lambda: model.logits(restored.contiguous(memory_format=layout)))
         if cell.method.site == "feature":
             cut = self.bench.cut(cell, method.at)
-            return cut.back(method.enhance(cut.front(images), images, context), images)
-        return model.logits(images)
+            features = timed(("stem", method.at, on, condition, start), lambda: cut.front(images))
+            enhanced = timed(("enhance", cell.key, start), lambda: method.enhance(features, images, context))
+            logits: Tensor = timed(("head", cell.key, start), lambda: cut.back(enhanced, images))
+            return logits
+        return timed(("forward", cell.key, start), lambda: model.logits(images))
 
-    def degraded(self, cell: Cell, files: Sequence[tuple[str, Path]]) -> tuple[Tensor, Context]:
+    def degraded(self, cell: Cell, files: Sequence[tuple[str, Path]], start: int) -> tuple[Tensor, Context]:
         view, condition = cell.view.of(self.bench.model(cell).input), self.bench.condition(cell)
-        seed = self.plan.settings.seed
-        pairs = [condition.apply(view.apply(decode(file)), Draw(seed, name)) for name, file in files]
-        pixels = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
-        images = pixels.to(torch.float32, memory_format=torch.channels_last) / 255
+        seed, timed, under = self.plan.settings.seed, self.steps.timed, cell.condition.label
+        decoded = timed(("decode", start), lambda: [decode(file) for _, file in files])
+        viewed = timed(("view", str(view), start), lambda: [view.apply(image) for image in decoded])
+        named = list(zip(viewed, (name for name, _ in files), strict=True))
+        pairs = timed(
+            ("degrade", under, str(view), start),
+            lambda: [condition.apply(image, Draw(seed, name)) for image, name in named],
+        )
+        images = timed(("stack", under, str(view), start), lambda: stacked([image for image, _ in pairs]))
         return images, Context(tuple(name for name, _ in files), images, tuple(facts for _, facts in pairs))
 
     @torch.inference_mode()
@@ -209,7 +226,7 @@ class Case:
             for start in range(0, len(files), batch):
                 where = (cell.condition.label, "", start)
                 if where not in kept:
-                    kept[where] = self.degraded(cell, files[start : start + batch])[0]
+                    kept[where] = self.degraded(cell, files[start : start + batch], start)[0]
                 images, at = kept[where], (cell.condition.label, cell.model.label, start)
                 kept[at] = kept[at] if at in kept else model.normalise(images)
                 found[cell.key, start] = (model.net, (kept[at],))
@@ -236,25 +253,37 @@ def recorded(folder: Path, info: RunInfo) -> Predictions:
     return {cell.key: store.read_cell(folder, info, cell)["prediction"].tolist() for cell in cells}
 
 
-def ratios(taken: Sequence[Mapping[str, Mapping[str, float]]], upper: str, lower: str) -> dict[str, dict[str, float]]:
-    """Median and quartiles over the repetitions, for each unit of time."""
-    found = {}
-    for unit in UNITS:
-        quartiles = np.quantile([one[upper][unit] / one[lower][unit] for one in taken], [0.25, 0.5, 0.75])
-        low, median, high = (round(float(value), 4) for value in quartiles)
-        found[unit] = {"median": median, "low": low, "high": high, "iqr": round(high - low, 4)}
-    return found
+def stacked(images: Sequence[Image]) -> Tensor:
+    """uint8 pictures [H, W, 3] of one size to floats [B, 3, H, W] in [0, 1], channels last."""
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    return pixels.to(torch.float32, memory_format=torch.channels_last) / 255
+
+
+def of_bound(taken: Sequence[Mapping[str, Mapping[str, float]]], steps: Sequence[Steps], unit: str) -> list[float]:
+    """Of each repetition, the gain over its bound."""
+    gains = (one["naive"][unit] / one["qbench"][unit] for one in taken)
+    return [gain / one.bound(unit) for gain, one in zip(gains, steps, strict=True)]
 
 
 def markdown(result: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures as a table, and below it what they hold for."""
-    lines = ["| rows | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"]
-    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    return "\n\n".join([table(result), *(_told(rows, found) for rows, found in result.items())])
+
+
+def table(result: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line for each of the rows and figures, in Markdown."""
+    lines = [
+        "| rows | samples | figure | aim | wall: median (quartiles) | processor: median (quartiles) | repetitions |"
+    ]
+    lines += ["| --- " * 7 + "|"]
     for rows, found in result.items():
-        for figure, aim in (("overhead", "≤ 1.1"), ("gain", "≥ 2")):
-            cells = [f"{q['median']:.3f} ({q['low']:.3f}-{q['high']:.3f})" for q in found[figure].values()]
-            lines.append(f"| {rows} | {figure} | {aim} | {cells[0]} | {cells[1]} | {found['repetitions']} |")
-    return "\n\n".join(["\n".join(lines), *(_told(rows, found) for rows, found in result.items())])
+        samples = found["scale"]["samples"]
+        for figure, aim in ((figure, aim) for figure, aim in FIGURES.items() if figure in found):
+            cells = [f"{q['median']:.2f} ({q['low']:.2f}-{q['high']:.2f})" for q in found[figure].values()]
+            lines.append(
+                f"| {rows} | {samples} | {figure} | {aim} | {cells[0]} | {cells[1]} | {found['repetitions']} |"
+            )
+    return "\n".join(lines)
 
 
 def _told(rows: str, found: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,27 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from qbench.data.scenes import scene
-from qbench.methods.afd import AfdOptions
+from qbench.methods.afd import AfdOptions, AfdReleaseOptions
 from qbench.methods.afd.net import Afd
+from qbench.methods.osr import OsrOptions
+from qbench.methods.osr.net import Osr
 from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
+from qbench.models.restoration.networks import AodNet, Dncnn3Net
 from qbench.models.restoration.plain_networks import empty
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
 
 QUALITIES = [25, 18, 15, 10, 7]
 SITE_CHANNELS = 32  # of all three models at AFD's site, so that one file of weights fits all
+
+
+RESTORERS = ("arcnn", "dncnn-small", "dncnn", "osr", "dncnn3", "aodnet")
+MODELS_OF_RESTORATION = ("dncnn3", "aodnet")
+"""Those of them that stand in front of a model as `restorer`."""
+FEATURES: Mapping[str, AfdOptions] = {
+    "afd": AfdOptions(), "afd-release": AfdReleaseOptions(), "afd-unguided": AfdOptions(fde="none"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,14 @@ class Scale:
     picture: int = 256
     crop: int = 224
     restorers: tuple[str, ...] = ("arcnn", "dncnn-small")
+    features: tuple[str, ...] = ("afd",)
+
+    @property
+    def words(self) -> str:
+        """The options of the benchmark's command that say the same."""
+        sizes = f"--samples {self.samples} --repetitions {self.repetitions} --picture {self.picture} --crop {self.crop}"
+        methods = " ".join([*(["--restorers", *self.restorers]), *(["--features", *self.features])])
+        return f"{sizes} {methods}"
 
 
 def write_pictures(root: Path, scale: Scale) -> None:
@@ -45,15 +64,44 @@ def write_pictures(root: Path, scale: Scale) -> None:
         Pillow.fromarray(drawn.image).save(folder / f"{index:05d}.png")
 
 
-def write_weights(root: Path, scale: Scale) -> dict[str, Path]:
-    """Drawn weights of the restorers and of AFD, by method."""
-    networks: dict[str, torch.nn.Module] = {name: empty(name, deployed=True) for name in scale.restorers}
-    networks["afd"] = Afd(AfdOptions(), Geometry(SITE_CHANNELS, 2, 0.5), "deployed")
-    files = {name: root / f"{name}.safetensors" for name in networks}
-    for name, network in networks.items():
+def write_methods(root: Path, scale: Scale) -> list[Any]:
+    """All methods as a suite names them, with drawn weights below `root`."""
+    methods: list[Any] = ["direct"]
+    for name in (*scale.restorers, *scale.features):
+        network, header = _network(name)
         initialise(network, 0)
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, files[name])
-    return files
+        file = root / f"{name}.safetensors"
+        state = {_stored_name(name, key): value.contiguous() for key, value in network.state_dict().items()}
+        save_file(state, file, metadata=header)
+        methods.append(_named(name, str(file)))
+    return methods
+
+
+def _named(name: str, weights: str) -> dict[str, Any]:
+    if name in MODELS_OF_RESTORATION:
+        return {"restorer": {"model": {name: {"weights": weights}}}}
+    kind = "afd" if name == "afd-unguided" else name
+    return {kind: {"label": name, "weights": weights}}
+
+
+def _network(name: str) -> tuple[torch.nn.Module, dict[str, str]]:
+    """A network, and what the header of its weights says."""
+    if name in FEATURES:
+        options = FEATURES[name]
+        return Afd(options, Geometry(SITE_CHANNELS, 2, 0.5), "deployed"), options.metadata()
+    if name == "osr":
+        return Osr(OsrOptions()), OsrOptions().metadata()
+    if name in MODELS_OF_RESTORATION:
+        return (Dncnn3Net() if name == "dncnn3" else AodNet()), {}
+    return empty(name, deployed=True), {}
+
+
+def _stored_name(name: str, key: str) -> str:
+    """A tensor's name in a file; those of DnCNN-3 are the authors'."""
+    if name != "dncnn3":
+        return key
+    _, layer, leaf = key.split(".")
+    return f"conv{int(layer) // 2:02d}.{leaf}"
 
 
 def write_suite(file: Path, root: Path, methods: Sequence[Any], scale: Scale) -> Path:

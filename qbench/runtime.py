@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import ModuleType
 
 MOST_WORKERS = max(64, 4 * (os.cpu_count() or 1))
@@ -19,6 +21,16 @@ THREADS = (
 """Variables that libraries read for the number of their threads."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
+MOST_FREED = 2**29
+"""Bytes of freed memory that a process may keep between two batches."""
+
+
+class _Mallinfo(ctypes.Structure):
+    """What glibc's mallinfo2 gives (malloc.h)."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+    ))  # fmt: skip
 
 
 @contextmanager
@@ -43,15 +55,18 @@ def safe_path() -> Iterator[None]:
 
 @contextmanager
 def new_processes(threads: int) -> Iterator[None]:
-    """Inside, processes that are started compute with so many threads, do not run the caller's script again, and are
-    as under `safe_path`."""
+    """Inside, processes that are started compute with so many threads, do not run the caller's script again, leave
+    Ctrl-C to this one, which ends them, and are as under `safe_path`."""
     main, count = sys.modules["__main__"], str(threads)
+    resource_tracker.ensure_running()  # to start it unblocks signals
     with safe_path(), _environment(**dict.fromkeys(THREADS, count)):
         sys.modules["__main__"] = ModuleType("__main__")
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:
             sys.modules["__main__"] = main
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager
@@ -98,3 +113,15 @@ def keep_freed_memory() -> None:
     if set_option is not None:
         set_option(MMAP_MAX, 0)
         set_option(TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Let glibc return freed memory where it keeps more than MOST_FREED bytes: buffers of large pictures that do not
+    fit each other pile up otherwise. Elsewhere than on glibc nothing happens."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    count, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
+    if count is None or trim is None:
+        return
+    count.restype = _Mallinfo
+    if count().fordblks > MOST_FREED:
+        trim(0)

@@ -1,4 +1,4 @@
-"""A user's own code by all four ways: decorator, `plugins:`, entry point and --plugin FILE; also under loky."""
+"""A user's own code by all four ways: decorator, `plugins:`, entry point and --plugin FILE; also in workers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def module(folder: Path, stem: str, name: str) -> Path:
     return file
 
 
-def test_plugins_of_every_way_reach_both_workers_of_loky(tmp_path: Path) -> None:
+def test_plugins_of_every_way_reach_both_workers(tmp_path: Path) -> None:
     packages = tmp_path / "packages"
     module(packages, "plugin_by_module", "by-module")
     module(packages, "plugin_by_entry_point", "by-entry-point")

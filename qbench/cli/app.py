@@ -15,6 +15,7 @@ from qbench.cli.plan import plan
 from qbench.cli.preview import preview
 from qbench.cli.report import report
 from qbench.cli.run import run
+from qbench.cli.store import store
 from qbench.cli.train import train
 from qbench.cli.validate import validate
 
@@ -61,3 +62,4 @@ app.command()(train)
 app.command()(preview)
 app.command()(degrade)
 app.command()(convert)
+app.add_typer(store, name="store")

@@ -21,7 +21,7 @@ from qbench.compute.schedule import Degraded, Placed, schedule
 from qbench.errors import NotApplicable, fault
 from qbench.process import generators_kept
 from qbench.registry.named import text_of
-from qbench.runtime import fixed_threads
+from qbench.runtime import fixed_threads, give_back_memory
 
 T = TypeVar("T")
 
@@ -155,6 +155,7 @@ class ShardWork:
         with self._refusing([cell]), self._bench.needed():
             scoring, classes = self._bench.scoring(cell), self._bench.classes(cell)
             self._parts[cell.key].append(predict.scored(scoring, lambda: forward(cell), classes, batch, who))
+        give_back_memory()
 
     def outcomes(self) -> Iterator[Outcome]:
         """What came of each cell, once all steps are through."""

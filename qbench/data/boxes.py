@@ -166,7 +166,7 @@ class Coco(OnDisk):
             (id_of(row["file_name"]), file, _digest(names, row.get("width"), row.get("height"), boxes))
             for row, file, boxes in self._rows
         )
-        return self.turned(manifest_of(rows, str(self._file), self._notes))
+        return self.turned(manifest_of(rows, self.root, self._file, self._notes))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample for a picture that cannot be read or does not fit its boxes."""

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from qbench.data.boxes import FARTHEST, boxes_of, fits
 from qbench.data.decoding import CONFIG, OnDisk
-from qbench.data.files import bytes_of, checked_root, content_of, id_of, manifest_of
+from qbench.data.files import bytes_of, checked_root, id_of, manifest_of
 from qbench.data.tables import Inside, lines_of
 from qbench.errors import BadSample, DataError, foreign, nearest
 from qbench.registry import dataset
@@ -78,10 +78,9 @@ class VocDetection(OnDisk):
 
     def manifest(self) -> Manifest:
         """Ids, and digests of both files' bytes and of the classes' names."""
-        rows = ((one, *self._files(one)) for one in self._ids)
         known = ",".join(self.classes)
-        files = ((one, picture, f"{content_of(xml)}:{known}") for one, picture, xml in rows)
-        return self.turned(manifest_of(files, str(self.root)))
+        rows = ((one, *self._files(one), known) for one in self._ids)
+        return self.turned(manifest_of(rows, self.root, self.root))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample, and DataError for a class that `classes` does not name."""

@@ -7,13 +7,14 @@ import mimetypes
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from qbench.errors import BadSample, DataError, foreign, nearest
+from qbench.storage.digests import remembered
 from qbench.vocabulary import Manifest
 
 SUFFIXES = {
@@ -161,8 +162,9 @@ def folder_of(root: Path, name: str, otherwise: str) -> Path:
     return root / name
 
 
-def manifest_of(files: Iterable[tuple[str, Path, Any]], source: str, notes: Sequence[str] = ()) -> Manifest:
-    """A manifest of (id, file, target) rows; a row's digest covers the file's bytes and the target.
+def manifest_of(files: Iterable[tuple[Any, ...]], root: Path, source: Path, notes: Sequence[str] = ()) -> Manifest:
+    """A manifest of rows: an id, a file, and what else belongs to it, more files or targets. A row's digest covers the
+    bytes of its files and the text of the rest.
 
     Raises DataError for no rows or duplicate ids. A file that cannot be opened is left for `load` to report."""
     rows = list(files)
@@ -173,16 +175,30 @@ def manifest_of(files: Iterable[tuple[str, Path, Any]], source: str, notes: Sequ
         raise DataError(
             f"{source} names sample {doubles[0]!r} twice ({len(doubles)} duplicate ids); ids must be unique"
         )
-    digests = tuple(f"{content_of(file)}:{target}" for _, file, target in rows)
+    with contents(root) as content_of:
+        digests = tuple(
+            ":".join(content_of(part) if isinstance(part, Path) else str(part) for part in row[1:]) for row in rows
+        )
     return Manifest(tuple(row[0] for row in rows), digests, tuple(notes))
 
 
-def content_of(file: Path) -> str:
-    """Digest of a file's bytes; `unreadable` for one that cannot be opened."""
-    try:
+@contextmanager
+def contents(root: Path) -> Iterator[Callable[[Path], str]]:
+    """What gives the digest of a file's bytes, `unreadable` for one that cannot be opened. Files of a dataset's root
+    that lie as they lay when they were last read are not read again."""
+
+    def digest_of(file: Path) -> str:
         return hashlib.blake2b(bytes_of(file, "a file"), digest_size=16).hexdigest()
-    except BadSample:
-        return "unreadable"
+
+    with remembered(root, digest_of) as known:
+
+        def content_of(file: Path) -> str:
+            try:
+                return known(file)
+            except BadSample:
+                return "unreadable"
+
+        yield content_of
 
 
 def bytes_of(file: Path, what: str) -> bytes:

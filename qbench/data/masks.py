@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from qbench.data.decoding import CONFIG, OnDisk, exif_hint, size_of
-from qbench.data.files import SUFFIXES, checked_root, content_of, find, folder_of, id_of, joined, manifest_of, told
+from qbench.data.files import SUFFIXES, checked_root, find, folder_of, id_of, joined, manifest_of, told
 from qbench.data.mask_values import IGNORED, Meaning, decode_mask
 from qbench.data.tables import Inside, lines_of, read_classes
 from qbench.errors import BadSample, DataError
@@ -67,8 +67,8 @@ class MaskedPictures(OnDisk):
         """Ids, and digests of both files' bytes, of what the masks' values stand for and of groups."""
         meant = self._meaning
         facts = f"{meant.table}{sorted(meant.known)}"
-        rows = ((r.id, r.image, f"{content_of(r.mask)}:{facts}{_marked(r)}") for r in self._paired.rows)
-        return self.turned(manifest_of(rows, str(self.root), self._paired.notes))
+        rows = ((r.id, r.image, r.mask, f"{facts}{_marked(r)}") for r in self._paired.rows)
+        return self.turned(manifest_of(rows, self.root, self.root, self._paired.notes))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample for a picture or mask that cannot be read, or where the two differ in size."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.data.decoding import CONFIG, OnDisk, exif_hint, marked, size_of
-from qbench.data.files import checked_root, content_of, find, folder_of, id_of, joined, manifest_of, told
+from qbench.data.files import checked_root, find, folder_of, id_of, joined, manifest_of, told
 from qbench.data.readers import Photos
 from qbench.data.tables import Inside, table_of
 from qbench.errors import BadSample, DataError
@@ -58,8 +58,8 @@ class Pairs(OnDisk):
     def manifest(self) -> Manifest:
         """Ids, and digests of both files' bytes. Raises DataError."""
         pairs, notes = self._found
-        rows = ((sample, file, content_of(clean) if clean else "missing") for sample, file, clean in pairs)
-        return self.turned(manifest_of(rows, str(self.root), notes))
+        rows = ((sample, file, clean or "missing") for sample, file, clean in pairs)
+        return self.turned(manifest_of(rows, self.root, self.root, notes))
 
     def load(self, index: int) -> Sample:
         """Raises BadSample for a picture that cannot be read, or has no clean partner of its size."""

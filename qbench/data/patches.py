@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from qbench.data.decoding import CONFIG, OnDisk, size_of
-from qbench.data.files import Found, checked_root, content_of, find, id_of, told
+from qbench.data.files import Found, checked_root, contents, find, id_of, told
 from qbench.draws import keyed
 from qbench.errors import BadSample, DataError
 from qbench.registry import dataset
@@ -56,10 +56,11 @@ class Patches(OnDisk):
 
     def manifest(self) -> Manifest:
         """A patch's digest is that of its whole picture, with its number and size. Raises DataError for no pictures."""
-        contents = {file: content_of(file) for file in self._files}
+        with contents(self.root) as content_of:
+            digests_of = {file: content_of(file) for file in self._files}
         numbers = range(self.count)
         ids = tuple(map(self._id, numbers))
-        digests = tuple(f"{contents[self._file(i)]}:{i}:{self.size}:{self.seed}" for i in numbers)
+        digests = tuple(f"{digests_of[self._file(i)]}:{i}:{self.size}:{self.seed}" for i in numbers)
         return self.turned(Manifest(ids, digests, told(self._found.left_out, self.root)))
 
     def load(self, index: int) -> Sample:

@@ -40,7 +40,7 @@ class _Labelled(OnDisk):
         return id_of(self.root.name)
 
     def manifest(self) -> Manifest:
-        return self.turned(manifest_of(self._rows, str(self.root), self._notes))
+        return self.turned(manifest_of(self._rows, self.root, self.root, self._notes))
 
     def load(self, index: int) -> Sample:
         sample_id, file, target = self._rows[index]

@@ -11,9 +11,10 @@ import numpy as np
 
 from qbench.compute.cell import ConditionItem, Item, MethodItem, MetricItem
 from qbench.report.checked import MetricFault
+from qbench.report.columns import Records
 from qbench.report.metric import ShownMetric
-from qbench.report.point import Point, Resampling, point
-from qbench.report.source import Loaded, Records
+from qbench.report.point import Point, Resampling, Together, point
+from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.tasks.score import readable
 
@@ -56,6 +57,7 @@ class Grid:
     place: Place
     results: tuple[CellResult, ...]
     loaded: Loaded
+    together: Together
     _points: dict[tuple[str, str, tuple[int, ...]], Point] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -98,8 +100,16 @@ class Grid:
             return None
         key = identity(method), identity(condition), tuple(result.cell.train_seed for result in cells)
         if key not in self._points:
-            self._points[key] = point(self.metric, self.resampling, [self.records(result) for result in cells])
+            records = [self.records(result) for result in cells]
+            self.keep(point(self.metric, self.resampling, records, self.together), cells)
         return self._points[key]
+
+    def keep(self, made: Point, cells: Sequence[CellResult]) -> None:
+        """Take a point of these cells, which differ in their train_seed alone, as the grid's own."""
+        cell = cells[0].cell
+        seeds = tuple(result.cell.train_seed for result in cells)
+        self._points[identity(cell.method), identity(cell.condition), seeds] = made
+        self.together.waiting.append(made)
 
     @property
     def resampling(self) -> Resampling:
@@ -171,28 +181,33 @@ class Grids:
         return self._grids[key]
 
     def _made(self, task: str, metric: ShownMetric) -> Iterable[Grid]:
-        places: dict[tuple[Place, str], list[CellResult]] = {}
+        places: dict[tuple[Place, str], list[tuple[CellResult, Point | None]]] = {}
+        together = Together()
         for result in self.info.cells:
             cell = result.cell
             if cell.task == task and metric.item in cell.metrics:
                 place = Place(task, cell.dataset.label, cell.view.label, cell.model.label, cell.source)
-                places.setdefault((place, identity(cell.model)), []).append(self._tried(metric, result))
-        return (Grid(metric, place, tuple(results), self.loaded) for (place, _), results in places.items())
+                places.setdefault((place, identity(cell.model)), []).append(self._tried(metric, result, together))
+        for (place, _), tried in places.items():
+            grid = Grid(metric, place, tuple(result for result, _ in tried), self.loaded, together)
+            for result, one in tried:
+                if one is not None:
+                    grid.keep(one, [result])
+            for result, _ in tried:  # points of several train_seeds, so that they are drawn with the others
+                grid.point(result.cell.method, result.cell.condition)
+            yield grid
 
-    def _tried(self, metric: ShownMetric, result: CellResult) -> CellResult:
-        """A cell of whose records the metric makes no score counts as failed in its tables."""
+    def _tried(self, metric: ShownMetric, result: CellResult, together: Together) -> tuple[CellResult, Point | None]:
+        """A cell and its point. One of whose records the metric makes no score counts as failed in its tables."""
         if result.status != "done":
-            return result
+            return result, None
+        records = self.loaded.records[result.cell.place]
         try:
-            one = point(
-                metric,
-                Resampling(self.info.seed, result.cell.dataset.own_label),
-                [self.loaded.records[result.cell.place]],
-            )
+            one = point(metric, Resampling(self.info.seed, result.cell.dataset.own_label), [records], together)
             _ = one.values, one.over(one.counts)
-            if not metric.metric.is_ours and one.n:
+            if one.values is None and not metric.metric.is_ours and one.n:
                 one.bootstrap()
         except MetricFault as fault:
             self.faults.append(fault.message)
-            return result.model_copy(update={"status": "failed", "reason": fault.message})
-        return result
+            return result.model_copy(update={"status": "failed", "reason": fault.message}), None
+        return result, one

@@ -12,8 +12,8 @@ from qbench.compute.cell import MetricItem
 from qbench.errors import QbenchError, foreign
 from qbench.registry.create import create
 from qbench.report.checked import CheckedMetric, MetricFault
+from qbench.report.columns import Records
 from qbench.report.leaderboard import Unit
-from qbench.report.source import Records
 from qbench.stats.bootstrap import RESAMPLES, Flags, Numbers
 from qbench.tasks.restoration.metrics import MeanOfColumn, column
 from qbench.tasks.score import Metric

@@ -10,15 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from qbench import registry
 from qbench.compute.cell import MetricItem
-from qbench.errors import QbenchError, StoreError, foreign
+from qbench.errors import QbenchError, StoreError
+from qbench.report.columns import Columns, Records
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
 from qbench.runs.run_info import CellResult, RunInfo, store_of
@@ -29,12 +28,8 @@ from qbench.runs.store import check as check_store
 from qbench.storage.files import Damaged
 from qbench.storage.home import home
 from qbench.storage.sealed import Sealed
-from qbench.tasks.domains import misfit
 from qbench.tasks.restoration.metrics import column
 
-Records = Mapping[str, NDArray[Any]]
-"""Columns of one cell, one value a sample of the manifest: [samples], [samples, K] of lists that are equally long, and
-arrays of arrays of those that are not."""
 NOT_EXPORTED = ("top5",)
 """Columns that an export leaves out."""
 NOT_IN_TABLES = (*NOT_EXPORTED, "facts")
@@ -154,13 +149,15 @@ def _sorted(records: Iterable[EfficiencyRecord]) -> tuple[EfficiencyRecord, ...]
 
 
 def _stored(root: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
-    return {result.cell.place: _cell(root, info, result, whole) for result in info.cells if result.status == "done"}
+    columns = Columns()
+    done = [result for result in info.cells if result.status == "done"]
+    return {result.cell.place: _cell(root, info, result, whole, columns) for result in done}
 
 
-def _cell(root: Path, info: RunInfo, result: CellResult, whole: bool) -> Records:
+def _cell(root: Path, info: RunInfo, result: CellResult, whole: bool, columns: Columns) -> Records:
     sealed = open_shard(root, result.cell.key, info.sources[result.cell.source].whole)
     left_out = NOT_EXPORTED if whole else NOT_IN_TABLES
-    return _records(sealed.file, [_read(sealed, _columns(result, whole), left_out)])
+    return columns.of(sealed.file, _read(sealed, _columns(result, whole), left_out))
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:
@@ -170,8 +167,9 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping
     sealed = open_records(file, schema_version.EXPORT)
     absent = tuple(sealed.facts.get("absent", "").split())
     table = _read(sealed, None if names is None else ["cell", *names], NOT_EXPORTED if whole else NOT_IN_TABLES, absent)
-    columns = _records(file, [table])
-    number = columns.pop("cell", np.array(()))
+    columns = Columns()
+    numbers = table.select(["cell"] if "cell" in table.column_names else [])
+    number = columns.of(file, numbers).get("cell", np.array(()))
     if number.dtype.kind != "i" or np.any(np.diff(number) < 0):
         raise Damaged(file, "its column 'cell' does not number the cells of a run")
     done = [i for i, result in enumerate(info.cells) if result.status == "done" and result.cell.task == task]
@@ -185,43 +183,8 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping
         if count != cell.samples:
             where = ", ".join(item.label for item in (cell.condition, cell.model, cell.method))
             raise Damaged(file, f"it holds {count} records of {where}, where {run_info.FILE} says {cell.samples}")
-        part = slice(bounds[index], bounds[index + 1])
-        records[cell.place] = {name: values[part] for name, values in columns.items()}
+        records[cell.place] = columns.of(file, table.slice(bounds[index], count).drop_columns("cell"))
     return records, absent
-
-
-def _records(file: Path, tables: Sequence[pa.Table]) -> dict[str, NDArray[Any]]:
-    """Columns as arrays. Raises Damaged for what cannot be one, or holds what its column cannot hold."""
-    try:
-        with foreign("its columns are of kinds that records do not have", StoreError):
-            table = pa.concat_tables(tables)
-            records = {name: _array(table[name]) for name in table.column_names}
-    except StoreError as error:
-        raise Damaged(file, error.message) from None
-    if fault := misfit(records):
-        raise Damaged(file, fault)
-    return records
-
-
-def _array(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column as an array; not by `to_numpy`, which imports pandas, a second of a fully stored rerun's two."""
-    whole = column.combine_chunks()
-    if pa.types.is_boolean(whole.type):
-        whole = whole.cast(pa.uint8())
-    if pa.types.is_integer(whole.type) or pa.types.is_floating(whole.type):
-        return np.from_dlpack(whole)
-    if pa.types.is_list(whole.type):
-        return _lists(_array(pa.chunked_array([whole.flatten()])), np.from_dlpack(whole.value_lengths()))
-    return np.array(whole.to_pylist(), dtype=np.str_)
-
-
-def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
-    if len(lengths) and (lengths == lengths[0]).all() and lengths[0]:
-        return values.reshape(len(lengths), -1)
-    rows = np.empty(len(lengths), dtype=object)
-    ends = np.cumsum(lengths)
-    rows[:] = [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    return rows
 
 
 def _read(sealed: Sealed, names: Sequence[str] | None, left_out: Sequence[str], absent: Sequence[str] = ()) -> pa.Table:

@@ -48,7 +48,7 @@ class Runner:
         with foreign(f"{file} cannot be claimed", StoreError):
             file.parent.mkdir(parents=True, exist_ok=True)
             number = 1
-            while not _created(_claim(file, number), self.id):
+            while not self._won(file, number):
                 number = max(claims_of(file), default=1)
                 holder = self._holder(_claim(file, number))
                 if holder:
@@ -57,6 +57,16 @@ class Runner:
             for left in file.parent.glob(f".{file.name}.*"):
                 left.unlink(missing_ok=True)
         return ""
+
+    def _won(self, file: Path, number: int) -> bool:
+        """Whether this runner created the claim of that number, and there is none above it: one that was stale may have
+        been given up below one that is live."""
+        if not _created(_claim(file, number), self.id):
+            return False
+        if max(claims_of(file), default=number) == number:
+            return True
+        _claim(file, number).unlink(missing_ok=True)
+        return False
 
     def release(self, file: Path) -> None:
         """Give up this runner's claim of a file, after the stale ones below it."""
@@ -87,7 +97,13 @@ class Runner:
             beat = file.stat().st_mtime
         except OSError:
             return False
-        return self._now() - beat <= STALE and not _has_ended(file)
+        return self._now() - beat <= STALE and not has_ended(file)
+
+    def is_fresh(self, file: Path) -> bool:
+        """Whether a file was written so short a time ago that its runner need not have stopped."""
+        with suppress(OSError):
+            return self._now() - file.stat().st_mtime <= STALE
+        return False
 
     def _now(self) -> float:
         file = self.store / RUNNERS / self.id
@@ -183,7 +199,7 @@ def _read(claim: Path) -> str:
     return ""
 
 
-def _has_ended(file: Path) -> bool:
+def has_ended(file: Path) -> bool:
     """Whether the runner of these beats is known to have ended, sooner than it is stale: on this machine, which has not
     started anew, nobody holds the lock that a runner holds as long as it lives."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -139,12 +140,14 @@ class Line:
 def _fed(todo: Job, line: Line, feeders: int) -> Iterator[Iterator[Any]]:
     """Inside, what feeders prepare, in the order of the line."""
     plan = todo.plan
-    loader: Any = DataLoader(
-        Feeder(plan.cells, plan.sources, plan.settings, plan.plugins, plan.plugin_files), sampler=line, batch_size=None,
-        collate_fn=_as_it_is, num_workers=feeders, prefetch_factor=AHEAD, multiprocessing_context="spawn",
-        pin_memory=plan.settings.device.startswith("cuda"), worker_init_fn=_begin,
-    )  # fmt: skip
-    with new_processes(plan.settings.threads), foreign("the processes that prepare pictures cannot begin"):
+    feeder = Feeder(plan.cells, plan.sources, plan.settings, plan.plugins, plan.plugin_files)
+    cannot = foreign("the processes that prepare pictures cannot begin")
+    with new_processes(plan.settings.threads), cannot, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # it counts cores in its own way
+        loader: Any = DataLoader(
+            feeder, sampler=line, batch_size=None, collate_fn=_as_it_is, num_workers=feeders, prefetch_factor=AHEAD,
+            multiprocessing_context="spawn", pin_memory=plan.settings.device.startswith("cuda"), worker_init_fn=_begin,
+        )  # fmt: skip
         parcels: Any = iter(loader)
     with _ends_unseen():
         try:
@@ -182,8 +185,6 @@ def _as_it_is(parcel: Any) -> Any:
 
 
 def _begin(_number: int) -> None:
-    """In a feeder: Ctrl-C is for the process that it feeds, which ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
 
 

@@ -78,7 +78,6 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
 def _serve(back: Connection, taken: Any, todo: Job, units: Sequence[Unit], feeders: int) -> None:
     """The main function of a process."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
     with suppress(KeyboardInterrupt, BrokenPipeError):
@@ -113,7 +112,6 @@ def _choose(device: str) -> None:
 def _stop(_number: int, _frame: object) -> None:
     """Unwind, once: as Ctrl-C does, which no error of a cell hides."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Uses(BaseModel):
 
     schema_version: int = schema_version.USES
     folder: str = Field(description="Of the run, seen from the store.")
+    host: str = Field(description="The machine on which this folder is.")
     suite: str
     sources: tuple[Samples, ...]
     cells: tuple[tuple[str, int], ...] = Field(description="Key and source of each.")
@@ -52,13 +54,15 @@ def write_uses(store: Path, run: Path, plan: Plan, costs: Sequence[str]) -> None
         Samples(whole=source.whole.name, shards=tuple(shard.name for shard in source.shards)) for source in plan.sources
     )
     cells = tuple((cell.key, cell.source) for cell in plan.cells)
-    said = Uses(folder=folder, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
-    write_text(store / FOLDER / f"{digest(folder)}.json", said.model_dump_json())
+    host = socket.gethostname()
+    said = Uses(folder=folder, host=host, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
+    write_text(store / FOLDER / f"{digest([folder, host])}.json", said.model_dump_json())
 
 
 def read_uses(file: Path) -> Uses:
     """Raises FileNotFoundError, Damaged, and StoreError for a file of another version."""
     uses = read_json(file, Uses, schema_version.USES)
-    if file.stem != digest(uses.folder) or not all(0 <= source < len(uses.sources) for _, source in uses.cells):
+    are_there = all(0 <= source < len(uses.sources) for _, source in uses.cells)
+    if file.stem != digest([uses.folder, uses.host]) or not are_there:
         raise Damaged(file, "it is not of the run that its name says")
     return uses

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +18,57 @@ from qbench.stats.intervals import LEVEL
 
 RESAMPLES = 2000
 _BLOCK = 4_000_000
+"""Weights that are made at a time."""
+_KEEP = 256_000_000
+"""Draws that are kept, a byte each: 2000 resamples of 128,000 samples. Others are drawn each time."""
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterable[Numbers]:
+def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterator[Numbers]:
     """How often each sample is drawn in each resample, in blocks [some resamples, samples] of bounded size.
 
     The draws are keyed by (seed, label), so that every table of a dataset sees the same resamples."""
-    return _kept(samples, seed, label, count) if samples * count <= _BLOCK else _drawn(samples, seed, label, count)
-
-
-@lru_cache(maxsize=4)
-def _kept(samples: int, seed: int, label: str, count: int) -> tuple[Numbers, ...]:
-    return tuple(_drawn(samples, seed, label, count))
-
-
-def _drawn(samples: int, seed: int, label: str, count: int) -> Iterator[Numbers]:
-    generator = keyed(seed, "bootstrap", 0, label)
-    rows = max(1, _BLOCK // max(1, samples))
-    for start in range(0, count, rows):
-        block = min(rows, count - start)
-        drawn = generator.integers(0, samples, size=(block, samples))
-        drawn += np.arange(block)[:, None] * samples
-        weights = np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples).astype(np.float64)
+    if samples * count > _KEEP:
+        drawn: Iterable[NDArray[Any]] = _drawn(samples, seed, label, count)
+    else:
+        kept, rows = _kept(samples, seed, label, count), _rows(samples)
+        drawn = (kept[start : start + rows] for start in range(0, count, rows))
+    for block in drawn:
+        weights = block.astype(np.float64)
         weights.flags.writeable = False
         yield weights
 
 
+@lru_cache(maxsize=2)
+def _kept(samples: int, seed: int, label: str, count: int) -> NDArray[np.uint8]:
+    """[count, samples]. That a sample is drawn more than 255 times in one resample happens in none."""
+    kept = np.empty((count, samples), dtype=np.uint8)
+    filled = 0
+    for block in _drawn(samples, seed, label, count):
+        assert block.max(initial=0) <= np.iinfo(np.uint8).max
+        kept[filled : filled + len(block)] = block
+        filled += len(block)
+    return kept
+
+
+def _rows(samples: int) -> int:
+    """Resamples in a block."""
+    return max(1, _BLOCK // max(1, samples))
+
+
+def _drawn(samples: int, seed: int, label: str, count: int) -> Iterator[NDArray[np.int64]]:
+    generator = keyed(seed, "bootstrap", 0, label)
+    for start in range(0, count, _rows(samples)):
+        block = min(_rows(samples), count - start)
+        drawn = generator.integers(0, samples, size=(block, samples))
+        drawn += np.arange(block)[:, None] * samples
+        yield np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples)
+
+
 def column_means(values: Numbers, counts: Flags, weights: Numbers) -> Numbers:
-    """[resamples, columns]: each column's mean under each row of weights [resamples, samples]."""
+    """[resamples, columns]: each column's mean under each row of weights [resamples, samples]. `counts` may have one
+    column for all."""
     if counts.all():
         return np.asarray((weights @ values) / weights.sum(axis=1, keepdims=True))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -27,13 +27,15 @@ class Domain:
         """What is wrong with a column, and what is expected; empty where it fits."""
         if self.lists != (values.dtype == object or values.ndim == 2):
             return f"{'single values' if self.lists else 'lists'}; expected {self}"
-        parts = [part for part in values if len(part)] if self.lists else [values]
-        flat = np.concatenate(parts) if parts else np.zeros(0)
+        parts = [part for part in values if len(part)] if values.dtype == object else [values]
+        flat = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0)])
         if not flat.size:
             return ""
         if flat.dtype.kind not in self.kind:
             return f"values of type {flat.dtype}; expected {self}"
         if self.kind == "U":
+            return ""
+        if np.fmin.reduce(flat, axis=None) >= self.low and np.fmax.reduce(flat, axis=None) <= self.high:
             return ""
         outside = flat[(flat < self.low) | (flat > self.high)]
         return f"{outside[0]:g}; expected {self}" if len(outside) else ""

@@ -63,7 +63,9 @@ def suite(labelled: bool) -> dict[str, Any]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[qbench.Results, qbench.Results]:
     registry.load_file(PLUGIN)
     out = tmp_path_factory.mktemp("labels")
-    plain, labelled = (qbench.run(suite(given), out=out / str(given), device="cpu") for given in (False, True))
+    plain, labelled = (
+        qbench.run(suite(given), out=out / str(given), device="cpu", own_store=True) for given in (False, True)
+    )
     return plain, labelled
 
 

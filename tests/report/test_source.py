@@ -122,7 +122,7 @@ def test_records_short_of_samples_or_columns_are_refused(run):
     file = shard(run)
     whole = file.read_bytes()
     again(file, lambda table: table.slice(0, 5))
-    with pytest.raises(StoreError, match="5 records of 20 samples"):
+    with pytest.raises(StoreError, match="5 records of 40 samples"):
         build(run)
     file.write_bytes(whole)
     again(file, lambda table: table.drop_columns(["rank"]))
@@ -194,14 +194,14 @@ def test_reports_load_no_torch_pandas_or_matplotlib(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["run.json", "records/00/*/a.parquet", "records/store.json", "efficiency/0.json", "x/records.parquet",
+    "name", ["run.json", "records/00/*/a.parquet", "store.json", "efficiency/0.json", "x/records.parquet",
              "x/run.json", "x/efficiency.json"],
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("version", "said"),
     [
         (None, "is damaged: it has no schema version"),
-        ("0", "has schema version 0, .*; run the suite again into another directory"),
+        ("0", "has schema version 0, .*; run the suite again with another --out and --store"),
         ("7", "has schema version 7, .*; use a newer qbench"),
     ],
 )
@@ -226,7 +226,7 @@ def test_records_of_the_version_before_are_told_as_such(run):
     """They had no checksum."""
     table = open_sealed(shard(run)).read()
     pq.write_table(table.replace_schema_metadata({b"qbench.schema_version": b"1"}), shard(run))
-    with pytest.raises(StoreError, match=r"has schema version 1, this qbench reads version 2; run the suite again"):
+    with pytest.raises(StoreError, match=r"has schema version 1, this qbench reads version 3; run the suite again"):
         build(run)
 
 
@@ -249,7 +249,9 @@ def test_columns_that_were_not_recorded_are_told_and_have_no_score(run, tmp_path
         )
         for result in info.cells
     ]
-    (tmp_path / "old/run.json").write_text(info.model_copy(update={"cells": tuple(renamed)}).model_dump_json())
+    (tmp_path / "old/run.json").write_text(
+        info.model_copy(update={"cells": tuple(renamed), "store": ""}).model_dump_json()
+    )
     old, new = load(tmp_path / "old"), load(run)
     cell = info.cells[0].cell
     assert np.isnan(old.records[cell.place]["brier"]).all()

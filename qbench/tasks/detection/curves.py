@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qbench.errors import QbenchError
 from qbench.tasks.detection.matching import OVERLAPS, Flags, Matches, Whole
@@ -16,7 +18,9 @@ from qbench.tasks.score import Numbers
 
 RECALLS: Numbers = np.linspace(0.0, 1.0, 101)
 """Where precision is read off."""
-_CELLS = 4_000_000
+Counts: TypeAlias = NDArray[Any]
+"""Whole numbers of 4 bytes, or of 8 where these are too few."""
+_CELLS = 8_000_000
 
 
 def whole(weights: Numbers) -> Whole:
@@ -38,33 +42,31 @@ def blocks(weights: Whole, matches: Matches) -> Iterator[Whole]:
 
 def wanted(matches: Matches, weights: Whole) -> Whole:
     """[resamples, K]: how many objects count and have to be found."""
-    return np.asarray(weights @ matches.wanted, dtype=np.int64)
+    return np.asarray(weights.astype(np.float64) @ matches.wanted.astype(np.float64), dtype=np.int64)
 
 
 def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
-    """[resamples, overlaps, K]: the share of objects found by the `limit` best detections of each picture and class."""
+    """[resamples, K, overlaps]: the share of objects found by the `limit` best detections of each picture and class."""
     number = len(matches.classes)
-    hits_of_picture = np.zeros((weights.shape[1], len(OVERLAPS), number))
+    hits_of_picture = np.zeros((weights.shape[1], number, len(OVERLAPS)))
     taken = matches.rank < limit
     for place, right in enumerate(matches.right):
-        np.add.at(hits_of_picture[:, place], (matches.image[taken & right], matches.kind[taken & right]), 1.0)
-    total = wanted(matches, weights)[:, None, :]
+        np.add.at(hits_of_picture[..., place], (matches.image[taken & right], matches.kind[taken & right]), 1.0)
+    total = wanted(matches, weights)[:, :, None]
     hits = np.tensordot(weights.astype(np.float64), hits_of_picture, axes=1)
     return np.asarray(np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total > 0))
 
 
 def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
-    """[resamples, overlaps, recalls, K]: the highest precision at that recall or above; NaN without objects."""
+    """[resamples, K, overlaps, recalls]: the highest precision at that recall or above; NaN without objects."""
     objects = wanted(matches, weights)
     totals, place = np.unique(objects, return_inverse=True)
     needed, place = _needed(totals), place.reshape(objects.shape)
-    values = np.full((len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes)), np.nan)
+    values = np.full((len(weights), len(matches.classes), len(OVERLAPS[overlaps]), len(RECALLS)), np.nan)
     for kind in range(len(matches.classes)):
         some = np.flatnonzero(objects[:, kind])
         if len(some):
-            values[some, :, :, kind] = _class_precision(
-                matches, kind, weights[some], needed[place[some, kind]], overlaps
-            )
+            values[some, kind] = _class_precision(matches, kind, weights[some], needed[place[some, kind]], overlaps)
     return values
 
 
@@ -74,8 +76,8 @@ class _Queue:
 
     which: Whole
     """[E]: the detection."""
-    times: Whole
-    """[E, resamples]"""
+    times: Counts
+    """[resamples, E]"""
 
 
 def _class_precision(matches: Matches, kind: int, weights: Whole, needed: Whole, overlaps: slice) -> Numbers:
@@ -84,13 +86,17 @@ def _class_precision(matches: Matches, kind: int, weights: Whole, needed: Whole,
     `needed` is [resamples, recalls], as `_needed` says."""
     judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
     queue = _queue(matches, kind, weights)
-    every = np.cumsum(queue.times, axis=0)
+    every = _added_up(queue.times)
     values = np.empty((len(weights), len(judged), len(RECALLS)))
     for place, (all_right, all_ignored) in enumerate(judged):
-        right, ignored = all_right[queue.which], all_ignored[queue.which]
-        seen = np.cumsum(queue.times * ~ignored[:, None], axis=0)[right] if ignored.any() else every[right]
-        values[:, place] = _read_off(np.cumsum(queue.times[right], axis=0), seen, needed)
+        right, ignored = np.flatnonzero(all_right[queue.which]), all_ignored[queue.which]
+        seen = (_added_up(queue.times * ~ignored) if ignored.any() else every).take(right, axis=1)
+        values[:, place] = _read_off(_added_up(queue.times.take(right, axis=1)), seen, needed)
     return values
+
+
+def _added_up(times: Counts) -> Counts:
+    return np.cumsum(times, axis=1, dtype=times.dtype)
 
 
 def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
@@ -107,9 +113,10 @@ def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
     copy = np.arange(len(places)) - np.repeat(np.cumsum(copies) - copies, copies)
     order = np.lexsort((places, copy, run[places]))
     places, copy = places[order], copy[order]
-    times = np.ascontiguousarray(weights.T)[image[places]]
+    most = int(weights.max(initial=0)) * (len(members) + 1)
+    times: Counts = weights.astype(np.int32 if most < 2**31 else np.int64).take(image[places], axis=1)
     if tied.any():
-        times = np.where(tied[places][:, None], times > copy[:, None], times)
+        times = np.where(tied[places], times > copy, times)
     return _Queue(members[places], times)
 
 
@@ -122,30 +129,29 @@ def _needed(totals: Whole) -> Whole:
     return np.asarray(np.take_along_axis(tried, reached.argmax(axis=0)[None], axis=0)[0], dtype=np.int64)
 
 
-def _read_off(hits: Whole, seen: Whole, needed: Whole) -> Numbers:
-    """[resamples, recalls], from counts [right detections, resamples] at each right detection.
+def _read_off(hits: Counts, seen: Counts, needed: Whole) -> Numbers:
+    """[resamples, recalls], from counts [resamples, right detections] at each right detection.
 
     Precision only falls between right detections, so that the highest one at a recall is found at one of them: the
     first with as many hits as are needed, whose place is the number of those with fewer."""
-    number, resamples = hits.shape
-    best = np.zeros((number + 1, resamples))
-    best[:-1] = hits / (seen + np.spacing(1))
-    best = np.maximum.accumulate(best[::-1], axis=0)[::-1]
-    width = max(int(needed.max(initial=0)), int(hits.max(initial=0)) + 1) + 1
-    column = np.arange(resamples)
-    having = np.bincount((hits + 1 + column * width).ravel(), minlength=resamples * width)
+    resamples, number = hits.shape
+    best = np.zeros((resamples, number + 1))
+    np.divide(hits, seen + np.spacing(1), out=best[:, :-1])
+    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+    needed = np.minimum(needed, int(hits.max(initial=0)) + 1)
+    width = int(hits.max(initial=0)) + 2
+    row = np.arange(resamples)[:, None]
+    having = np.bincount((hits + (1 + row * width)).ravel(), minlength=resamples * width)
     fewer = np.cumsum(having.reshape(resamples, width), axis=1)
-    first = fewer.ravel()[needed + column[:, None] * width]
-    return np.asarray(best.ravel()[first * resamples + column[:, None]], dtype=np.float64)
+    return np.asarray(np.take_along_axis(best, np.take_along_axis(fewer, needed, axis=1), axis=1), dtype=np.float64)
 
 
 def mean(values: Numbers, has_objects: Flags) -> Numbers:
-    """[resamples]: the mean of values [resamples, ..., K] over all but the first axis, of the classes with objects.
+    """[resamples]: the mean of values [resamples, K, ...] over all but the first axis, of the classes with objects.
 
-    Added up in the order in which COCO's evaluation code does. NaN where no class has one."""
+    Added up in the order in which COCO's evaluation code does, which has the classes last. NaN where no class has
+    one."""
     averages = np.full(len(values), np.nan)
-    full = has_objects.all(axis=1) & (has_objects.shape[1] > 0)
-    averages[full] = np.ascontiguousarray(values[full]).reshape(int(full.sum()), -1).mean(axis=1) if full.any() else 0
-    for row in np.flatnonzero(~full & has_objects.any(axis=1)):
-        averages[row] = np.mean(values[row][..., has_objects[row]].ravel())
+    for row in np.flatnonzero(has_objects.any(axis=1)):
+        averages[row] = np.mean(np.moveaxis(values[row][has_objects[row]], 0, -1).ravel())
     return averages

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -126,39 +127,60 @@ def _joined(rows: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
 
 @lru_cache(maxsize=64)
 def matches(gathered: Gathered, area: str) -> Matches:
-    """What becomes of each detection for the objects of one range of `AREAS`."""
-    classes = np.unique(gathered.objects.labels)
-    rows = np.arange(gathered.rows)
-    states = _states(gathered, classes, AREAS[area]) if len(classes) and len(rows) else []
-    numbers = np.array([len(scores) for _, _, scores, *_ in states], dtype=np.int64)
-    kind, image = np.divmod(np.repeat(np.arange(len(states)), numbers), max(1, len(rows)))
-    passed = _by_overlap([ignored for *_, ignored, _ in states], np.bool_)
-    objects = [len(unwanted) - sum(unwanted) for _, _, _, unwanted, _, _ in states]
+    """What becomes of each detection for the objects of one range of `AREAS`.
+
+    The library sees the pictures and classes that have both detections and objects. The rest needs no matching: a
+    detection without an object is wrong, or ignored where its area is out of range."""
+    low, high = AREAS[area]
+    detections, objects = gathered.detections, gathered.objects
+    classes = np.unique(objects.labels)
+    known = np.flatnonzero(np.isin(detections.labels, classes))
+    place = _places(detections, classes, gathered.rows)[known]
+    order = np.lexsort((-detections.scores[known], place))
+    which, place = known[order], place[order]
+    rank = np.arange(len(place)) - np.searchsorted(place, place)
+    which, place, rank = (values[rank < MOST] for values in (which, place, rank))
+    sizes = _sizes(detections.corners[which])
+    outside = (sizes[:, 0] * sizes[:, 1] < low) | (sizes[:, 0] * sizes[:, 1] > high)
+    right = np.zeros((len(OVERLAPS), len(which)), dtype=np.bool_)
+    ignored = np.repeat(outside[None], len(OVERLAPS), axis=0)
+    of_objects = _places(objects, classes, gathered.rows)
+    both = np.intersect1d(place, of_objects)
+    at, there = np.flatnonzero(np.isin(place, both)), np.flatnonzero(np.isin(of_objects, both))
+    if len(both):
+        right[:, at], ignored[:, at] = _judged(
+            _annotations(objects, there, np.searchsorted(both, of_objects[there]), "area"),
+            _annotations(detections, which[at], np.searchsorted(both, place[at]), "score"),
+            np.bincount(np.searchsorted(both, place[at])),
+            (low, high),
+        )
+    unwanted = objects.crowd | (objects.scores < low) | (objects.scores > high)
+    wanted = np.bincount(of_objects[~unwanted], minlength=len(classes) * gathered.rows)
+    kind, image = np.divmod(place, max(1, gathered.rows))
     return Matches(
-        classes,
-        image,
-        kind,
-        np.array([score for _, _, scores, *_ in states for score in scores], dtype=np.float64),
-        np.arange(len(kind)) - np.repeat(np.cumsum(numbers) - numbers, numbers),
-        (_by_overlap([hits for hits, *_ in states], np.int64) != 0) & ~passed,
-        passed,
-        np.array(objects, dtype=np.int64).reshape(len(classes), -1).T
-        if objects
-        else np.zeros((len(rows), 0), np.int64),
-    )
+        classes, image, kind, detections.scores[which], rank, right, ignored,
+        wanted.reshape(len(classes), gathered.rows).T,
+    )  # fmt: skip
 
 
-def _by_overlap(flags: Sequence[Sequence[Any]], kind: Any) -> NDArray[Any]:
-    """Flags of each class and picture [overlaps x D], side by side: [overlaps, all D]."""
-    nothing = np.zeros((len(OVERLAPS), 0), dtype=kind)
-    return np.concatenate([nothing, *(np.array(row, kind).reshape(len(OVERLAPS), -1) for row in flags)], axis=1)
+def _places(flat: Flat, classes: Whole, rows: int) -> Whole:
+    """[N]: a number for each class and picture, by class and in it by picture; for boxes of `classes` alone."""
+    return np.asarray(np.searchsorted(classes, flat.labels) * rows + flat.image, dtype=np.int64)
 
 
-def _states(gathered: Gathered, classes: Whole, area: tuple[float, float]) -> list[Any]:
-    """The library's findings by class and picture: ids of the objects that detections hit (0: none) [overlaps x D], the
-    reverse, scores [D], whether objects are ignored, whether detections are [overlaps x D], and a list of pairs.
+def _sizes(corners: Numbers) -> Numbers:
+    return corners[:, 2:] - corners[:, :2]
 
-    They are the state that the library pickles its findings with, which is how it hands them from host to host."""
+
+def _judged(
+    objects: list[dict[str, Any]], detections: list[dict[str, Any]], numbers: Whole, area: tuple[float, float]
+) -> tuple[Flags, Flags]:
+    """[overlaps, D] each: which detections found an object that counts, and which count neither as right nor as wrong.
+    `numbers` says how many detections each place has, one after another in falling score.
+
+    They are from the state that the library pickles its findings with, which is how it hands them from host to host:
+    for each place ids of the objects that detections hit (0: none) [overlaps x D], the reverse, scores [D], whether
+    objects are ignored, whether detections are [overlaps x D], and a list of pairs."""
     try:
         from faster_coco_eval import COCO, COCOeval_faster  # type: ignore[import-untyped]
     except ImportError:
@@ -166,36 +188,38 @@ def _states(gathered: Gathered, classes: Whole, area: tuple[float, float]) -> li
             "average precision is computed by faster-coco-eval, which is not installed; install it"
         ) from None
     frame: dict[str, Any] = {
-        "images": [{"id": row} for row in range(gathered.rows)],
-        "categories": [{"id": int(label), "name": str(label)} for label in classes],
+        "images": [{"id": number} for number in range(len(numbers))],
+        "categories": [{"id": 1, "name": "all"}],
     }
-    known = np.isin(gathered.detections.labels, classes)
     evaluation = COCOeval_faster(
-        COCO({**frame, "annotations": _annotations(gathered.objects, "area")}),
-        COCO({**frame, "annotations": _annotations(gathered.detections, "score", known)}),
-        "bbox",
-        separate_eval=True,
+        COCO({**frame, "annotations": objects}), COCO({**frame, "annotations": detections}), "bbox", separate_eval=True
     )
     evaluation.params.iouThrs = OVERLAPS
     evaluation.params.maxDets = [MOST]
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(area)], ["one"]
     evaluation.evaluate()
     states = [outcome.__getstate__() for outcome in evaluation._evalImgs_cpp]
-    if any(len(state) != 6 or len(state[0]) != len(OVERLAPS) * len(state[2]) for state in states):
+    lengths = [(6, len(OVERLAPS) * number, number) for number in numbers.tolist()]
+    if [(len(state), len(state[0]), len(state[2])) for state in states] != lengths:
         raise QbenchError("this version of faster-coco-eval keeps its findings in another form; install 1.8")
-    return states
+    first = np.repeat(np.cumsum(numbers) - numbers, numbers)
+    here = first * len(OVERLAPS) + np.arange(len(first)) - first
+    where = here + np.arange(len(OVERLAPS))[:, None] * np.repeat(numbers, numbers)
+    hits, ignored = (
+        np.fromiter(chain.from_iterable(state[part] for state in states), np.int64, where.size)[where] != 0
+        for part in (0, 4)
+    )
+    return hits & ~ignored, ignored
 
 
-def _annotations(flat: Flat, number: str, kept: Flags | None = None) -> list[dict[str, Any]]:
-    """The boxes in COCO's form. Ids count from 1, because 0 stands for no match."""
-    sizes = flat.corners[:, 2:] - flat.corners[:, :2]
-    boxes = np.concatenate([flat.corners[:, :2], sizes], axis=1).tolist()
-    columns = (flat.image.tolist(), flat.labels.tolist(), boxes, flat.scores.tolist(), flat.crowd.tolist())
+def _annotations(flat: Flat, which: Whole, places: Whole, number: str) -> list[dict[str, Any]]:
+    """Some boxes in COCO's form, as if each place were a picture. Ids count from 1, because 0 stands for no match."""
+    boxes = np.concatenate([flat.corners[which, :2], _sizes(flat.corners[which])], axis=1).tolist()
+    columns = (places.tolist(), boxes, flat.scores[which].tolist(), flat.crowd[which].tolist())
     return [
         {
-            "id": index, "image_id": image, "category_id": label, "bbox": box,
+            "id": index, "image_id": place, "category_id": 1, "bbox": box,
             "area": box[2] * box[3], "iscrowd": int(crowd), number: value,
         }
-        for index, (image, label, box, value, crowd) in enumerate(zip(*columns, strict=True), start=1)
-        if kept is None or kept[index - 1]
+        for index, (place, box, value, crowd) in enumerate(zip(*columns, strict=True), start=1)
     ]  # fmt: skip

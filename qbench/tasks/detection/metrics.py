@@ -93,7 +93,7 @@ def class_ap(records: Columns, weights: Numbers, overlaps: slice = slice(None)) 
     def score(matched: Matches, counts: Whole) -> Numbers:
         values, has_objects = precision(matched, counts, overlaps), wanted(matched, counts) > 0
         columns = [slice(number, number + 1) for number in range(len(matched.classes))]
-        averages = [mean(values[..., column], has_objects[:, column]) for column in columns]
+        averages = [mean(values[:, column], has_objects[:, column]) for column in columns]
         return np.stack(averages, axis=-1) if averages else np.zeros((len(counts), 0))
 
     return matches(gather(records), "all").classes, _over_blocks(records, weights, "all", score)
