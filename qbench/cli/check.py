@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qbench.cli.options import Plugin
+from qbench.cli.options import Plugin, Store
 from qbench.cli.streams import say
 from qbench.errors import QbenchError
 from qbench.storage.files import write_text
@@ -22,7 +22,9 @@ FORMATS = ("terminal", "json", "junit", "md")
 
 
 def check(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an export.")],
+    run: Annotated[
+        Path, typer.Argument(help="A run's folder, or a suite file: what the store lacks of it is computed first.")
+    ],
     against: Annotated[
         Path, typer.Option(help="The baseline: an export, a run, or one that ships, such as reports/jpeg.")
     ],
@@ -49,6 +51,7 @@ def check(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day on which it is accepted.")
     ] = None,
     plugin: Plugin = None,
+    store: Store = None,
 ) -> None:
     """Did accuracy regress? Compares a run with a baseline, paired by sample.
 
@@ -60,7 +63,7 @@ def check(
 
     Examples:
 
-        qbench check runs/jpeg --against reports/jpeg
+        qbench check suites/jpeg.yaml --against reports/jpeg
 
         qbench check runs/jpeg --against reports/jpeg --out checked --inconclusive warn
 
@@ -84,10 +87,20 @@ def check(
         if inconclusive not in ("fail", "warn"):
             raise typer.BadParameter(f"--inconclusive takes fail or warn, not {inconclusive!r}")
         given = given.model_copy(update={"inconclusive": inconclusive})
-    result = checked_runs(load(baseline, whole=True), load(run, whole=True), given, _today())
+    folder = run if run.is_dir() else _run(run, plugin, store)
+    result = checked_runs(load(baseline, whole=True), load(folder, whole=True), given, _today())
     _show(result, wanted, out)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def _run(suite: Path, plugin: list[Path] | None, store: Path | None) -> Path:
+    from qbench.cli.run import command_line, compute
+    from qbench.runs.plan import Options
+
+    options = Options(plugin_files=tuple(file.absolute() for file in plugin or ()))
+    _, folder = compute(suite, options, command_line(suite, None, None, plugin), None, store)
+    return folder
 
 
 def _formats(formats: Sequence[str] | None) -> Sequence[str]:

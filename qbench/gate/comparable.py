@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from qbench.compute.cell import Cell, Source
+from qbench.compute.cell import Cell
 from qbench.report.source import Loaded, Records
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.tasks.score import readable
@@ -68,7 +68,7 @@ def _of_cells(
         yield f"{where}: {result.status}{f' ({result.reason})' if result.reason else ''}"
         return
     yield from (f"{where}: {text}" for text in _of_items(was.cell, result.cell))
-    if _samples(before.info.sources[was.cell.source]) != _samples(now.info.sources[result.cell.source]):
+    if before.info.sources[was.cell.source].whole != now.info.sources[result.cell.source].whole:
         yield f"{where}: the samples are others (their ids or their contents)"
         return
     yield from (
@@ -85,10 +85,6 @@ def _of_items(was: Cell, cell: Cell) -> Iterator[str]:
         yield f"the condition had the parameters {was.condition.params} and has {cell.condition.params}"
     if was.metrics != cell.metrics:
         yield "its metrics are others"
-
-
-def _samples(source: Source) -> tuple[object, ...]:
-    return source.samples, *(shard.name for shard in source.shards)
 
 
 def _of_records(was: Records, now: Records) -> Iterator[str]:
@@ -111,9 +107,10 @@ def _same(one: object, other: object) -> bool:
     return np.array_equal(first, second, equal_nan=first.dtype.kind == "f" and second.dtype.kind == "f")
 
 
-def same_records(was: Records, now: Records) -> bool:
-    """Whether two cells recorded the same of every sample."""
-    return was.keys() == now.keys() and all(_same(was[name], now[name]) for name in was)
+def same_records(was: Records, now: Records, columns: Sequence[str] | None = None) -> bool:
+    """Whether two cells recorded the same of every sample, in these columns or in all."""
+    names = was.keys() | now.keys() if columns is None else columns
+    return all(name in was and name in now and _same(was[name], now[name]) for name in names)
 
 
 def _differences(before: RunInfo, now: RunInfo) -> Iterator[str]:

@@ -13,6 +13,7 @@ from qbench.gate.rules import Kind
 from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import Unit
 from qbench.report.point import Pair, Point
+from qbench.report.source import columns_of
 from qbench.stats.bootstrap import Numbers
 from qbench.stats.mcnemar import Discordant, discordant
 
@@ -133,7 +134,8 @@ def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: S
     n = min(pair.n for pairs in sides for pair in pairs)
     was = _mean(signs, sides, [[pair.two for pair in pairs] for pairs in sides])
     is_now = _mean(signs, sides, [[pair.one for pair in pairs] for pairs in sides])
-    identical = all(_is_identical(pair) for pairs in sides for pair in pairs)
+    columns = columns_of(grid.metric.item)
+    identical = all(_is_identical(pair, columns) for pairs in sides for pair in pairs)
     error, freedom = (0.0, 1.0) if identical else _error(signs, sides, n)
     only = sides[0][0] if kind == CELL and grid.metric.is_share and len(sides[0][0].one.records) == 1 else None
     place = grid.place
@@ -153,8 +155,10 @@ def _mean(signs: Sequence[float], sides: Sequence[Sequence[Pair]], points: Seque
     return float(np.dot(signs, means))
 
 
-def _is_identical(pair: Pair) -> bool:
-    return all(same_records(was, now) for now, was in zip(pair.one.records, pair.two.records, strict=True))
+def _is_identical(pair: Pair, columns: Sequence[str] | None) -> bool:
+    """Whether the metric reads the same of every sample, in all trainings; all columns where it does not say which."""
+    trainings = zip(pair.one.records, pair.two.records, strict=True)
+    return all(same_records(was, now, columns) for now, was in trainings)
 
 
 def _discordant(pair: Pair, better: float) -> Discordant:
