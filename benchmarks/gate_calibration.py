@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from qbench.compute.cell import Cell
 from qbench.gate.check import check
 from qbench.gate.rules import Rules
-from qbench.report.source import Loaded, Records, load
+from qbench.report.columns import Records
+from qbench.report.source import Loaded, load
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ("jpeg", "segmentation", "detection", "restoration")

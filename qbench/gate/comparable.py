@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.compute.cell import Cell
-from qbench.report.source import Loaded, Records
+from qbench.report.columns import Records
+from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.tasks.score import readable
 
