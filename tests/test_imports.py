@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
     | {"runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "keys.live"},
+    "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
     "pictures": {"data"},
-    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "train", "cards"}
+    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""

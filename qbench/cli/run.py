@@ -16,6 +16,7 @@ from qbench.runtime import MOST_WORKERS, cores
 from qbench.storage.home import run_directory, store_folder
 
 if TYPE_CHECKING:
+    from qbench.runs.plan import Options
     from qbench.runs.run_info import RunInfo
 
 
@@ -60,29 +61,11 @@ def run(
 
         qbench run my-suite.yaml --plugin my_method.py --out results/mine
     """
-    from qbench.cli.progress import watched
-    from qbench.runs.plan import Options, load_suite, make_plan
-    from qbench.runs.run import run_plan
-    from qbench.runtime import keep_freed_memory
+    from qbench.runs.plan import Options
 
-    keep_freed_memory()
     options = Options(limit, tuple(only or ()), device, tuple(p.absolute() for p in plugin or ()))
-    loaded, document = load_suite(suite)
-    planned = make_plan(loaded, document, options)
-    tell(planned.notes)
-    folder = run_directory(out, planned.suite)
-    records = store_folder(store, own_store, folder)
-    count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
-    info = run_plan(
-        planned,
-        folder,
-        records=records,
-        workers=count,
-        feeders=feeders,
-        command=command_line(suite, limit, only, plugin),
-        watch=watched,
-        tell=partial(say, err=True),
-    )
+    command = command_line(suite, limit, only, plugin)
+    info, folder = compute(suite, options, command, out, store, own_store, workers, feeders)
     faults = _publish(folder)
     if len(info.computed_by) > 1:
         say(
@@ -91,6 +74,35 @@ def run(
         )
     if _failures(info, folder, faults):
         raise typer.Exit(1)
+
+
+def compute(
+    suite: Path, options: Options, command: str, out: Path | None, store: Path | None, own_store: bool = False,
+    workers: int | None = None, feeders: int | None = None,
+) -> tuple[RunInfo, Path]:  # fmt: skip
+    """Run what the store lacks of a suite, with progress; the run and its folder."""
+    from qbench.cli.progress import watched
+    from qbench.runs.plan import load_suite, make_plan
+    from qbench.runs.run import run_plan
+    from qbench.runtime import keep_freed_memory
+
+    keep_freed_memory()
+    loaded, document = load_suite(suite)
+    planned = make_plan(loaded, document, options)
+    tell(planned.notes)
+    folder = run_directory(out, planned.suite)
+    count = workers or default_workers(planned.settings.threads * len(planned.devices), planned.settings.device)
+    info = run_plan(
+        planned,
+        folder,
+        records=store_folder(store, own_store, folder),
+        workers=count,
+        feeders=feeders,
+        command=command,
+        watch=watched,
+        tell=partial(say, err=True),
+    )
+    return info, folder
 
 
 def _failures(info: RunInfo, folder: Path, faults: Sequence[str]) -> bool:

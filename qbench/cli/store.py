@@ -70,25 +70,31 @@ def clean(
 
     The folder of a run that was moved is no longer known: its command with the new --out makes it known again."""
     from qbench.runs.claims import beating
-    from qbench.runs.upkeep import contents, known_runs, waste
+    from qbench.runs.upkeep import check_runs, contents, known_runs, waste
 
     root = store_folder(store, False, Path())
     contents(root)
+    check_runs(root)
+    stay = 0
     with beating(root) as runner:
         parts = [part for part in waste(runner, contents(root), known_runs(root)) if part.files]
         for part in parts:
             say(f"{part.why}: {len(part.files)} files, {_size(part.files)}")
             for file in part.files if yes else ():
-                _remove(file)
+                stay += not _removed(file)
     size = _size(file for part in parts for file in part.files) if not yes else ""
     say("nothing to free" if not parts else "freed" if yes else f"{size} in all; --yes frees it")
+    if stay:
+        raise typer.Exit(StoreError.exit_code)
 
 
-def _remove(file: Path) -> None:
+def _removed(file: Path) -> bool:
     try:
         file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
     except OSError as error:
         say(f"{file} stays: {error.strerror}", err=True)
+        return False
+    return True
 
 
 def _size(files: Iterable[Path]) -> str:

@@ -115,13 +115,13 @@ def exported_records(task: str) -> str:
 
 def _columns(result: CellResult, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    columns = [_columns_of(metric) for metric in result.cell.metrics]
+    columns = [columns_of(metric) for metric in result.cell.metrics]
     if whole or None in columns:
         return None
     return list(dict.fromkeys([*(name for names in columns for name in names or ()), "error", "bpp"]))
 
 
-def _columns_of(info: MetricItem) -> Sequence[str] | None:
+def columns_of(info: MetricItem) -> Sequence[str] | None:
     """The columns that a metric reads; None where it does not say or is not known here."""
     try:
         target = registry.get("metric", info.name).target

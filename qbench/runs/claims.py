@@ -87,22 +87,22 @@ class Runner:
         except FileNotFoundError:
             return None
         if not name:
-            return "a runner that just began" if self._now() - made <= STALE else ""
+            return "a runner that just began" if abs(self._now() - made) <= STALE else ""
         return name if name == self.id or self.is_live(name) else ""
 
     def is_live(self, name: str) -> bool:
-        """Whether a runner goes on: it has beaten not long before this one did."""
+        """Whether a runner goes on: it has beaten at about the time when this one did; clocks may be set back."""
         file = self.store / RUNNERS / name
         try:
             beat = file.stat().st_mtime
         except OSError:
             return False
-        return self._now() - beat <= STALE and not has_ended(file)
+        return abs(self._now() - beat) <= STALE and not has_ended(file)
 
     def is_fresh(self, file: Path) -> bool:
         """Whether a file was written so short a time ago that its runner need not have stopped."""
         with suppress(OSError):
-            return self._now() - file.stat().st_mtime <= STALE
+            return abs(self._now() - file.stat().st_mtime) <= STALE
         return False
 
     def _now(self) -> float:
@@ -138,7 +138,7 @@ def held(runner: Runner, plan: Plan, unit: Unit) -> Iterator[tuple[int, ...]]:
 def beating(store: Path) -> Iterator[Runner]:
     """A runner of this process that beats while this goes on. Raises StoreError."""
     folder = store / RUNNERS
-    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:64]
     runner = Runner(store, f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     file = folder / runner.id
     with foreign(f"{file} cannot be written", StoreError):

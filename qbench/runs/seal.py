@@ -16,6 +16,7 @@ from qbench.errors import StoreError, foreign
 from qbench.runs import store as files
 from qbench.runs.claims import Runner
 from qbench.runs.store import Stored
+from qbench.runs.uses import finished_files
 from qbench.storage.files import Damaged
 
 
@@ -88,10 +89,10 @@ def _covered(store: Path, key: str, lacking: Sequence[str], others: set[str]) ->
 
 
 def _leftovers(store: Path, key: str, source: Source, names: set[str]) -> tuple[Path, ...]:
-    """Beside the file of all: small files, and claims and temporary files of all of them."""
+    """Beside the file of all: small files that are not all samples of another run, and claims and temporary files."""
     folder, whole = files.cell_folder(store, key), source.whole.name
     shards = {shard.name for shard in source.shards} - {whole}
-    small = {f"{name}.parquet" for name in shards} & names
+    small = {f"{name}.parquet" for name in shards - finished_files(store, key)} & names
     hidden = (name for name in names if name.startswith(".") and name[1:].split(".")[0] in {*shards, whole})
     return tuple(folder / name for name in sorted((*small, *hidden)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,10 +61,14 @@ def contents(root: Path) -> Contents:
         raise StoreError(f"{root} is no store: it holds no {store.LAYOUT}; name another --store")
     found = Contents()
     for folder in sorted((root / store.RECORDS).glob("*/*")):
+        if ".damaged" in folder.parent.name:
+            continue
         for file in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
             _sort_in(found, folder.name, file)
     for file in sorted((root / store.EFFICIENCY).glob("*")):
         _sort_in(found, "", file)
+    for folder in (root, root / store.RECORDS, root / FOLDER):
+        found.aside += sorted(folder.glob("*.damaged*"))
     found.unfinished += [file for name in (FOLDER, ".") for file in (root / name).glob(".*") if _is_unfinished(file)]
     return found
 
@@ -86,6 +90,18 @@ def _sort_in(found: Contents, key: str, file: Path) -> None:
 
 def _is_unfinished(file: Path) -> bool:
     return UNFINISHED.fullmatch(file.name) is not None
+
+
+def check_runs(root: Path) -> None:
+    """Raise StoreError where a file does not tell what its run uses: nobody knows then what is needed."""
+    for file in sorted((root / FOLDER).glob("*.json")):
+        try:
+            read_uses(file)
+        except FileNotFoundError:
+            continue
+        except StoreError as error:
+            advice = "so that nothing is removed; do its run again, or remove this file if nobody needs it"
+            raise StoreError(f"{error.message}; what its run uses is not known, {advice}") from None
 
 
 def known_runs(root: Path) -> list[KnownRun]:
@@ -135,7 +151,10 @@ def waste(runner: Runner, found: Contents, runs: list[KnownRun]) -> list[Waste]:
     keys, costs = {key for key, _ in needed}, {name for uses in used for name in uses.costs}
     live = [file for file in found.unfinished if _is_in_use(runner, file)]
     claimed = {file.parent.name for file in live}
-    beside = {pair: file for pair, file in _beside_whole(used, found) if pair[0] not in claimed}
+    finished = {pair for uses in used for pair in uses.files()}
+    beside = {
+        pair: file for pair, file in _beside_whole(used, found) if pair[0] not in claimed and pair not in finished
+    }
     unused = [file for pair, file in found.records.items() if pair not in needed and pair[0] not in claimed]
     unused += [file for key, file in found.reasons.items() if key not in keys | claimed]
     ended = [file for file in runners(runner.store) if not runner.is_live(file.name)]
@@ -149,11 +168,13 @@ def waste(runner: Runner, found: Contents, runs: list[KnownRun]) -> list[Waste]:
     ]
 
 
-def _beside_whole(used: Iterable[Uses], found: Contents) -> Iterator[tuple[tuple[str, str], Path]]:
+def _beside_whole(used: Sequence[Uses], found: Contents) -> Iterator[tuple[tuple[str, str], Path]]:
+    """Shards of finished cells, but for those that are all samples of another run."""
+    finished = {pair for uses in used for pair in uses.files()}
     for uses in used:
         for key, source in uses.cells:
             samples = uses.sources[source]
-            names = {(key, shard) for shard in samples.shards if shard != samples.whole}
+            names = {(key, shard) for shard in samples.shards} - finished
             if (key, samples.whole) in found.records:
                 yield from ((pair, found.records[pair]) for pair in sorted(names & found.records.keys()))
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qbench.errors import StoreError, foreign
 from qbench.runs import run_info, schema_version
 from qbench.runs.json_file import read_json
 from qbench.runs.planned import Plan
-from qbench.storage.files import Damaged, digest, write_text
+from qbench.storage.files import Damaged, State, digest, state_of, write_text
 
 FOLDER = "runs"
 
@@ -55,8 +58,30 @@ def write_uses(store: Path, run: Path, plan: Plan, costs: Sequence[str]) -> None
     )
     cells = tuple((cell.key, cell.source) for cell in plan.cells)
     host = socket.gethostname()
-    said = Uses(folder=folder, host=host, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
-    write_text(store / FOLDER / f"{digest([folder, host])}.json", said.model_dump_json())
+    with foreign(f"what {run} uses cannot be written into {store}", StoreError):
+        file = store / FOLDER / f"{digest([folder, host])}.json"
+        said = Uses(folder=folder, host=host, suite=plan.suite, sources=sources, cells=cells, costs=tuple(costs))
+        text = said.model_dump_json()
+    write_text(file, text)
+
+
+def finished_files(store: Path, key: str) -> set[str]:
+    """Names of the files of all samples of a cell that runs say they need; one may be a shard of another run."""
+    found: set[str] = set()
+    for file in (store / FOLDER).glob("*.json"):
+        state = state_of(file)
+        found |= _finished_files(file, state).get(key, set()) if state is not None else set()
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _finished_files(file: Path, _state: State) -> Mapping[str, set[str]]:
+    """By key; read once for each state of the file. Files that do not hold name nothing."""
+    names: dict[str, set[str]] = {}
+    with suppress(FileNotFoundError, StoreError):
+        for key, name in read_uses(file).files():
+            names.setdefault(key, set()).add(name)
+    return names
 
 
 def read_uses(file: Path) -> Uses:

@@ -6,23 +6,17 @@ that cannot be written into, or the file is damaged, everything is read."""
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from qbench.errors import StoreError, foreign
-from qbench.storage.files import digest
+from qbench.storage.files import State, digest, settled, state_of
 from qbench.storage.home import home
 from qbench.storage.sealed import open_sealed, write_sealed
 
 VERSION = "1"
-SETTLED = 2_000_000_000
-"""Nanoseconds. A file that changed less than this before it was read may change again without a new time stamp, where a
-file system counts seconds; its digest is not kept."""
-State: TypeAlias = tuple[int, int, int, int]
-"""What changes with a file: its size, the times of its last change of content and of anything, and its inode."""
 Kept: TypeAlias = Mapping[str, tuple[State, str]]
 """By path, a file's state when it was read, and its digest."""
 COLUMNS = ("path", "size", "mtime_ns", "ctime_ns", "inode", "digest")
@@ -39,13 +33,13 @@ def remembered(root: Path, digest_of: Callable[[Path], str]) -> Iterator[Callabl
 
     def of(file: Path) -> str:
         name = os.fspath(file)
-        state = _state(file)
+        state = state_of(file)
         before = known.get(name)
         if before is not None and before[0] == state:
             return before[1]
-        now = time.time_ns()
+        is_settled = state is not None and settled(state)
         found = digest_of(file)
-        if state is not None and state == _state(file) and now - max(state[1:3]) >= SETTLED:
+        if state is not None and is_settled and state == state_of(file):
             new[name] = state, found
         return found
 
@@ -61,15 +55,6 @@ def _place(root: Path) -> Path | None:
         return home() / "digests" / f"{digest([str(root), str(root.absolute())])}.parquet"
     except (StoreError, OSError):
         return None
-
-
-def _state(file: Path) -> State | None:
-    """None where there is no file, or it cannot be looked at."""
-    try:
-        facts = file.stat()
-    except (OSError, ValueError):
-        return None
-    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 
 def _facts(root: Path) -> dict[str, str]:

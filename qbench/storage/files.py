@@ -7,17 +7,23 @@ import hashlib
 import json
 import os
 import stat
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from qbench.errors import StoreError
 
 MOST = 1 << 30
 """Bytes of the largest file that is read: what qbench writes is far smaller."""
+SETTLED = 2_000_000_000
+"""Nanoseconds. A file that changed less than this before it was read may change again without a new time stamp, where a
+file system counts seconds; what was read says nothing of what is read later."""
+State: TypeAlias = tuple[int, int, int, int]
+"""What changes with a file: its size, the times of its last change of content and of anything, and its inode."""
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
 
 
@@ -54,6 +60,20 @@ def content_of(file: Path, ends: bytes = b"") -> bytes:
         if error.errno in {errno.ELOOP, errno.EACCES, errno.EPERM}:
             raise Damaged(file, f"it cannot be opened ({error.strerror})") from None
         raise StoreError(f"{file} cannot be read: {error.strerror or error}") from None
+
+
+def state_of(file: Path) -> State | None:
+    """None where there is no file, or it cannot be looked at."""
+    try:
+        facts = file.stat()
+    except (OSError, ValueError):
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
+def settled(state: State) -> bool:
+    """Whether a file in this state, if it is read from now on, cannot change without another state."""
+    return time.time_ns() - max(state[1:3]) >= SETTLED
 
 
 def _check_links(file: Path) -> None:

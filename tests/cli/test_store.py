@@ -72,6 +72,32 @@ def test_clean_frees_what_no_run_uses_and_nothing_else(shared: Path) -> None:
     assert asked(shared, "clean").out == "nothing to free\n"
 
 
+@pytest.mark.parametrize("text", ["", '{"schema_version": 99}'])
+def test_clean_removes_nothing_while_it_is_not_known_what_a_run_uses(shared: Path, text: str) -> None:
+    before = records(shared)
+    one, two = sorted((shared / "store" / "runs").iterdir())
+    two.write_text(text)
+    said = asked(shared, "clean", "--yes")
+    assert (said.code, records(shared)) == (3, before)
+    assert f"{two} " in said.err
+    assert "what its run uses is not known" in said.err
+    two.unlink()
+    assert asked(shared, "clean").code == 0
+    assert one.exists()
+
+
+def test_clean_finds_what_was_set_aside_and_tells_what_it_cannot_remove(shared: Path) -> None:
+    root = shared / "store"
+    full = records(shared)[0].with_name("000000-0.parquet.damaged")
+    for folder in (full, root / "records" / "zz.damaged", root / "records.damaged"):
+        folder.mkdir()
+    (full / "mine").write_text("")
+    said = asked(shared, "clean", "--yes")
+    assert said.code == 3
+    assert f"{full} stays" in said.err
+    assert [path.name for path in root.rglob("*.damaged*")] == [full.name]
+
+
 def test_clean_keeps_what_a_live_runner_has_claimed(shared: Path) -> None:
     shutil.rmtree(shared / "one")
     shutil.rmtree(shared / "two")

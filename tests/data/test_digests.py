@@ -13,8 +13,9 @@ import pytest
 
 from qbench.data.files import contents, manifest_of
 from qbench.data.readers import Photos
-from qbench.storage import digests
-from qbench.storage.digests import SETTLED, remembered
+from qbench.storage import files
+from qbench.storage.digests import remembered
+from qbench.storage.files import SETTLED
 from qbench.storage.sealed import open_sealed, write_sealed
 
 
@@ -282,7 +283,7 @@ def test_two_processes_at_once_are_safe(root: Path, home: Path, tmp_path: Path) 
     for i in range(40):
         (root / f"{i}.png").write_bytes(str(i).encode())
         os.utime(root / f"{i}.png", (1, 1))
-    digests.SETTLED, before = -(10**12), digests.SETTLED
+    files.SETTLED, before = -(10**12), files.SETTLED
     try:
         context = multiprocessing.get_context("fork")
         both = [context.Process(target=_plan, args=(str(root), part, str(tmp_path / "wrong"))) for part in (0, 20)]
@@ -291,7 +292,7 @@ def test_two_processes_at_once_are_safe(root: Path, home: Path, tmp_path: Path) 
         for process in both:
             process.join(60)
     finally:
-        digests.SETTLED = before
+        files.SETTLED = before
     assert [process.exitcode for process in both] == [0, 0]
     assert not (tmp_path / "wrong").exists()
     assert len(open_sealed(kept(home)).read(["path"])) >= 20

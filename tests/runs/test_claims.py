@@ -229,3 +229,19 @@ def test_a_runner_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             time.sleep(0.01)
     assert not file.exists()
     assert not Runner(tmp_path, runner.id).holder(tmp_path / "x.parquet")
+
+
+def test_a_clock_that_was_set_back_keeps_no_runner_alive(tmp_path: Path) -> None:
+    with beating(tmp_path) as runner:
+        ahead = tmp_path / claims.RUNNERS / "ahead"
+        ahead.write_text('{"boot": "of another machine"}')
+        assert runner.is_live("ahead")
+        os.utime(ahead, (time.time() + 3600,) * 2)
+        assert not runner.is_live("ahead")
+
+
+def test_a_host_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("", "a/b", "..", "a\nb", "x" * 300):
+        monkeypatch.setattr("socket.gethostname", lambda name=name: name)
+        with beating(tmp_path) as runner:
+            assert runner.is_live(runner.id)

@@ -26,6 +26,7 @@ from qbench.runs.planned import Plan
 from qbench.runs.run import run_plan
 from qbench.runs.run_info import RunInfo
 from qbench.runs.units import missing_units, survey
+from qbench.runs.upkeep import contents, known_runs, waste
 from qbench.storage.files import digest
 from qbench.storage.sealed import open_sealed
 from tests.conftest import PLUGIN
@@ -185,6 +186,19 @@ def test_shards_of_fewer_or_more_samples_are_taken_over(
             store.read_cell(tmp_path / name, info, result.cell) for name, info in (("b", taken), ("fresh", fresh))
         )
         assert one.equals(other)
+
+
+def test_all_samples_of_one_run_stay_where_they_are_a_shard_of_another(toy: Suite, tmp_path: Path) -> None:
+    """After the other one has sealed its cells, after it looked again, and after what nobody needs was removed."""
+    root = tmp_path / "store"
+    few = run(planned(toy(), limit=4), tmp_path / "few", root)
+    before = [store.read_cell(tmp_path / "few", few, result.cell) for result in few.cells]
+    for _ in range(2):
+        run(planned(toy()), tmp_path / "all", root)
+        with beating(root) as runner:
+            assert [part.why for part in waste(runner, contents(root), known_runs(root)) if part.files] == []
+        for result, frame in zip(few.cells, before, strict=True):
+            assert store.read_cell(tmp_path / "few", few, result.cell).equals(frame)
 
 
 @pytest.mark.parametrize("change", ["foreign", "damaged", "other key", "other samples"])

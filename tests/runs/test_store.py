@@ -17,6 +17,7 @@ import pytest
 from qbench.compute.cell import Shard
 from qbench.errors import DataError, QbenchError, StoreError
 from qbench.runs import execute, store
+from qbench.storage import sealed
 from qbench.storage.files import Damaged, digest, set_aside
 from qbench.storage.sealed import MARK, open_sealed, write_sealed
 from tests.corpus.case import here
@@ -54,6 +55,27 @@ def test_every_length_is_seen(tmp_path: Path) -> None:
             open_sealed(file)
     file.write_bytes(content + b"PAR1")
     with pytest.raises(Damaged):
+        open_sealed(file)
+
+
+def test_a_file_that_lies_as_it_lay_is_verified_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has lain for a while: until then it may change without a new time stamp."""
+    file, verified = tmp_path / "file.parquet", []
+    write_sealed(file, pa.table(COLUMNS), {"key": "k"})
+    digest_of = sealed._digest
+    monkeypatch.setattr(sealed, "_digest", lambda *given: verified.append(1) or digest_of(*given))
+    for _ in range(2):
+        open_sealed(file)
+    assert len(verified) == 2
+    monkeypatch.setattr("time.time_ns", lambda: int((time.time() + 3600) * 1e9))
+    for _ in range(3):
+        assert open_sealed(file).read().equals(pa.table(COLUMNS))
+    assert len(verified) == 3
+    content = bytearray(file.read_bytes())
+    content[20] ^= 1
+    file.write_bytes(content)
+    os.utime(file, (1, 1))
+    with pytest.raises(Damaged, match="checksum"):
         open_sealed(file)
 
 

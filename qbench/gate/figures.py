@@ -1,0 +1,187 @@
+"""The numbers that a gate watches, each of both runs, with their paired difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qbench.compute.cell import ConditionItem, MethodItem
+from qbench.gate.comparable import same_records
+from qbench.gate.rules import Kind
+from qbench.report.grid import DIRECT, Grid, Grids, is_clean
+from qbench.report.leaderboard import Unit
+from qbench.report.point import Pair, Point
+from qbench.report.source import columns_of
+from qbench.stats.bootstrap import Numbers
+from qbench.stats.mcnemar import Discordant, discordant
+
+AVERAGE: Kind = "average"
+GAIN: Kind = "gain"
+CELL: Kind = "cell"
+SURE = 6
+"""So many samples that all differ by as much: fewer than 5 % of such draws where both signs are as likely."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A score of both runs. `change` is positive where it became better, whatever the metric's direction."""
+
+    kind: Kind
+    metric: str
+    unit: Unit
+    task: str
+    dataset: str
+    model: str
+    method: str
+    condition: str
+    before: float
+    now: float
+    change: float
+    error: float
+    """The standard error of `change`, over samples and, where there are several, over trainings."""
+    freedom: float
+    """Its degrees of freedom."""
+    n: int
+    is_identical: bool
+    discordant: Discordant | None = None
+    """Of shares of hits under one condition: the samples that only one of the runs gets right (`first`: now)."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("metric", "dataset", "model", "method", "condition")}
+
+    @property
+    def name(self) -> str:
+        """How it is printed and accepted."""
+        what = self.condition if self.kind == CELL else self.kind
+        return " / ".join([self.task, self.dataset, self.model, self.method, what, self.metric])
+
+    def p(self) -> float:
+        """Two-sided: of no change. By McNemar's mid-p where samples are hits or misses, else Student's t."""
+        from scipy.special import stdtr
+
+        if self.is_identical or self.change == 0:
+            return 1.0
+        if self.discordant is not None:
+            return self.discordant.mid_p()
+        if self.error == 0:
+            return 0.0 if self.n >= SURE else 1.0
+        return float(2 * stdtr(self.freedom, -abs(self.change) / self.error))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Of `change`; the score interval where samples are hits or misses, else Student's t."""
+        from scipy.special import stdtrit
+
+        if self.is_identical:
+            return 0.0, 0.0
+        if self.discordant is not None:
+            return self.discordant.interval(level)
+        reach = float(stdtrit(self.freedom, 0.5 + level / 2)) * self.error
+        return self.change - reach, self.change + reach
+
+
+def figures(before: Grids, now: Grids) -> Iterator[Figure]:
+    """Of all cells that the baseline has done: averages, gains, and single conditions."""
+    for task, item in before.metrics:
+        places = {(grid.place.dataset, grid.place.view, grid.place.model): grid for grid in now.of(task, item)}
+        for grid in before.of(task, item):
+            other = places.get((grid.place.dataset, grid.place.view, grid.place.model))
+            if other is not None and grid.metric.higher_is_better is not None:
+                yield from _of_place(grid, other)
+
+
+def _of_place(before: Grid, now: Grid) -> Iterator[Figure]:
+    methods = before.methods()
+    direct = next((method for method in methods if method.name == DIRECT), None)
+    degraded = [condition for condition in before.conditions if not is_clean(condition)]
+    of_direct = _sides(before, now, direct, degraded) if direct else []
+    for method in methods:
+        sides = _sides(before, now, method, degraded)
+        if sides:
+            yield _figure(AVERAGE, before, method, "", [sides])
+        if sides and of_direct and method != direct:
+            yield _figure(GAIN, before, method, "", [sides, of_direct])
+        for condition in before.conditions:
+            pair = _sides(before, now, method, [condition])
+            if pair:
+                yield _figure(CELL, before, method, condition.label, [pair])
+
+
+def _sides(before: Grid, now: Grid, method: MethodItem, conditions: Sequence[ConditionItem]) -> list[Pair]:
+    """The points of both runs under the conditions, now first; empty where one is missing."""
+    pairs = []
+    for condition in conditions:
+        was, point = before.point(method, condition), _point(now, method.label, condition.label)
+        if was is None or point is None or len(was.records) != len(point.records):
+            return []
+        pairs.append(Pair(point, was))
+    return pairs
+
+
+def _point(grid: Grid, method: str, condition: str) -> Point | None:
+    """By labels: parameters of a method may differ."""
+    methods = [one for one in grid.methods() if one.label == method]
+    conditions = [one for one in grid.conditions if one.label == condition]
+    return grid.point(methods[0], conditions[0]) if methods and conditions else None
+
+
+def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: Sequence[Sequence[Pair]]) -> Figure:
+    """`sides`: the pairs of the method and, for a gain, those of direct, which are subtracted."""
+    signs = [1.0, -1.0][: len(sides)]
+    better = 1.0 if grid.metric.higher_is_better else -1.0
+    n = min(pair.n for pairs in sides for pair in pairs)
+    was = _mean(signs, sides, [[pair.two for pair in pairs] for pairs in sides])
+    is_now = _mean(signs, sides, [[pair.one for pair in pairs] for pairs in sides])
+    columns = columns_of(grid.metric.item)
+    identical = all(_is_identical(pair, columns) for pairs in sides for pair in pairs)
+    error, freedom = (0.0, 1.0) if identical else _error(signs, sides, n)
+    only = sides[0][0] if kind == CELL and grid.metric.is_share and len(sides[0][0].one.records) == 1 else None
+    place = grid.place
+    return Figure(
+        kind, grid.metric.name, grid.metric.unit, place.task, place.dataset, place.model, method.label, condition,
+        was, is_now, better * (is_now - was), error, freedom, n, identical,
+        None if only is None else _discordant(only, better),
+    )  # fmt: skip
+
+
+def _mean(signs: Sequence[float], sides: Sequence[Sequence[Pair]], points: Sequence[Sequence[Point]]) -> float:
+    """The mean over conditions and trainings, of a gain minus direct's, on the samples that count in both runs."""
+    means = [
+        np.mean([point.over(pair.samples).mean() for pair, point in zip(pairs, of_side, strict=True)])
+        for pairs, of_side in zip(sides, points, strict=True)
+    ]
+    return float(np.dot(signs, means))
+
+
+def _is_identical(pair: Pair, columns: Sequence[str] | None) -> bool:
+    """Whether the metric reads the same of every sample, in all trainings; all columns where it does not say which."""
+    trainings = zip(pair.one.records, pair.two.records, strict=True)
+    return all(same_records(was, now, columns) for now, was in trainings)
+
+
+def _discordant(pair: Pair, better: float) -> Discordant:
+    now, was = (np.asarray(side.values)[pair.samples] == 1 for side in (pair.one, pair.two))
+    return discordant(now, was) if better > 0 else discordant(was, now)
+
+
+def _error(signs: Sequence[float], sides: Sequence[Sequence[Pair]], n: int) -> tuple[float, float]:
+    """The standard error of the difference and its degrees of freedom, over samples by the paired bootstrap and, where
+    there are several trainings, over those too (see `qbench.stats.seeds.over_seeds`)."""
+    drawn = sum(
+        sign * np.mean([pair.bootstrap() for pair in pairs], axis=0) for sign, pairs in zip(signs, sides, strict=True)
+    )
+    known: Numbers = np.asarray(drawn)[~np.isnan(drawn)]
+    of_samples = float(known.var(ddof=1)) if len(known) > 1 else 0.0
+    by_training = [sign * np.mean([pair.by_training() for pair in pairs], axis=0)
+                   for sign, pairs in zip(signs, sides, strict=True)]  # fmt: skip
+    trainings = max(len(one) for one in by_training)
+    if trainings < 2:
+        return float(np.sqrt(of_samples * n / max(1, n - 1))), float(max(1, n - 1))
+    of_trainings = float(np.sum(np.broadcast_arrays(*by_training), axis=0).var(ddof=1)) / trainings
+    whole = of_trainings + of_samples
+    if whole == 0:
+        return 0.0, 1.0
+    freedom = whole**2 / (of_trainings**2 / (trainings - 1) + of_samples**2 / max(1, n - 1))
+    return float(np.sqrt(whole)), freedom

@@ -1,0 +1,116 @@
+"""The rules of a gate: what drop is a regression, what counts as equal, and which drops are accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qbench.documents.faults import validated
+from qbench.documents.load import load_yaml
+from qbench.errors import QbenchError
+from qbench.report.leaderboard import Unit
+
+FILE = "gate.yaml"
+"""Beside the records of a baseline."""
+FLOORS: Mapping[Unit, float] = {"percent": 0.005, "db": 0.02}
+Kind: TypeAlias = Literal["average", "gain", "cell"]
+"""A figure: the mean over the degraded conditions, that minus direct's, or one condition."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Strict):
+    """Limits of a figure, in its metric's own scale (accuracies and mIoU as fractions)."""
+
+    margin: float | None = Field(
+        default=None, gt=0,
+        description="A drop smaller than that is none. Without it: the half-width of the interval, and the larger of "
+        "that and the floor.",
+    )  # fmt: skip
+    floor: float | None = Field(
+        default=None, ge=0,
+        description="A drop below that is no regression, however sure it is. Default: half a point, 0.02 dB, else 0.",
+    )  # fmt: skip
+    relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the figure before.")
+    min: float | None = Field(default=None, description="What the figure must reach at least.")
+    ratio: float | None = Field(default=None, gt=0, description="What share of the figure before it must keep.")
+
+
+class Rule(Limits):
+    """Limits for the figures that match; patterns as in `--only`."""
+
+    kind: Kind | None = None
+    metric: str = "*"
+    dataset: str = "*"
+    model: str = "*"
+    method: str = "*"
+    condition: str = "*"
+
+    def fits(self, kind: str, names: dict[str, str]) -> bool:
+        """`names`: metric, dataset, model, method and condition of a figure."""
+        return self.kind in (None, kind) and all(fnmatchcase(text, getattr(self, key)) for key, text in names.items())
+
+
+class Accepted(_Strict):
+    """A regression that somebody has accepted."""
+
+    figure: str = Field(description="Its name, as the gate prints it.")
+    reason: str = Field(min_length=1)
+    accepted: date
+    until: date | None = Field(default=None, description="The last day on which it holds.")
+
+
+class Rules(_Strict):
+    """The first rule that fits a figure decides; without any, `default`."""
+
+    version: Literal[1] = 1
+    default: Limits = Limits()
+    rules: tuple[Rule, ...] = ()
+    inconclusive: Literal["fail", "warn"] = Field(
+        default="fail", description="What an average or gain is that the samples cannot settle."
+    )
+    level: float = Field(default=0.05, gt=0, lt=0.5, description="How often all of a family may be wrong together.")
+    latency: float | None = Field(
+        default=None, gt=1, description="How many times its ratio to direct a method's latency may become."
+    )
+    accepted: tuple[Accepted, ...] = ()
+
+    def limits(self, kind: str, names: dict[str, str]) -> Limits:
+        return next((rule for rule in self.rules if rule.fits(kind, names)), self.default)
+
+    def acceptance(self, figure: str) -> Accepted | None:
+        """The latest word on a figure."""
+        return next((one for one in reversed(self.accepted) if one.figure == figure), None)
+
+
+def read_rules(file: Path | None) -> Rules:
+    """The rules in a file; the default ones without. Raises SuiteError with its place."""
+    if file is None:
+        return Rules()
+    return validated(Rules, load_yaml(file))
+
+
+def accepting(file: Path, one: Accepted) -> str:
+    """The text of a rules file with one more acceptance at its end. Raises QbenchError where it ends otherwise."""
+    text = file.read_text(encoding="utf-8") if file.exists() else "version: 1\n"
+    lines = [
+        f"  - figure: {_quoted(one.figure)}",
+        f"    reason: {_quoted(one.reason)}",
+        f"    accepted: '{one.accepted}'",
+    ]
+    lines += [f"    until: '{one.until}'"] if one.until else []
+    head = [] if "\naccepted:" in f"\n{text}" else ["accepted:"]
+    if not head and text.rstrip().splitlines()[-1][:1] not in {" ", "-"}:
+        raise QbenchError(f"{file}: `accepted` is not its last key; move it to the end")
+    return "\n".join([text.rstrip("\n"), *head, *lines]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
