@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from benchmarks.report_speed import quartiles
 from qbench.data.readers import ImageFolder
-from qbench.storage.digests import SETTLED
+from qbench.storage.files import SETTLED
 from qbench.storage.home import VARIABLE
 
 FOLDERS, BYTES = 100, 3000

@@ -21,8 +21,8 @@ THREADS = (
 """Variables that libraries read for the number of their threads."""
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt (malloc.h)."""
-MOST_FREED = 2**29
-"""Bytes of freed memory that a process may keep between two batches."""
+MOST_FREED, LARGE = 2**29, 2**25
+"""Bytes of freed memory that a process may keep between two batches, and those of a batch after which it keeps none."""
 
 
 class _Mallinfo(ctypes.Structure):
@@ -115,13 +115,13 @@ def keep_freed_memory() -> None:
         set_option(TRIM_THRESHOLD, 2**31 - 1)
 
 
-def give_back_memory() -> None:
-    """Let glibc return freed memory where it keeps more than MOST_FREED bytes: buffers of large pictures that do not
-    fit each other pile up otherwise. Elsewhere than on glibc nothing happens."""
+def give_back_memory(batch: int) -> None:
+    """Let glibc return freed memory after a batch of so many bytes, where it is LARGE or more than MOST_FREED bytes are
+    kept: buffers that do not fit each other pile up otherwise. Elsewhere than on glibc nothing happens."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     count, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
     if count is None or trim is None:
         return
     count.restype = _Mallinfo
-    if count().fordblks > MOST_FREED:
+    if batch >= LARGE or count().fordblks > MOST_FREED:
         trim(0)

@@ -157,7 +157,7 @@ class ShardWork:
         with self._refusing([cell]), self._bench.needed():
             scoring, classes = self._bench.scoring(cell), self._bench.classes(cell)
             self._parts[cell.key].append(predict.scored(scoring, lambda: forward(cell), classes, batch, who))
-        give_back_memory()
+        give_back_memory(batch.images.nbytes)
 
     def outcomes(self) -> Iterator[Outcome]:
         """What came of each cell, once all steps are through."""
