@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import ModuleType
@@ -19,18 +19,10 @@ THREADS = (
     "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",
 )  # fmt: skip
 """Variables that libraries read for the number of their threads."""
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Parameters of glibc's mallopt (malloc.h)."""
-MOST_FREED, LARGE = 2**29, 2**25
-"""Bytes of freed memory that a process may keep between two batches, and those of a batch after which it keeps none."""
-
-
-class _Mallinfo(ctypes.Structure):
-    """What glibc's mallinfo2 gives (malloc.h)."""
-
-    _fields_ = tuple((name, ctypes.c_size_t) for name in (
-        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
-    ))  # fmt: skip
+LARGE_BUFFER, MAPPED = 2**25, 65_536
+"""Bytes from which a buffer may be mapped by itself, the most that mallopt takes; and how many may be, its default."""
 
 
 @contextmanager
@@ -107,21 +99,19 @@ def keep_freed_memory() -> None:
 
     It holds for the whole process, so that only programs of their own and workers ask for it. Elsewhere than on glibc
     nothing happens."""
+    _mallopt({MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1})
+
+
+def free_large_buffers() -> None:
+    """From now on let glibc give a buffer of LARGE_BUFFER bytes back when it is freed: those of large pictures do not
+    fit each other, and would pile up. Elsewhere than on glibc nothing happens."""
+    _mallopt({MMAP_MAX: MAPPED, MMAP_THRESHOLD: LARGE_BUFFER})
+
+
+def _mallopt(options: Mapping[int, int]) -> None:
     if sys.platform != "linux":
         return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        set_option(MMAP_MAX, 0)
-        set_option(TRIM_THRESHOLD, 2**31 - 1)
-
-
-def give_back_memory(batch: int) -> None:
-    """Let glibc return freed memory after a batch of so many bytes, where it is LARGE or more than MOST_FREED bytes are
-    kept: buffers that do not fit each other pile up otherwise. Elsewhere than on glibc nothing happens."""
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    count, trim = getattr(library, "mallinfo2", None), getattr(library, "malloc_trim", None)
-    if count is None or trim is None:
-        return
-    count.restype = _Mallinfo
-    if batch >= LARGE or count().fordblks > MOST_FREED:
-        trim(0)
+        for option, value in options.items():
+            set_option(option, value)

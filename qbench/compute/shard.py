@@ -21,9 +21,11 @@ from qbench.compute.schedule import Degraded, Placed, schedule
 from qbench.errors import NotApplicable, fault
 from qbench.process import generators_kept
 from qbench.registry.named import text_of
-from qbench.runtime import fixed_threads, give_back_memory
+from qbench.runtime import fixed_threads, free_large_buffers
 
 T = TypeVar("T")
+LARGE = 2**23
+"""Bytes of a batch of pictures, three a pixel, whose features are too large for freed memory to be kept for others."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ class ShardWork:
         seen = self._seen[step.order.cell.key]
         seen.errors.update(prepared.errors)
         for given in prepared.batches:
+            if given.images.nbytes >= LARGE:
+                free_large_buffers()
             seen.batches.append(replace(given, images=None, targets=()))
             with self._refusing(step.under.cells):  # pictures may be too large for the device
                 batch = predict.on_device(given, text_of(step.order.cell.condition), self._settings)
@@ -157,7 +161,6 @@ class ShardWork:
         with self._refusing([cell]), self._bench.needed():
             scoring, classes = self._bench.scoring(cell), self._bench.classes(cell)
             self._parts[cell.key].append(predict.scored(scoring, lambda: forward(cell), classes, batch, who))
-        give_back_memory(batch.images.nbytes)
 
     def outcomes(self) -> Iterator[Outcome]:
         """What came of each cell, once all steps are through."""
