@@ -231,3 +231,12 @@ def test_pictures_that_the_device_has_no_room_for_end_their_own_cells(
         ("noise", "failed", "RuntimeError: not enough memory"),
         ("clean", "done", ""),
     }
+
+
+@pytest.mark.parametrize("large", [1, 2**40])
+def test_large_pictures_give_their_buffers_back(large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[int] = []
+    monkeypatch.setattr("qbench.compute.shard.LARGE", large)
+    monkeypatch.setattr("qbench.compute.shard.free_large_buffers", lambda: called.append(1))
+    frames(planned({}, methods=["direct"]), tmp_path, feeders=0)
+    assert bool(called) == (large == 1)
