@@ -17,7 +17,7 @@ from qbench.draws import keyed
 from qbench.stats.intervals import LEVEL
 
 RESAMPLES = 2000
-_BLOCK = 4_000_000
+_BLOCK = 1_000_000
 """Weights that are made at a time."""
 _KEEP = 256_000_000
 """Draws that are kept, a byte each: 2000 resamples of 128,000 samples. Others are drawn each time."""
