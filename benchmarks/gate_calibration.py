@@ -6,8 +6,8 @@ The committed records of a report stand for the world. In a pair of runs without
 says which of two methods' predictions are those of before and which are those of now: what a sample gets right differs
 between the two as between real methods, and neither run is better. A false alarm is any non-zero exit of the whole
 gate with its default rules. For top-1 the power is that for a drop of 2 points on 2,000 samples of which 7 % are
-right in one run alone; for other metrics, the drop of the first average that the gate sees in nine of ten cases, as the
-gate says it and as pairs with such a drop show it. Writes benchmarks/results/gate_calibration.json."""
+right in one run alone; for all metrics, the drop of each average that the gate says it sees in nine of ten cases.
+Writes benchmarks/results/gate_calibration.json."""
 
 from __future__ import annotations
 

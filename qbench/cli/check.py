@@ -117,8 +117,9 @@ def _show(result: Checked, formats: Sequence[str], out: Path | None) -> None:
         text = show.terminal(result) if form == "terminal" else show.FORMATS[form][1](result)
         for line in text.rstrip("\n").split("\n"):
             say(line)
-    for name, render in show.FORMATS.values() if out is not None else ():
-        write_text(Path(str(out)) / name, render(result))
+    if out is not None:
+        for name, render in show.FORMATS.values():
+            write_text(out / name, render(result))
 
 
 def _accept(file: Path, figures: Sequence[str], reason: str | None, until: date | None) -> None:

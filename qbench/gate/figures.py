@@ -14,14 +14,14 @@ from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import Unit
 from qbench.report.point import Pair, Point
 from qbench.report.source import columns_of
+from qbench.report.values import SIGNS
 from qbench.stats.bootstrap import Numbers
 from qbench.stats.mcnemar import Discordant, discordant
+from qbench.stats.seeds import standard_error
 
 AVERAGE: Kind = "average"
 GAIN: Kind = "gain"
 CELL: Kind = "cell"
-SURE = 6
-"""So many samples that all differ by as much: fewer than 5 % of such draws where both signs are as likely."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Figure:
         if self.discordant is not None:
             return self.discordant.mid_p()
         if self.error == 0:
-            return 0.0 if self.n >= SURE else 1.0
+            return 0.0 if self.n >= SIGNS else 1.0
         return float(2 * stdtr(self.freedom, -abs(self.change) / self.error))
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -110,14 +110,15 @@ def _of_place(before: Grid, now: Grid) -> Iterator[Figure]:
 
 
 def _sides(before: Grid, now: Grid, method: MethodItem, conditions: Sequence[ConditionItem]) -> list[Pair]:
-    """The points of both runs under the conditions, now first; empty where one is missing."""
+    """The points of both runs under the conditions, now first; empty where one is missing or has no sample that counts
+    in both."""
     pairs = []
     for condition in conditions:
         was, point = before.point(method, condition), _point(now, method.label, condition.label)
         if was is None or point is None or len(was.records) != len(point.records):
             return []
         pairs.append(Pair(point, was))
-    return pairs
+    return pairs if all(pair.n for pair in pairs) else []
 
 
 def _point(grid: Grid, method: str, condition: str) -> Point | None:
@@ -168,20 +169,13 @@ def _discordant(pair: Pair, better: float) -> Discordant:
 
 def _error(signs: Sequence[float], sides: Sequence[Sequence[Pair]], n: int) -> tuple[float, float]:
     """The standard error of the difference and its degrees of freedom, over samples by the paired bootstrap and, where
-    there are several trainings, over those too (see `qbench.stats.seeds.over_seeds`)."""
+    there are several trainings, over those too."""
     drawn = sum(
         sign * np.mean([pair.bootstrap() for pair in pairs], axis=0) for sign, pairs in zip(signs, sides, strict=True)
     )
-    known: Numbers = np.asarray(drawn)[~np.isnan(drawn)]
-    of_samples = float(known.var(ddof=1)) if len(known) > 1 else 0.0
     by_training = [sign * np.mean([pair.by_training() for pair in pairs], axis=0)
                    for sign, pairs in zip(signs, sides, strict=True)]  # fmt: skip
-    trainings = max(len(one) for one in by_training)
-    if trainings < 2:
-        return float(np.sqrt(of_samples * n / max(1, n - 1))), float(max(1, n - 1))
-    of_trainings = float(np.sum(np.broadcast_arrays(*by_training), axis=0).var(ddof=1)) / trainings
-    whole = of_trainings + of_samples
-    if whole == 0:
-        return 0.0, 1.0
-    freedom = whole**2 / (of_trainings**2 / (trainings - 1) + of_samples**2 / max(1, n - 1))
-    return float(np.sqrt(whole)), freedom
+    together: Numbers = np.sum(np.broadcast_arrays(*by_training), axis=0)
+    if len(together) > 1:
+        return standard_error(together, np.asarray(drawn), n)
+    return float(np.nanstd(drawn, ddof=1) * np.sqrt(n / max(1, n - 1))), float(max(1, n - 1))

@@ -29,9 +29,9 @@ def _number(value: float, unit: Unit) -> str:
 def _row(one: Judged) -> tuple[str, ...]:
     figure, unit = one.figure, one.figure.unit
     gain = GAINS.get(unit, unit)
-    own = gain if figure.kind == "gain" else unit
+    scale = gain if figure.kind == "gain" else unit
     return (
-        one_line(figure.name), one.verdict, _number(figure.before, own), _number(figure.now, own),
+        one_line(figure.name), one.verdict, _number(figure.before, scale), _number(figure.now, scale),
         _number(figure.change, gain), f"[{_number(one.low, gain)}, {_number(one.high, gain)}]", str(figure.n),
         "" if figure.is_identical else _number(one.smallest, gain).lstrip("+"),
     )  # fmt: skip

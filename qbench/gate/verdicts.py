@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from qbench.gate.figures import CELL, Figure
 from qbench.gate.rules import FLOORS, Limits, Rules
-from qbench.stats.families import holm
+from qbench.stats.holm import holm
 
 Verdict: TypeAlias = Literal["identical", "improved", "regressed", "equivalent", "inconclusive"]
 POWER = 0.9

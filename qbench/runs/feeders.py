@@ -239,6 +239,7 @@ def packed(given: Prepared | Told) -> Parcel:
 
 
 def unpacked(parcel: Parcel) -> Prepared | Told:
+    """What `packed` gave to the pipe of one of this run's own feeders."""
     pixels, rest = parcel
     given, shapes = pickle.loads(rest)
     if isinstance(given, Told):

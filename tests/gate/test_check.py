@@ -229,6 +229,12 @@ def test_other_or_fewer_samples_cannot_be_compared(tmp_path: Path) -> None:
     assert "2000 samples could be used, and now 1998" in check(before, bad, Rules(), TODAY).comparison.against[0]
 
 
+def test_samples_without_labels_give_no_figure(tmp_path: Path) -> None:
+    before = load(run(tmp_path / "before", unlabelled=range(N)), whole=True)
+    result = check(before, before, Rules(), TODAY)
+    assert (result.outcome, result.judged) == ("not comparable", ())
+
+
 def test_a_constant_predictor_does_not_pass(tmp_path: Path) -> None:
     result = checked(tmp_path, lambda method, condition, right: (np.arange(N) % 24 == 0).astype(int))
     assert result.exit_code == 1

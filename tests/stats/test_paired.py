@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
-from qbench.stats.paired import difference, mcnemar
+from qbench.stats.paired import difference
 
 
 def side(hits, counts=None):
@@ -67,15 +67,3 @@ def test_interval_covers_the_true_gain():
         estimate = difference(side(first), side(second), trial, "data", 500)
         held += estimate.low <= 0.05 <= estimate.high
     assert 0.91 <= held / trials <= 0.98
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_mcnemar_is_the_binomial_test_of_discordant_pairs(seed):
-    generator = np.random.default_rng(seed)
-    first, second = generator.random(200) < 0.8, generator.random(200) < 0.7
-    only, other = int((first & ~second).sum()), int((~first & second).sum())
-    assert mcnemar(first, second) == pytest.approx(binomtest(only, only + other, 0.5).pvalue)
-
-
-def test_mcnemar_without_discordant_pairs_is_one():
-    assert mcnemar(np.array([True, False]), np.array([True, False])) == 1.0
