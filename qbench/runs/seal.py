@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def copy_covered(store: Path, cell: Cell, source: Source, covered: Mapping[str, 
 
 def seal(runner: Runner, cell: Cell, source: Source) -> Stored | None:
     """Put the shards of a cell, all of which are stored, into one file, and remove the small ones. None where another
-    runner is doing so.
+    runner is doing so, or something was removed meanwhile.
 
     Raises StoreError where the disk refuses, Damaged."""
     store, whole = runner.store, source.whole
@@ -123,7 +124,8 @@ def seal(runner: Runner, cell: Cell, source: Source) -> Stored | None:
     try:
         stored = files.look(store, cell.key, whole)
         if stored is None:
-            _put_together(store, cell, source)
+            with suppress(FileNotFoundError):  # another runner took over while this one stood still, and has sealed it
+                _put_together(store, cell, source)
             _settle(file.parent)
             stored = files.look(store, cell.key, whole)
         remove(_leftovers(store, cell.key, source, files.names(store, cell.key)))

@@ -129,9 +129,19 @@ def _sha256(file: Path, _size: int, _changed: int) -> str:
 
 def atomic(file: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `file`, then put it in place at once; after a crash it is there whole or
-    not at all.
+    not at all. Where another process cleared the temporary file away, as who takes over does, it is written again.
 
     Raises StoreError where the disk refuses (no space left, no permission); nothing half-written stays."""
+    try:
+        with suppress(FileNotFoundError):
+            _written(file, write)
+            return
+        _written(file, write)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}; {_advice(error)}") from None
+
+
+def _written(file: Path, write: Callable[[Path], None]) -> None:
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -139,9 +149,6 @@ def atomic(file: Path, write: Callable[[Path], None]) -> None:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(file)
-    except OSError as error:
-        _remove(temporary)
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}; {_advice(error)}") from None
     except BaseException:
         _remove(temporary)
         raise

@@ -27,7 +27,7 @@ from qbench.runs.run import run_plan
 from qbench.runs.run_info import RunInfo
 from qbench.runs.units import missing_units, survey
 from qbench.runs.upkeep import contents, known_runs, waste
-from qbench.storage.files import digest
+from qbench.storage.files import atomic, digest
 from qbench.storage.sealed import open_sealed
 from tests.conftest import PLUGIN
 
@@ -76,6 +76,44 @@ def test_a_sealed_cell_holds_its_shards_in_order_and_says_what_it_is(tmp_path: P
     assert sealed.read().to_pydict() == pa.table(columns(source.whole)).to_pydict()
     assert digest_of(sealed.facts["parts"]) == one.key == sealed.facts["key"]
     assert sealed.facts["ids"] == digest(columns(source.whole)["id"])
+
+
+def test_who_stood_still_while_another_sealed_goes_on(
+    tmp_path: Path, cell: tuple[Cell, Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look and its reading, a runner that takes over seals the cell and removes the small files."""
+    one, source = cell
+    write_shards(tmp_path, one, source)
+    put_together, calls = seal._put_together, []
+
+    def late(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            for claim in tmp_path.rglob(".*.claim.*"):
+                claim.unlink()
+            with beating(tmp_path) as other:
+                assert seal.seal(other, one, source) is not None
+        put_together(*arguments)
+
+    monkeypatch.setattr(seal, "_put_together", late)
+    with beating(tmp_path) as runner:
+        assert seal.seal(runner, one, source) == store.Stored(("cpu, 0", "cpu, 1"), bad=1)
+    assert len(calls) == 2
+    assert left(tmp_path, one) == [f"{source.whole.name}.parquet"]
+
+
+def test_a_temporary_file_that_another_runner_cleared_away_is_written_again(tmp_path: Path) -> None:
+    file, calls = tmp_path / "file", []
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("all of it")
+        calls.append(temporary)
+        if len(calls) == 1:
+            temporary.unlink()
+
+    atomic(file, write)
+    assert len(set(calls)) == 2
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "all of it")]
 
 
 def digest_of(text: str) -> str:
