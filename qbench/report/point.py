@@ -125,7 +125,8 @@ class Together:
             most = max(1, CELLS // samples)
             for part in (alike[start : start + most] for start in range(0, len(alike), most)):
                 key = resampling.seed, resampling.dataset, count, resampling.groups
-                distributions = means(*_columns(part), *key)
+                values, counts = _columns(part)
+                distributions = means(values, counts, *key)
                 for point, distribution in zip(part, distributions.T.copy(), strict=True):
                     point.drawn(distribution)
 

@@ -72,7 +72,7 @@ def test_a_difference_of_frames_is_none_of_videos():
     by_frame = row(table(report(run.loaded()), "accuracy-by-quality").groups[0], "better")["gain"]
     assert grouped.value == by_frame.value
     assert by_frame.holds
-    assert by_frame.p < 1e-6 < grouped.p
+    assert by_frame.p < 0.001 < 0.05 < grouped.p
 
 
 def test_fewer_than_ten_groups_have_no_intervals_stars_or_letters(tmp_path):

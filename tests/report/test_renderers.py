@@ -27,7 +27,7 @@ def make(folder, *, title="A fake run", bad=()):
     run = FakeRun(60, title=title)
     for index, method in enumerate(("direct", "a_1", "best&co")):
         for condition in ("clean", "jpeg@25", "jpeg@10", "rejpeg×1", "rejpeg×2"):
-            run.cell(method, condition, (generator.random(60) < 0.4 + 0.2 * index).astype(int), bad=bad)
+            run.cell(method, condition, (generator.random(60) < 0.1 + 0.4 * index).astype(int), bad=bad)
         run.cost(method, 10.0 + index, extra=1000 * index)
     run.cell("known", "jpeg@25", np.ones(60, dtype=int), oracle=True)
     run.cell("none", "jpeg@25", status="n/a", reason=f"no site {NASTY}")
@@ -50,8 +50,9 @@ def test_markdown_marks_denominators_and_notes(report):
     assert {len(cells) for cells in rows.values()} == {7}
     assert rows["best&co"][2].startswith("**")
     assert rows["a\\_1"][2].startswith("<u>")
+    assert rows["best&co"][4].startswith("**") and "<sup>a</sup> [" in rows["best&co"][4]
     assert re.fullmatch(r"\*\*\d+\.\d\*\* \[\d+\.\d, \d+\.\d\]", rows["best&co"][2])
-    assert re.fullmatch(r"\*\*\+\d+\.\d\*\* \[[+-]\d+\.\d, [+-]\d+\.\d\]", rows["best&co"][5])
+    assert re.fullmatch(r"\+\d+\.\d\\\* \[[+-]\d+\.\d, [+-]\d+\.\d\]", rows["best&co"][5])
     assert rows["direct"][-1] == "59/60 (1 bad)"
     assert "known†" in rows
     assert rows["none"][2] == "n/a <sup>1</sup>"
