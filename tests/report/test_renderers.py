@@ -50,7 +50,8 @@ def test_markdown_marks_denominators_and_notes(report):
     assert {len(cells) for cells in rows.values()} == {7}
     assert rows["best&co"][2].startswith("**")
     assert rows["a\\_1"][2].startswith("<u>")
-    assert rows["best&co"][4].startswith("**") and "<sup>a</sup> [" in rows["best&co"][4]
+    assert rows["best&co"][4].startswith("**")
+    assert "<sup>a</sup> [" in rows["best&co"][4]
     assert re.fullmatch(r"\*\*\d+\.\d\*\* \[\d+\.\d, \d+\.\d\]", rows["best&co"][2])
     assert re.fullmatch(r"\+\d+\.\d\\\* \[[+-]\d+\.\d, [+-]\d+\.\d\]", rows["best&co"][5])
     assert rows["direct"][-1] == "59/60 (1 bad)"
