@@ -95,22 +95,27 @@ class Results:
         return pd.DataFrame(rows, columns=["task", *KEYS, "metric", "value", "low", "high", "n"])
 
     def table(self) -> pd.DataFrame:
-        """One row a cell of classification with top-1 in [0, 1], its 95% interval (Wilson) and its denominator.
+        """One row a cell of classification with top-1 in [0, 1], its 95% interval (Wilson's, where samples belong to no
+        groups) and its denominator.
 
-        `scores` has the metrics of every task, and knows of samples that come in groups."""
+        `scores` has the metrics of every task."""
         import pandas as pd
 
-        from qbench.stats.intervals import wilson
+        from qbench.compute.cell import MetricItem
+        from qbench.report.metric import ShownMetric
+        from qbench.report.point import point
+        from qbench.report.source import load
+        from qbench.report.values import single
 
-        records = self._records([result for result in self.info.cells if result.cell.task == "classification"])
-        if records.empty:
-            return pd.DataFrame(columns=[*KEYS, *SCORES])
-        good = records[(records["error"] == "") & (records["target"] >= 0)]
-        counts = (good["rank"] == 0).groupby([good[k] for k in KEYS], sort=False).agg(["sum", "count"])
-        low_high = [wilson(int(hits), int(n)) for hits, n in counts.itertuples(index=False)]
-        return counts.assign(
-            top1=counts["sum"] / counts["count"], low=[low for low, _ in low_high], high=[high for _, high in low_high]
-        ).rename(columns={"count": "n"})[list(SCORES)].reset_index()  # fmt: skip
+        loaded, rows, metric = load(self.folder, whole=True), [], ShownMetric(MetricItem(name="top1"))
+        for result in self.info.cells:
+            cell = result.cell
+            if result.status == "done" and cell.task == "classification":
+                value = single(point(metric, loaded.resampling(cell), [loaded.records[cell.place]]))
+                if value.value is not None:
+                    labels = _labels(cell)
+                    rows.append([*(labels[key] for key in KEYS), value.value, value.low, value.high, value.n])
+        return pd.DataFrame(rows, columns=[*KEYS, *SCORES])
 
 
 def _labels(cell: Cell) -> dict[str, Any]:

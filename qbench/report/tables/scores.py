@@ -215,8 +215,8 @@ def _remarks(groups: Sequence[Group], metric: ShownMetric, grids: Sequence[Grid]
     remarks = [*of_intervals(metric, grids, rows)]
     if "average" in heads:
         remarks.append(
-            "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
-            f"samples, {_GAIN_IN[metric.unit]}with its paired interval."
+            "average: mean of the degraded conditions, without clean. gain: average minus that of direct, "
+            f"{_GAIN_IN[metric.unit]}paired by sample."
         )
     remarks += ["n: samples scored in every cell of the row, of those asked for.", *of_letters(rows)]
     if "rpc" in heads:
