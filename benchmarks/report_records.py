@@ -46,10 +46,12 @@ class Shape:
 
 SHAPES = {
     "classification": Shape("classification", 50_000, 2, 5, 6, 3, ("top1",)),
+    "pairs": Shape("classification", 50_000, 1, 20, 4, 0, ("top1",)),
     "shipped": Shape("classification", 300, 5, 4, 6, 4, ("top1",)),
     "detection": Shape("detection", 5_000, 2, 4, 3, 0, ("ap",)),
 }
-"""`classification` has 100 cells, `detection` 32, `shipped` the 220 of the largest suite that ships."""
+"""`classification` has 100 cells; so has `pairs`, whose 20 methods are compared with each other; `detection` has 32,
+`shipped` the 220 of the largest suite that ships."""
 
 
 def write(shape: Shape, run: Path) -> list[Path]:
