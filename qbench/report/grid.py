@@ -110,7 +110,7 @@ class Grid:
         cell = cells[0].cell
         seeds = tuple(result.cell.train_seed for result in cells)
         self._points[identity(cell.method), identity(cell.condition), seeds] = made
-        self.together.waiting.append(made)
+        made.wait(made.counts)
 
     @property
     def resampling(self) -> Resampling:

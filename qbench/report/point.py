@@ -91,9 +91,14 @@ class Point:
             self._distributions[key] = self._bootstrap(samples)
         return self._distributions[key]
 
-    def drawn(self, distribution: Numbers) -> None:
-        """Keep the bootstrap over all samples that count."""
-        self._distributions[self.counts.tobytes()] = distribution
+    def wait(self, samples: Flags) -> None:
+        """Draw the bootstrap over these samples with the next that is drawn."""
+        if samples.tobytes() not in self._distributions:
+            self.together.waiting.append((self, samples))
+
+    def drawn(self, samples: Flags, distribution: Numbers) -> None:
+        """Keep the bootstrap over these samples."""
+        self._distributions[samples.tobytes()] = distribution
 
     def _bootstrap(self, samples: Flags) -> Numbers:
         key = self.resampling.seed, self.resampling.dataset, self.metric.resamples, self.resampling.groups
@@ -112,32 +117,34 @@ class Together:
     """Points of one metric and dataset. Where they are means over samples, the first bootstrap that is asked for draws
     those of all that wait, as columns of one matrix."""
 
-    waiting: list[Point] = field(default_factory=list)
+    waiting: list[tuple[Point, Flags]] = field(default_factory=list)
+    """Points, and the samples over which each is resampled."""
 
     def draw(self) -> None:
         """Draw what waits; later points wait for the next time."""
-        points = [point for point in self.waiting if point.n and point.values is not None]
+        waiting = {(id(point), samples.tobytes()): (point, samples) for point, samples in self.waiting}
         self.waiting.clear()
-        by_size: dict[tuple[Resampling, int, int], list[Point]] = {}
-        for point in points:
-            by_size.setdefault((point.resampling, len(point.counts), point.metric.resamples), []).append(point)
-        for (resampling, samples, count), alike in by_size.items():
-            most = max(1, CELLS // samples)
+        by_size: dict[tuple[Resampling, int, int], list[tuple[Point, Flags]]] = {}
+        for point, samples in waiting.values():
+            if samples.any() and point.values is not None:
+                key = point.resampling, len(samples), point.metric.resamples
+                by_size.setdefault(key, []).append((point, samples))
+        for (resampling, size, count), alike in by_size.items():
+            most = max(1, CELLS // size)
             for part in (alike[start : start + most] for start in range(0, len(alike), most)):
-                key = resampling.seed, resampling.dataset, count, resampling.groups
                 values, counts = _columns(part)
-                distributions = means(values, counts, *key)
-                for point, distribution in zip(part, distributions.T.copy(), strict=True):
-                    point.drawn(distribution)
+                distributions = means(values, counts, resampling.seed, resampling.dataset, count, resampling.groups)
+                for (point, samples), distribution in zip(part, distributions.T.copy(), strict=True):
+                    point.drawn(samples, distribution)
 
 
-def _columns(points: Sequence[Point]) -> tuple[Numbers, Flags]:
+def _columns(waiting: Sequence[tuple[Point, Flags]]) -> tuple[Numbers, Flags]:
     """Values [samples, points], and which count, in one column where it is the same for all."""
-    values = np.stack([point.values for point in points if point.values is not None], axis=1)
-    counts = points[0].counts
-    if all(np.array_equal(counts, point.counts) for point in points):
-        return values, counts[:, None]
-    return values, np.stack([point.counts for point in points], axis=1)
+    values = np.stack([point.values for point, _ in waiting if point.values is not None], axis=1)
+    first = waiting[0][1]
+    if all(np.array_equal(first, samples) for _, samples in waiting):
+        return values, first[:, None]
+    return values, np.stack([samples for _, samples in waiting], axis=1)
 
 
 def point(
@@ -169,6 +176,11 @@ class Pair:
     @property
     def n(self) -> int:
         return int(self.samples.sum())
+
+    def wait(self) -> None:
+        """Draw the bootstraps of both sides with the next that are drawn."""
+        for side in (self.one, self.two):
+            side.wait(self.samples)
 
     @property
     def units(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from qbench.compute.cell import MetricItem
 from qbench.draws import keyed
 from qbench.report import point as points
 from qbench.report.metric import ShownMetric
-from qbench.report.point import Point, Resampling, Together, point
+from qbench.report.point import Pair, Point, Resampling, Together, point
 from qbench.stats import bootstrap
 from qbench.stats.bootstrap import RESAMPLES
 
@@ -33,7 +35,7 @@ def many(metric: str, together: Together | None, unreadable: int) -> list[Point]
             one = point(shown, Resampling(5, dataset), [records(s, unreadable) for s in seeds], together)
             made.append(one)
             if together is not None:
-                together.waiting.append(one)
+                one.wait(one.counts)
     return made
 
 
@@ -65,10 +67,26 @@ def test_a_bootstrap_over_fewer_samples_is_its_own() -> None:
     assert (one.bootstrap(fewer) != one.bootstrap()).any()
 
 
+def test_what_pairs_need_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that are unreadable on different samples: one product of matrices for all, and none later."""
+    together = Together()
+    shown = ShownMetric(MetricItem(name="nll"))
+    made = [point(shown, Resampling(5, "photos"), [records(seed, 6)], together) for seed in range(4)]
+    pairs = [Pair(one, other) for one, other in combinations(made, 2)]
+    for pair in pairs:
+        pair.wait()
+    calls = []
+    monkeypatch.setattr(points, "means", lambda *key: calls.append(key) or bootstrap.means(*key))
+    for pair in pairs:
+        expected = gathered(pair.one, pair.samples) - gathered(pair.two, pair.samples)
+        assert pair.bootstrap() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert len(calls) == 1
+
+
 def test_points_without_samples_wait_for_nothing() -> None:
     together = Together()
     one = point(ShownMetric(MetricItem(name="nll")), Resampling(5, "d"), [records(0, COUNT)], together)
-    together.waiting.append(one)
+    one.wait(one.counts)
     together.draw()
     assert one.n == 0
 

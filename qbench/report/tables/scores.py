@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
 
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.report.declared import table
@@ -14,7 +15,7 @@ from qbench.report.leaderboard import DASH, GAINS, Column, Group, Row, Table, Un
 from qbench.report.marks import PValue, ranked
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
-from qbench.report.point import Point
+from qbench.report.point import Pair, Point
 from qbench.report.remarks import of_intervals, of_letters, of_oracles
 from qbench.report.tables.layouts import BY_CONDITION, LAYOUTS, Layout
 from qbench.report.values import average, gain, relative, single
@@ -116,12 +117,21 @@ class _Rows:
         methods = self.grid.methods([*self.clean, *self.degraded])
         direct = next((method for method in methods if method.name == DIRECT), None)
         heads = (*(one.head for one in (*shown, *summary)), Column("n", "n", "count"))
+        self._wait(methods)
         rows = tuple(self._row(method, direct, [one.conditions for one in shown]) for method in methods)
 
         def p(index: int, one: int, other: int) -> float:
             return self._p((*shown, *summary)[index], methods[one], methods[other])
 
         return Group(titled, heads, rows), p
+
+    def _wait(self, methods: Sequence[MethodItem]) -> None:
+        """Have the bootstraps of all pairs of methods drawn at once: where two are unreadable on different samples,
+        theirs are others than those of each alone."""
+        for condition in (*self.clean, *self.degraded):
+            points = [self.grid.point(method, condition) for method in methods]
+            for one, other in combinations([point for point in points if point], 2):
+                Pair(one, other).wait()
 
     def _p(self, shown: _Shown, one: MethodItem, other: MethodItem) -> float:
         points, others = self._points(one, shown.conditions), self._points(other, shown.conditions)
