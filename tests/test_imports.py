@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
     | {"runs.schema_version", "suite.schema"},
-    "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "keys.live"},
+    "api": {"documents", "compute.cell", "suite", "runs", "models", "report", "keys.live"},
     "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
     "pictures": {"data"},
     "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "train", "cards"}
