@@ -28,6 +28,8 @@ from qbench.runs.store import check as check_store
 from qbench.storage.files import Damaged
 from qbench.storage.home import home
 from qbench.storage.sealed import Sealed
+from qbench.suite.schema import CALIBRATION
+from qbench.tasks.classification import metrics as classification
 from qbench.tasks.restoration.metrics import column
 
 NOT_EXPORTED = ("top5",)
@@ -113,12 +115,18 @@ def exported_records(task: str) -> str:
     return RECORDS if task == "classification" else f"records-{task}.parquet"
 
 
-def _columns(result: CellResult, whole: bool) -> list[str] | None:
+def _columns(info: RunInfo, result: CellResult, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    columns = [columns_of(metric) for metric in result.cell.metrics]
+    columns = [columns_of(metric) for metric in (*result.cell.metrics, *_metrics_of_tables(info, result))]
     if whole or None in columns:
         return None
     return list(dict.fromkeys([*(name for names in columns for name in names or ()), "error", "bpp"]))
+
+
+def _metrics_of_tables(info: RunInfo, result: CellResult) -> list[MetricItem]:
+    """What tables score that the suite need not ask for."""
+    is_wanted = CALIBRATION in info.tables and result.cell.task == "classification"
+    return [MetricItem(name=name) for name in classification.CALIBRATION] if is_wanted else []
 
 
 def columns_of(info: MetricItem) -> Sequence[str] | None:
@@ -157,13 +165,13 @@ def _stored(root: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
 def _cell(root: Path, info: RunInfo, result: CellResult, whole: bool, columns: Columns) -> Records:
     sealed = open_shard(root, result.cell.key, info.sources[result.cell.source].whole)
     left_out = NOT_EXPORTED if whole else NOT_IN_TABLES
-    return columns.of(sealed.file, _read(sealed, _columns(result, whole), left_out))
+    return columns.of(sealed.file, _read(sealed, _columns(info, result, whole), left_out))
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:
     """The records of a task by cell, and the columns that are declared absent."""
     file = run / exported_records(task)
-    names = _columns(next(result for result in info.cells if result.cell.task == task), whole)
+    names = _columns(info, next(result for result in info.cells if result.cell.task == task), whole)
     sealed = open_records(file, schema_version.EXPORT)
     absent = tuple(sealed.facts.get("absent", "").split())
     table = _read(sealed, None if names is None else ["cell", *names], NOT_EXPORTED if whole else NOT_IN_TABLES, absent)

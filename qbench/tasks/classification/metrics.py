@@ -16,6 +16,8 @@ from qbench.tasks.score import Columns, Numbers, weighted_mean
 BINS = 15
 RESAMPLES = 500
 """Of metrics that put the samples in order, which takes ten times as long as a mean over them."""
+CALIBRATION = ("ece", "ace", "brier", "nll", "aurc")
+"""What says how far the confidence of a classifier can be relied on."""
 
 
 def scored(records: Columns) -> NDArray[np.bool_]:
