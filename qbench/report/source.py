@@ -20,6 +20,7 @@ from qbench.errors import QbenchError, StoreError
 from qbench.report.columns import Columns, Records
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
+from qbench.runs.met import met
 from qbench.runs.run_info import CellResult, RunInfo, store_of
 from qbench.runs.store import EFFICIENCY as EFFICIENCY_FOLDER
 from qbench.runs.store import LAYOUT, open_records, open_shard
@@ -63,6 +64,7 @@ def load(run: Path, whole: bool = False, store: Path | None = None) -> Loaded:
             _check_known(run, task)
         if is_run:
             root = _root(run, info, store)
+            info = info.model_copy(update={"met": met(root, (source.whole.name for source in info.sources))})
             return Loaded(info, _stored(root, info, whole), _measured(root, info))
         records: dict[str, Records] = {}
         absent: dict[str, tuple[str, ...]] = {}
