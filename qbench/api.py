@@ -76,7 +76,7 @@ class Results:
         from qbench.report.checked import MetricFault
         from qbench.report.leaderboard import Value
         from qbench.report.metric import ShownMetric
-        from qbench.report.point import Resampling, point
+        from qbench.report.point import point
         from qbench.report.source import load
         from qbench.report.values import single
 
@@ -84,9 +84,9 @@ class Results:
         for result in self.info.cells:
             labels = _labels(result.cell)
             for metric in result.cell.metrics if result.status == "done" else ():
-                resampling = Resampling(self.info.seed, result.cell.dataset.own_label)
+                records = [loaded.records[result.cell.place]]
                 try:
-                    value = single(point(ShownMetric(metric), resampling, [loaded.records[result.cell.place]]))
+                    value = single(point(ShownMetric(metric), loaded.resampling(result.cell), records))
                 except MetricFault as fault:
                     warnings.warn(fault.message, stacklevel=2)
                     value = Value(None)

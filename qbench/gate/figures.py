@@ -10,14 +10,13 @@ import numpy as np
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.gate.comparable import same_records
 from qbench.gate.rules import Kind
+from qbench.report.differences import difference
 from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import Unit
 from qbench.report.point import Pair, Point
 from qbench.report.source import columns_of
-from qbench.report.values import SIGNS
-from qbench.stats.bootstrap import Numbers
 from qbench.stats.mcnemar import Discordant, discordant
-from qbench.stats.seeds import standard_error
+from qbench.stats.paired import PairedDifference
 
 AVERAGE: Kind = "average"
 GAIN: Kind = "gain"
@@ -60,26 +59,15 @@ class Figure:
 
     def p(self) -> float:
         """Two-sided: of no change. By McNemar's mid-p where samples are hits or misses, else Student's t."""
-        from scipy.special import stdtr
-
-        if self.is_identical or self.change == 0:
-            return 1.0
-        if self.discordant is not None:
-            return self.discordant.mid_p()
-        if self.error == 0:
-            return 0.0 if self.n >= SIGNS else 1.0
-        return float(2 * stdtr(self.freedom, -abs(self.change) / self.error))
+        return 1.0 if self.is_identical or self.change == 0 else self._difference.p()
 
     def interval(self, level: float) -> tuple[float, float]:
         """Of `change`; the score interval where samples are hits or misses, else Student's t."""
-        from scipy.special import stdtrit
+        return (0.0, 0.0) if self.is_identical else self._difference.interval(level)
 
-        if self.is_identical:
-            return 0.0, 0.0
-        if self.discordant is not None:
-            return self.discordant.interval(level)
-        reach = float(stdtrit(self.freedom, 0.5 + level / 2)) * self.error
-        return self.change - reach, self.change + reach
+    @property
+    def _difference(self) -> PairedDifference:
+        return PairedDifference(self.change, self.error, self.freedom, self.n, self.discordant)
 
 
 def figures(before: Grids, now: Grids) -> Iterator[Figure]:
@@ -137,8 +125,11 @@ def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: S
     is_now = _mean(signs, sides, [[pair.one for pair in pairs] for pairs in sides])
     columns = columns_of(grid.metric.item)
     identical = all(_is_identical(pair, columns) for pairs in sides for pair in pairs)
-    error, freedom = (0.0, 1.0) if identical else _error(signs, sides, n)
-    only = sides[0][0] if kind == CELL and grid.metric.is_share and len(sides[0][0].one.records) == 1 else None
+    found = None if identical else difference(*sides)
+    error, freedom = (0.0, 1.0) if found is None else (found.error, found.freedom)
+    first = sides[0][0].one
+    of_hits = grid.metric.is_share and len(first.records) == 1 and first.resampling.groups is None
+    only = sides[0][0] if kind == CELL and of_hits else None
     place = grid.place
     return Figure(
         kind, grid.metric.name, grid.metric.unit, place.task, place.dataset, place.model, method.label, condition,
@@ -165,17 +156,3 @@ def _is_identical(pair: Pair, columns: Sequence[str] | None) -> bool:
 def _discordant(pair: Pair, better: float) -> Discordant:
     now, was = (np.asarray(side.values)[pair.samples] == 1 for side in (pair.one, pair.two))
     return discordant(now, was) if better > 0 else discordant(was, now)
-
-
-def _error(signs: Sequence[float], sides: Sequence[Sequence[Pair]], n: int) -> tuple[float, float]:
-    """The standard error of the difference and its degrees of freedom, over samples by the paired bootstrap and, where
-    there are several trainings, over those too."""
-    drawn = sum(
-        sign * np.mean([pair.bootstrap() for pair in pairs], axis=0) for sign, pairs in zip(signs, sides, strict=True)
-    )
-    by_training = [sign * np.mean([pair.by_training() for pair in pairs], axis=0)
-                   for sign, pairs in zip(signs, sides, strict=True)]  # fmt: skip
-    together: Numbers = np.sum(np.broadcast_arrays(*by_training), axis=0)
-    if len(together) > 1:
-        return standard_error(together, np.asarray(drawn), n)
-    return float(np.nanstd(drawn, ddof=1) * np.sqrt(n / max(1, n - 1))), float(max(1, n - 1))

@@ -8,26 +8,25 @@ import numpy as np
 
 from qbench.report.leaderboard import Value
 from qbench.report.point import Point
-from qbench.report.values import with_interval
+from qbench.report.values import interval, spread, unlabelled, with_interval
 from qbench.stats.bootstrap import Numbers
-from qbench.stats.seeds import over_seeds
 
 Combine = Callable[[Numbers], Numbers]
 """From scores [points, k] to numbers [k]: k is one for each training, or one for each resample."""
 
 
-def combined(points: Sequence[Point], combine: Combine, *, is_linear: bool = False) -> Value:
-    """What `combine` makes of the points' scores, all samples resampled together, with its 95% interval.
+def combined(points: Sequence[Point], combine: Combine, *, is_ratio: bool = False) -> Value:
+    """What `combine` makes of the points' scores, with its 95% interval: all of them are resampled together.
 
-    One that `is_linear` in means over samples has the percentile interval; a ratio has the standard one. Several
-    trainings have Student's t over both variances (`qbench.stats.seeds.over_seeds`)."""
+    One that `is_ratio` has the standard interval, as `qbench.report.values.interval` says."""
     n, bad = min(point.n for point in points), max(point.bad for point in points)
     if n == 0:
-        return Value(None, n=0, bad=bad, missing="unlabelled")
+        return unlabelled(bad)
     by_training = combine(np.array([point.by_seed for point in points]))
     drawn = combine(np.array([point.bootstrap() for point in points]))
-    found = over_seeds(by_training, drawn, n, bootstrap=points[0].metric.bootstrap if is_linear else "standard")
-    return with_interval(found.mean, found.low, found.high, n, bad, len(by_training), found.spread)
+    value, units = float(by_training.mean()), min(point.units for point in points)
+    ends = interval(points[0], value, [by_training], drawn, units, is_ratio)
+    return with_interval(value, *ends, n, bad, len(by_training), spread(by_training))
 
 
 def ratio(part: Numbers, whole: Numbers) -> Numbers:

@@ -13,6 +13,7 @@ from qbench.report import tables
 from qbench.report.checked import MetricFault
 from qbench.report.grid import Grids
 from qbench.report.leaderboard import Table
+from qbench.report.marks import starred
 
 Make = Callable[[Grids], Iterable[Table]]
 
@@ -61,7 +62,7 @@ def tables_of(grids: Grids) -> tuple[Table, ...]:
             raise StoreError(f"the run asks for a table {name!r}, which qbench does not have{nearest(name, known)}")
     wanted = [table for table in declared() if table.always or table.name in names]
     wanted.sort(key=lambda table: (table.order, names.index(table.name) if table.name in names else len(names)))
-    return tuple(table for declaration in wanted for table in _made(declaration, grids))
+    return starred([table for declaration in wanted for table in _made(declaration, grids)])
 
 
 def _made(declaration: Declared, grids: Grids) -> Iterable[Table]:

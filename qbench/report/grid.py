@@ -101,7 +101,8 @@ class Grid:
         key = identity(method), identity(condition), tuple(result.cell.train_seed for result in cells)
         if key not in self._points:
             records = [self.records(result) for result in cells]
-            self.keep(point(self.metric, self.resampling, records, self.together), cells)
+            seeds = [result.cell.train_seed for result in cells]
+            self.keep(point(self.metric, self.resampling, records, self.together, seeds), cells)
         return self._points[key]
 
     def keep(self, made: Point, cells: Sequence[CellResult]) -> None:
@@ -113,7 +114,7 @@ class Grid:
 
     @property
     def resampling(self) -> Resampling:
-        return Resampling(self.loaded.info.seed, self.results[0].cell.dataset.own_label)
+        return self.loaded.resampling(self.results[0].cell)
 
     def records(self, result: CellResult) -> Records:
         """Of a cell that is done."""
@@ -203,7 +204,8 @@ class Grids:
             return result, None
         records = self.loaded.records[result.cell.place]
         try:
-            one = point(metric, Resampling(self.info.seed, result.cell.dataset.own_label), [records], together)
+            resampling = self.loaded.resampling(result.cell)
+            one = point(metric, resampling, [records], together, [result.cell.train_seed])
             _ = one.values, one.over(one.counts)
             if one.values is None and not metric.metric.is_ours and one.n:
                 one.bootstrap()

@@ -37,6 +37,12 @@ class Value:
     """In place of a number: `n/a`, `failed`, `pending`, or a dash where the suite has no such cell."""
     note: int | None = None
     mark: Mark = ""
+    letters: str = ""
+    """Numbers of a column that share a letter are not told apart; empty where none were compared."""
+    p: float | None = None
+    """Of a gain: the p-value of no difference, by itself."""
+    holds: bool = False
+    """Of a gain: whether it differs from zero among all gains of the page."""
 
 
 DASH = Value(None, missing="–")
@@ -55,6 +61,8 @@ class Column:
     """Mean bits per pixel of the condition, in a table by rate."""
     family: str = ""
     """The codec, in a table by rate."""
+    with_letters: bool = False
+    """Whether pages show the letters of its values."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,8 @@ class Table:
     """The same in words, `mIoU (%)`."""
     axis: str = ""
     """What a picture writes below its columns, where they are points of an axis."""
+    gains: str = "gains"
+    """What its differences are called; those of one name on a page are one family of comparisons."""
 
 
 @dataclass(frozen=True)

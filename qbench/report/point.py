@@ -10,19 +10,33 @@ import numpy as np
 
 from qbench.report.columns import Records
 from qbench.report.metric import ShownMetric
-from qbench.stats.bootstrap import Flags, Numbers, means, resamples
+from qbench.stats.bootstrap import Flags, Groups, Numbers, means, resamples
 from qbench.tasks.score import readable
 
 CELLS = 32_000_000
 """Values that are resampled at a time."""
 
 
+FEWEST = 10
+"""Groups of samples below which they say too little of others: their scores have no intervals and are not compared."""
+
+
 @dataclass(frozen=True)
 class Resampling:
-    """What keys the resamples of a dataset: the run's seed and what the dataset calls itself."""
+    """What the resamples of a dataset follow from: the run's seed, what the dataset calls itself, and the groups that
+    its samples belong to, where they do."""
 
     seed: int
     dataset: str
+    groups: Groups | None = None
+
+    def units(self, samples: Flags) -> int:
+        """What is drawn independently: the groups with one of these samples, or the samples."""
+        return int(samples.sum()) if self.groups is None else self.groups.among(samples)
+
+    def is_enough(self, units: int) -> bool:
+        """Whether so many say something of others."""
+        return self.groups is None or units >= FEWEST
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Point:
     counts: Flags
     bad: int
     """Samples that could not be read for at least one train_seed."""
+    train_seeds: tuple[int, ...]
     together: Together = field(compare=False, repr=False)
     _scores: dict[bytes, Numbers] = field(default_factory=dict, compare=False, repr=False)
     _distributions: dict[bytes, Numbers] = field(default_factory=dict, compare=False, repr=False)
@@ -42,6 +57,10 @@ class Point:
     @property
     def n(self) -> int:
         return int(self.counts.sum())
+
+    @cached_property
+    def units(self) -> int:
+        return self.resampling.units(self.counts)
 
     @cached_property
     def values(self) -> Numbers | None:
@@ -77,10 +96,10 @@ class Point:
         self._distributions[self.counts.tobytes()] = distribution
 
     def _bootstrap(self, samples: Flags) -> Numbers:
-        seed, dataset, count = self.resampling.seed, self.resampling.dataset, self.metric.resamples
+        key = self.resampling.seed, self.resampling.dataset, self.metric.resamples, self.resampling.groups
         if self.values is not None:
-            return means(self.values[:, None], samples[:, None], seed, dataset, count)[:, 0]
-        blocks = resamples(len(samples), seed, dataset, count)
+            return means(self.values[:, None], samples[:, None], *key)[:, 0]
+        blocks = resamples(len(samples), *key)
         return np.concatenate([self._weighted(np.multiply(weights, samples)).mean(axis=-1) for weights in blocks])
 
     def _weighted(self, weights: Numbers) -> Numbers:
@@ -105,7 +124,8 @@ class Together:
         for (resampling, samples, count), alike in by_size.items():
             most = max(1, CELLS // samples)
             for part in (alike[start : start + most] for start in range(0, len(alike), most)):
-                distributions = means(*_columns(part), resampling.seed, resampling.dataset, count)
+                key = resampling.seed, resampling.dataset, count, resampling.groups
+                distributions = means(*_columns(part), *key)
                 for point, distribution in zip(part, distributions.T.copy(), strict=True):
                     point.drawn(distribution)
 
@@ -120,13 +140,18 @@ def _columns(points: Sequence[Point]) -> tuple[Numbers, Flags]:
 
 
 def point(
-    metric: ShownMetric, resampling: Resampling, records: Sequence[Records], together: Together | None = None
+    metric: ShownMetric,
+    resampling: Resampling,
+    records: Sequence[Records],
+    together: Together | None = None,
+    train_seeds: Sequence[int] = (),
 ) -> Point:
     """The point of one method under one condition, from the records of each of its train_seeds; alone, or one that may
     be resampled with others."""
     counts = np.logical_and.reduce([metric.counts(of_seed) for of_seed in records])
     bad = np.logical_or.reduce([~readable(of_seed) for of_seed in records])
-    return Point(metric, resampling, tuple(records), counts, int(bad.sum()), together or Together())
+    together = Together() if together is None else together
+    return Point(metric, resampling, tuple(records), counts, int(bad.sum()), tuple(train_seeds), together)
 
 
 @dataclass(frozen=True)
@@ -145,8 +170,18 @@ class Pair:
         return int(self.samples.sum())
 
     @property
+    def units(self) -> int:
+        return self.one.resampling.units(self.samples)
+
+    @property
     def bad(self) -> int:
         return max(self.one.bad, self.two.bad)
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether trainings are compared in pairs: those of the same seed, or all with the only one of a side."""
+        seeds = self.one.train_seeds, self.two.train_seeds
+        return seeds[0] == seeds[1] or 1 in {len(self.one.records), len(self.two.records)}
 
     def by_training(self) -> Numbers:
         """[train_seeds]: the differences of their scores; the only training of a side meets every one of the other."""

@@ -15,9 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from qbench import registry
-from qbench.compute.cell import MetricItem
+from qbench.compute.cell import Cell, MetricItem
 from qbench.errors import QbenchError, StoreError
 from qbench.report.columns import Columns, Records
+from qbench.report.groups import groups_of
+from qbench.report.point import Resampling
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
 from qbench.runs.met import met
@@ -26,11 +28,13 @@ from qbench.runs.store import EFFICIENCY as EFFICIENCY_FOLDER
 from qbench.runs.store import LAYOUT, open_records, open_shard
 from qbench.runs.store import RECORDS as RECORDS_FOLDER
 from qbench.runs.store import check as check_store
+from qbench.stats.bootstrap import Groups
 from qbench.storage.files import Damaged
 from qbench.storage.home import home
 from qbench.storage.sealed import Sealed
 from qbench.suite.schema import CALIBRATION
 from qbench.tasks.classification import metrics as classification
+from qbench.tasks.domains import DOMAINS, TEXT
 from qbench.tasks.restoration.metrics import column
 
 NOT_EXPORTED = ("top5",)
@@ -49,6 +53,14 @@ class Loaded:
     efficiency: tuple[EfficiencyRecord, ...]
     absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By task, the columns that an export declares as not recorded."""
+    _groups: dict[int, Groups | None] = field(default_factory=dict, compare=False, repr=False, init=False)
+
+    def resampling(self, cell: Cell) -> Resampling:
+        """How the samples of a cell are resampled: the same for all cells of their source."""
+        if cell.source not in self._groups:
+            here = [r.cell.place for r in self.info.cells if r.cell.source == cell.source and r.status == "done"]
+            self._groups[cell.source] = groups_of([self.records[place] for place in here])
+        return Resampling(self.info.seed, cell.dataset.own_label, self._groups[cell.source])
 
 
 def load(run: Path, whole: bool = False, store: Path | None = None) -> Loaded:
@@ -122,7 +134,7 @@ def _columns(info: RunInfo, result: CellResult, whole: bool) -> list[str] | None
     columns = [columns_of(metric) for metric in (*result.cell.metrics, *_metrics_of_tables(info, result))]
     if whole or None in columns:
         return None
-    return list(dict.fromkeys([*(name for names in columns for name in names or ()), "error", "bpp"]))
+    return list(dict.fromkeys([*(name for names in columns for name in names or ()), "group", "error", "bpp"]))
 
 
 def _metrics_of_tables(info: RunInfo, result: CellResult) -> list[MetricItem]:
@@ -198,10 +210,11 @@ def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping
 
 
 def _read(sealed: Sealed, names: Sequence[str] | None, left_out: Sequence[str], absent: Sequence[str] = ()) -> pa.Table:
-    """These columns of a file, or all but some. Numbers that the file declares absent are NaN."""
+    """These columns of a file, or all but some. Numbers that the file declares absent are NaN, text is empty."""
     wanted = [n for n in (sealed.names if names is None else names) if n not in left_out and n not in absent]
     table = sealed.read([*wanted, *(["error"] if "error" not in wanted else ())])
     for name in absent:
         if names is not None and name in names:
-            table = table.append_column(name, pa.repeat(pa.scalar(float("nan"), pa.float32()), table.num_rows))
+            nothing = pa.scalar("") if DOMAINS.get(name) is TEXT else pa.scalar(float("nan"), pa.float32())
+            table = table.append_column(name, pa.repeat(nothing, table.num_rows))
     return table

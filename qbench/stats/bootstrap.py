@@ -1,11 +1,13 @@
-"""The bootstrap by sample: one keyed set of resamples that every cell of a dataset shares, so that all is paired.
+"""The bootstrap: one keyed set of resamples that every cell of a dataset shares, so that all is paired.
 
-Arrays of samples are [samples, columns]: a column is a cell, and `counts` marks the samples that count in it.
-Averages over cells give each cell the same weight and resample all of them together (clusters are samples)."""
+Samples are drawn, or groups of samples where they have some. Arrays of samples are [samples, columns]: a column is a
+cell, and `counts` marks the samples that count in it. Averages over cells give each cell the same weight and resample
+all of them together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 from typing import Any
@@ -25,17 +27,36 @@ Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def resamples(samples: int, seed: int, label: str, count: int = RESAMPLES) -> Iterator[Numbers]:
-    """How often each sample is drawn in each resample, in blocks [some resamples, samples] of bounded size.
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """What samples belong to, such as a video or a patient: `of` [samples] holds each one's group, counted from 0."""
+
+    of: NDArray[np.intp]
+
+    @property
+    def count(self) -> int:
+        return int(self.of.max(initial=-1)) + 1
+
+    def among(self, samples: Flags) -> int:
+        """The number of groups with at least one of these samples."""
+        return len(np.unique(self.of[samples]))
+
+
+def resamples(
+    samples: int, seed: int, label: str, count: int = RESAMPLES, groups: Groups | None = None
+) -> Iterator[Numbers]:
+    """How often each sample is drawn in each resample, in blocks [some resamples, samples] of bounded size. Of samples
+    in groups, whole groups are drawn (the cluster bootstrap: Davison & Hinkley 1997, section 3.8).
 
     The draws are keyed by (seed, label), so that every table of a dataset sees the same resamples."""
-    if samples * count > _KEEP:
-        drawn: Iterable[NDArray[Any]] = _drawn(samples, seed, label, count)
+    units, rows = samples if groups is None else groups.count, _rows(samples)
+    if units * count > _KEEP:
+        drawn: Iterable[NDArray[Any]] = _drawn(units, seed, label, count, rows)
     else:
-        kept, rows = _kept(samples, seed, label, count), _rows(samples)
+        kept = _kept(units, seed, label, count)
         drawn = (kept[start : start + rows] for start in range(0, count, rows))
     for block in drawn:
-        weights = block.astype(np.float64)
+        weights = (block if groups is None else block[:, groups.of]).astype(np.float64)
         weights.flags.writeable = False
         yield weights
 
@@ -45,7 +66,7 @@ def _kept(samples: int, seed: int, label: str, count: int) -> NDArray[np.uint8]:
     """[count, samples]. That a sample is drawn more than 255 times in one resample happens in none."""
     kept = np.empty((count, samples), dtype=np.uint8)
     filled = 0
-    for block in _drawn(samples, seed, label, count):
+    for block in _drawn(samples, seed, label, count, _rows(samples)):
         assert block.max(initial=0) <= np.iinfo(np.uint8).max
         kept[filled : filled + len(block)] = block
         filled += len(block)
@@ -57,10 +78,10 @@ def _rows(samples: int) -> int:
     return max(1, _BLOCK // max(1, samples))
 
 
-def _drawn(samples: int, seed: int, label: str, count: int) -> Iterator[NDArray[np.int64]]:
+def _drawn(samples: int, seed: int, label: str, count: int, rows: int) -> Iterator[NDArray[np.int64]]:
     generator = keyed(seed, "bootstrap", 0, label)
-    for start in range(0, count, _rows(samples)):
-        block = min(_rows(samples), count - start)
+    for start in range(0, count, rows):
+        block = min(rows, count - start)
         drawn = generator.integers(0, samples, size=(block, samples))
         drawn += np.arange(block)[:, None] * samples
         yield np.bincount(drawn.ravel(), minlength=block * samples).reshape(block, samples)
@@ -75,9 +96,11 @@ def column_means(values: Numbers, counts: Flags, weights: Numbers) -> Numbers:
         return (weights @ np.where(counts, values, 0.0)) / (weights @ counts.astype(np.float64))
 
 
-def means(values: Numbers, counts: Flags, seed: int, label: str, count: int = RESAMPLES) -> Numbers:
+def means(
+    values: Numbers, counts: Flags, seed: int, label: str, count: int = RESAMPLES, groups: Groups | None = None
+) -> Numbers:
     """[resamples, columns]: the bootstrap distribution of the column means of [samples, columns] values."""
-    blocks = resamples(len(values), seed, label, count)
+    blocks = resamples(len(values), seed, label, count, groups)
     return np.concatenate([column_means(values, counts, weights) for weights in blocks])
 
 
@@ -92,9 +115,9 @@ def percentile(distribution: Numbers, level: float = LEVEL) -> tuple[float, floa
 
 def standard(distribution: Numbers, whole: float, samples: int, level: float = LEVEL) -> tuple[float, float]:
     """The bootstrap's standard interval (Efron & Tibshirani 1993, sections 12.3 and 10.2) around `whole`, the statistic
-    of all `samples`: Student's t times the standard deviation of the [resamples] values to both sides, and their bias
-    more on the side where it says that the truth lies; NaN rows are left out. NaN for one sample, or where no resample
-    differs from another.
+    of all `samples`, or groups of them, where those are resampled: Student's t times the standard deviation of the
+    [resamples] values to both sides, and their bias more on the side where it says that the truth lies; NaN rows are
+    left out. NaN for one sample, or where no resample differs from another.
 
     For statistics that a resample, which holds fewer different samples, moves to one side, such as means over classes:
     the percentile interval moves to the wrong side there, and the basic one, its mirror image, leaves the statistic

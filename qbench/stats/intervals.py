@@ -19,3 +19,11 @@ def wilson(successes: float, trials: int, level: float = LEVEL) -> tuple[float, 
     low = 0.0 if successes == 0 else max(0.0, middle - reach)
     high = 1.0 if successes == trials else min(1.0, middle + reach)
     return low, high
+
+
+def student(value: float, error: float, freedom: float, level: float = LEVEL) -> tuple[float, float]:
+    """`value` plus and minus Student's t times its standard error."""
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(freedom, 0.5 + level / 2)) * error
+    return value - reach, value + reach

@@ -29,12 +29,13 @@ class Discordant:
         """The two-sided p-value of McNemar's test, with the observed split counted half: a binomial test of the
         discordant samples at 1/2 (McNemar, Psychometrika 12, 1947; Fagerland, Lydersen & Laake, BMC Medical Research
         Methodology 13, 2013). It is wrong nearly as often as it says, the exact test far too seldom."""
-        from scipy.stats import binom
+        from scipy.special import bdtr
 
         few, discordant = min(self.first, self.second), self.first + self.second
         if self.first == self.second:
             return 1.0
-        return min(1.0, 2 * float(binom.cdf(few, discordant, 0.5)) - float(binom.pmf(few, discordant, 0.5)))
+        fewer = float(bdtr(few - 1, discordant, 0.5)) if few else 0.0
+        return min(1.0, float(bdtr(few, discordant, 0.5)) + fewer)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """The score interval of `difference` (Tango, Statistics in Medicine 17, 1998): the differences that a score

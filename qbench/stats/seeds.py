@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 
 from qbench.stats.bootstrap import Numbers, percentile, standard
-from qbench.stats.intervals import LEVEL
+from qbench.stats.intervals import LEVEL, student
 
 
 @dataclass(frozen=True)
@@ -31,38 +31,39 @@ def pairs(first: Sequence[int], second: Sequence[int]) -> tuple[tuple[int, int],
     return tuple((seed, seed) for seed in sorted(set(first) & set(second)))
 
 
-def standard_error(by_pair: Numbers, drawn: Numbers, samples: int) -> tuple[float, float]:
-    """Of a mean difference over several pairs of trainings and over samples, with its degrees of freedom.
+def standard_error(trainings: Sequence[Numbers], drawn: Numbers, units: int) -> tuple[float, float]:
+    """Of a mean over samples and over trainings, with its degrees of freedom.
 
-    `by_pair` [pairs] holds the differences on all `samples`, `drawn` [resamples] the bootstrap by sample of their mean.
-    It is the root of the two variances' sum (over pairs: s²/pairs; over samples: that of `drawn`), with Satterthwaite's
-    degrees of freedom (Biometrics Bulletin 2, 1946); zero, with one of them, where nothing varies."""
+    `drawn` [resamples] is its bootstrap over `units`, samples or groups of them. `trainings` are the sets of trainings
+    whose means are added up, each an array of their own numbers: one of differences where trainings are paired, one for
+    each side where they are not. A set of one says nothing of other trainings. The error is the root of the variances'
+    sum: s²/k of each set of k, and that of `drawn`, times units / (units - 1) as of any mean. Its degrees of freedom
+    are Satterthwaite's (Biometrics Bulletin 2, 1946). Zero, with one of them, where nothing varies; NaN for one."""
     known = drawn[~np.isnan(drawn)]
-    of_pairs = float(by_pair.std(ddof=1)) ** 2 / len(by_pair)
-    of_samples = float(known.var(ddof=1)) if len(known) > 1 else float("nan")
-    whole = of_pairs + of_samples
+    if units < 2 or len(known) < 2:
+        return float("nan"), float("nan")
+    terms = [(float(known.var(ddof=1)) * units / (units - 1), units - 1)]
+    terms += [(float(of.var(ddof=1)) / len(of), len(of) - 1) for of in trainings if len(of) > 1]
+    whole = sum(variance for variance, _ in terms)
     if whole == 0:
         return 0.0, 1.0
-    return sqrt(whole), whole**2 / (of_pairs**2 / (len(by_pair) - 1) + of_samples**2 / max(1, samples - 1))
+    return sqrt(whole), whole**2 / sum(variance**2 / freedom for variance, freedom in terms)
 
 
 def over_seeds(
     by_pair: Numbers, drawn: Numbers, samples: int, level: float = LEVEL, bootstrap: str = "percentile"
 ) -> SeedDifference:
-    """The interval of a mean difference over pairs of trainings and over samples.
+    """The interval of a mean difference over pairs of trainings and over samples, or of a score over its trainings.
 
-    `by_pair` [pairs] holds the differences on all `samples`, `drawn` [resamples] the bootstrap by sample of their mean.
-    One pair has the percentile or the standard interval of `drawn`, which speaks of these weights only. Several have
-    the mean plus or minus Student's t times their `standard_error`. A bootstrap that resamples three trainings would be
-    too narrow: it sees two thirds of their variance, and no heavier tails than the normal's."""
-    from scipy.special import stdtrit
-
+    `by_pair` [pairs] holds the numbers on all `samples` (or groups of them, where those are resampled), `drawn`
+    [resamples] the bootstrap of their mean. One pair has the percentile or the standard interval of `drawn`, which
+    speaks of these weights only. Several have the mean plus or minus Student's t times their `standard_error`. A
+    bootstrap that resamples three trainings would be too narrow: it sees two thirds of their variance, and no heavier
+    tails than the normal's."""
     mean = float(by_pair.mean())
     count = len(by_pair)
     if count == 1:
         interval = percentile(drawn, level) if bootstrap == "percentile" else standard(drawn, mean, samples, level)
         return SeedDifference(mean, *interval, (mean,), None)
-    error, freedom = standard_error(by_pair, drawn, samples)
-    reach = float(stdtrit(freedom, 0.5 + level / 2)) * error
-    spread = float(by_pair.std(ddof=1))
-    return SeedDifference(mean, mean - reach, mean + reach, tuple(float(one) for one in by_pair), spread)
+    interval = student(mean, *standard_error([by_pair], drawn, samples), level)
+    return SeedDifference(mean, *interval, tuple(float(one) for one in by_pair), float(by_pair.std(ddof=1)))

@@ -13,6 +13,7 @@ from qbench.compute.cell import Cell, ConditionItem, DatasetItem, Item, MethodIt
 from qbench.data.views import ViewSpec
 from qbench.report.build import build
 from qbench.report.leaderboard import Group, Report, Table, Value
+from qbench.report.source import Loaded
 from qbench.runs.cost_record import EfficiencyRecord
 from qbench.runs.run_info import CellResult, RunInfo, Status
 from qbench.runs.store import prepare, table_of, write_records
@@ -85,8 +86,10 @@ class FakeRun:
         oracle: bool = False,
         train_seed: int = 0,
         bpp: float = float("nan"),
+        groups: Sequence[str] = (),
     ) -> None:
-        """`hits`: 1 where the sample is right; `bad` and `unlabelled`: indices of such samples."""
+        """`hits`: 1 where the sample is right; `bad` and `unlabelled`: indices of such samples; `groups`: what each
+        sample belongs to."""
         key = f"{len(self.cells):04x}abcd"
         self.cells.append(
             CellResult(
@@ -102,6 +105,9 @@ class FakeRun:
         )  # fmt: skip
         if hits is not None:
             self.columns[key] = records(np.asarray(hits), bad, unlabelled, seed=len(self.cells))
+            if groups:
+                known = self.columns[key]["error"] == ""
+                self.columns[key]["group"] = np.where(known, np.array(groups, dtype=object), "")
             rates = bpp + np.linspace(-0.1, 0.1, self.samples)
             self.columns[key]["bpp"] = np.where(self.columns[key]["error"] == "", rates, np.nan).astype(np.float32)
 
@@ -124,6 +130,12 @@ class FakeRun:
             environment={"torch": "2.13.0", "threads": 1, "libraries": {"pillow": "12.0", "numpy": "2.4"}},
         )  # fmt: skip
 
+    def loaded(self) -> Loaded:
+        """The run without files."""
+        records = {f"{key}/0": {name: _column(values) for name, values in columns.items()}
+                   for key, columns in self.columns.items()}  # fmt: skip
+        return Loaded(self.info(), records, tuple(self.efficiency))
+
     def write(self, run: Path) -> Path:
         prepare(run, print)
         for key, columns in self.columns.items():
@@ -132,6 +144,11 @@ class FakeRun:
             write_text(run / "efficiency" / f"{index}.json", json.dumps(record.model_dump()))
         write_text(run / "run.json", self.info().model_dump_json())
         return run
+
+
+def _column(values: object) -> np.ndarray:
+    array = np.asarray(values)
+    return array.astype(np.str_) if array.dtype == object else array
 
 
 def records(hits: np.ndarray, bad: Sequence[int], unlabelled: Sequence[int], seed: int) -> dict[str, object]:

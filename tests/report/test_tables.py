@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fake_run import FakeRun, row, table
+from scipy.stats import t as student
 
-from qbench.report.build import build
+from qbench.compute.cell import MetricItem
+from qbench.report.build import build, report
+from qbench.report.differences import by_training, difference, paired
+from qbench.report.grid import Grids
 from qbench.stats.intervals import wilson
 
 TEN = np.arange(10)
@@ -65,14 +69,14 @@ def test_gain_interval_is_paired(tmp_path):
     ("counts", "marks"),
     [
         ((40, 60, 80, 50), ["", "second", "best", ""]),
-        ((40, 60, 80, 59), ["", "", "best", ""]),
-        ((40, 79, 80, 50), ["", "", "", ""]),
-        ((40, 80, 80, 50), ["", "", "", ""]),
-        ((40, 80), ["second", "best"]),
+        ((40, 60, 80, 59), ["", "second", "best", "second"]),
+        ((40, 79, 80, 50), ["", "best", "best", "second"]),
+        ((40, 80, 80, 50), ["", "best", "best", "second"]),
+        ((40, 80), ["", "best"]),
         ((40, 41), ["", ""]),
     ],
 )
-def test_a_mark_is_for_those_that_are_apart_from_the_next(counts, marks, tmp_path):
+def test_marks_are_for_those_that_are_not_told_apart_from_the_best_and_the_best_of_the_rest(counts, marks, tmp_path):
     run = FakeRun(100)
     for method, count in zip(("direct", "a", "b", "c"), counts, strict=False):
         for condition in ("clean", "jpeg@10"):
@@ -86,7 +90,7 @@ def test_a_mark_is_for_those_that_are_apart_from_the_next(counts, marks, tmp_pat
 
 @pytest.mark.parametrize(("samples", "mark"), [(5, ""), (6, "best")])
 def test_differences_that_are_all_the_same_say_something_from_six_samples_on(samples, mark, tmp_path):
-    """The sign test: 2 / 2**6 is below 5%."""
+    """McNemar's mid-p of two comparisons: 2 / 2**6 is below 5%."""
     run = FakeRun(2 * samples)
     run.cell("direct", "jpeg@10", hits(0, 2 * samples), bad=range(samples))
     run.cell("better", "jpeg@10", hits(2 * samples, 2 * samples), bad=range(samples))
@@ -211,6 +215,55 @@ def test_several_train_seeds_are_averaged_and_spread(tmp_path):
     assert trained["jpeg@10"].seeds == 2
     assert trained["jpeg@10"].low < 0.7 < trained["jpeg@10"].high
     assert trained["gain"].value == pytest.approx(0.2)
+
+
+def trained_run():
+    """Direct, and two methods of three trainings each, which share their seeds; one more has other seeds."""
+    run, generator = FakeRun(400), np.random.default_rng(2)
+    base = (generator.random(400) < 0.5).astype(int)
+    scores = {("direct", 0): base}
+    for method, seeds in (("a", (0, 1, 2)), ("b", (0, 1, 2)), ("late", (5, 6))):
+        for seed in seeds:
+            more = base.copy()
+            more[generator.choice(np.flatnonzero(base == 0), generator.integers(20, 120), replace=False)] = 1
+            scores[method, seed] = more
+    for (method, seed), right in scores.items():
+        run.cell(method, "jpeg@10", right, train_seed=seed)
+    return run, scores
+
+
+def test_intervals_of_several_trainings_have_their_variance_in_them():
+    """By the sum of two variances and Satterthwaite's degrees of freedom, of an average and of a gain."""
+    run, scores = trained_run()
+    (group,) = table(report(run.loaded()), "accuracy-by-quality").groups
+    base = scores["direct", 0]
+    for name, less in (("average", 0 * base), ("gain", base)):
+        sides = np.array([scores["a", seed] - less for seed in range(3)])
+        of_seeds, of_samples = sides.mean(axis=1).var(ddof=1) / 3, sides.mean(axis=0).var(ddof=1) / 400
+        freedom = (of_seeds + of_samples) ** 2 / (of_seeds**2 / 2 + of_samples**2 / 399)
+        reach = student.ppf(0.975, freedom) * np.sqrt(of_seeds + of_samples)
+        value = row(group, "a")[name]
+        assert value.spread == pytest.approx(sides.mean(axis=1).std(ddof=1))
+        assert (value.low, value.high) == pytest.approx((value.value - reach, value.value + reach), abs=3e-3)
+        assert of_seeds > 2 * of_samples
+    expected = 2 * student.sf(row(group, "a")["gain"].value / np.sqrt(of_seeds + of_samples), freedom)
+    assert row(group, "a")["gain"].p == pytest.approx(expected, rel=0.05)
+
+
+def test_trainings_of_the_same_seeds_are_compared_in_pairs_and_others_as_they_are():
+    run, scores = trained_run()
+    loaded = run.loaded()
+    (grid,) = Grids(loaded).of("classification", MetricItem(name="top1"))
+    points = {method.label: grid.point(method, grid.conditions[0]) for method in grid.methods()}
+    by_seed = {name: np.array([scores[name, seed].mean() for seed in seeds])
+               for name, seeds in (("a", (0, 1, 2)), ("b", (0, 1, 2)), ("late", (5, 6)))}  # fmt: skip
+    (paired_sets,) = by_training(paired([points["a"]], [points["b"]]))
+    assert paired_sets == pytest.approx(by_seed["a"] - by_seed["b"])
+    unpaired = by_training(paired([points["a"]], [points["late"]]))
+    assert [list(one) for one in unpaired] == [pytest.approx(by_seed["a"]), pytest.approx(by_seed["late"])]
+    found = difference(paired([points["a"]], [points["late"]]))
+    assert found.value == pytest.approx(by_seed["a"].mean() - by_seed["late"].mean())
+    assert found.error > np.sqrt(by_seed["a"].var(ddof=1) / 3 + by_seed["late"].var(ddof=1) / 2)
 
 
 def test_efficiency_is_relative_to_direct(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap, chi2, t, ttest_1samp
 
 from qbench.stats import bootstrap as ours
-from qbench.stats.bootstrap import column_means, means, percentile, resamples, standard
+from qbench.stats.bootstrap import Groups, column_means, means, percentile, resamples, standard
 
 
 def every(samples, seed=0, label="data", count=2000):
@@ -111,3 +111,36 @@ def test_intervals_of_few_samples_hold_the_truth_nearly_as_often_as_they_say(cou
         held["mean"] += low <= 0.6 <= high
     assert held["ratio"] / 400 == pytest.approx(0.93, abs=0.03)
     assert held["mean"] / 400 > 0.86
+
+
+def test_samples_of_a_group_are_drawn_together():
+    groups = Groups(np.array([0, 2, 0, 1, 2, 2]))
+    assert (groups.count, groups.among(np.array([1, 0, 1, 0, 1, 0], bool))) == (3, 2)
+    drawn = np.concatenate(list(resamples(6, 0, "data", 500, groups)))
+    assert (drawn[:, [0, 1, 3]] == every(3, count=500)).all()
+    assert (drawn[:, 0] == drawn[:, 2]).all()
+    assert (drawn[:, [1]] == drawn[:, [4, 5]]).all()
+
+
+def test_groups_of_one_sample_are_the_samples():
+    alone = np.concatenate(list(resamples(20, 0, "data", 100, Groups(np.arange(20)))))
+    assert (alone == every(20, count=100)).all()
+
+
+def test_groups_that_are_drawn_in_blocks_are_the_same(monkeypatch):
+    groups = Groups(np.arange(60) % 7)
+    whole = np.concatenate(list(resamples(60, 0, "data", 100, groups)))
+    monkeypatch.setattr(ours, "_BLOCK", 300)
+    assert (np.concatenate(list(resamples(60, 0, "data", 100, groups))) == whole).all()
+    monkeypatch.setattr(ours, "_KEEP", 10)
+    assert (np.concatenate(list(resamples(60, 0, "data", 100, groups))) == whole).all()
+
+
+def test_the_error_of_groups_is_that_of_their_means():
+    """Equal groups whose samples are alike: Student's interval over the groups, not over the samples."""
+    generator = np.random.default_rng(3)
+    of_groups = generator.normal(size=14)
+    values, groups = np.repeat(of_groups, 30), Groups(np.repeat(np.arange(14), 30))
+    drawn = means(values[:, None], np.ones((420, 1), bool), 0, "data", 20_000, groups)[:, 0]
+    expected = ttest_1samp(of_groups, 0).confidence_interval(0.95)
+    assert standard(drawn, float(values.mean()), 14) == pytest.approx((expected.low, expected.high), abs=0.02)

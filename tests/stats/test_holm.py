@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qbench.stats.holm import holm
+from qbench.stats.holm import holm, letters
 
 
 def step_down(p, level):
@@ -41,3 +43,20 @@ def test_the_family_is_seldom_wrong():
     p = generator.uniform(size=(2000, 32))
     assert np.mean((p <= 0.05).any(axis=1)) > 0.7
     assert np.mean([(holm(row) <= 0.05).any() for row in p]) < 0.065
+
+
+@given(st.integers(0, 7), st.data())
+def test_members_share_a_letter_exactly_where_they_are_not_told_apart(count, data):
+    pairs = list(combinations(range(count), 2))
+    apart = {pair for pair in pairs if data.draw(st.booleans())}
+    names = letters(count, lambda one, other: (one, other) in apart)
+    assert len(names) == count
+    for one, other in pairs:
+        assert bool(set(names[one]) & set(names[other])) == ((one, other) not in apart)
+
+
+def test_letters_of_a_chain():
+    assert letters(3, lambda one, other: (one, other) == (0, 2)) == ["a", "ab", "b"]
+    assert letters(2, lambda one, other: False) == ["a", "a"]
+    assert letters(2, lambda one, other: True) == ["a", "b"]
+    assert letters(30, lambda one, other: True)[25:28] == ["z", "a1", "b1"]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm, ttest_rel
 
-from qbench.stats.paired import difference
+from qbench.stats.bootstrap import means
+from qbench.stats.mcnemar import Discordant
+from qbench.stats.paired import PairedDifference, difference
+from qbench.stats.seeds import standard_error
 
 
 def side(hits, counts=None):
@@ -67,3 +70,39 @@ def test_interval_covers_the_true_gain():
         estimate = difference(side(first), side(second), trial, "data", 500)
         held += estimate.low <= 0.05 <= estimate.high
     assert 0.91 <= held / trials <= 0.98
+
+
+def test_p_and_interval_are_the_paired_t_test_s():
+    generator = np.random.default_rng(2)
+    first, second = generator.normal(0.3, 1, 40), generator.normal(0, 1, 40)
+    drawn = means((first - second)[:, None], np.ones((40, 1), bool), 0, "data", 50_000)[:, 0]
+    error, freedom = standard_error([np.array([0.0])], drawn, 40)
+    found = PairedDifference(float((first - second).mean()), error, freedom, 40)
+    expected = ttest_rel(first, second)
+    assert found.p() == pytest.approx(expected.pvalue, rel=0.03)
+    wanted = expected.confidence_interval(0.9)
+    assert found.interval(0.9) == pytest.approx((wanted.low, wanted.high), abs=0.005)
+
+
+def test_p_is_not_limited_by_the_number_of_resamples():
+    assert PairedDifference(0.5, 0.01, 400, 401).p() < 1e-100
+
+
+def test_hits_have_mcnemar_s_and_tango_s():
+    counts = Discordant(200, 30, 12)
+    found = PairedDifference(counts.difference, 0.03, 199, 200, counts)
+    assert found.p() == counts.mid_p()
+    assert found.interval(0.9) == counts.interval(0.9)
+
+
+@pytest.mark.parametrize("units", [1, 5, 6, 30])
+def test_what_differs_by_as_much_everywhere_has_the_sign_test_s_p(units):
+    assert PairedDifference(-0.1, 0.0, 1, units).p() == pytest.approx(binomtest(0, units).pvalue)
+    assert PairedDifference(0.0, 0.0, 1, units).p() == 1.0
+
+
+def test_an_error_that_is_not_known_leaves_nothing_to_say():
+    nan = float("nan")
+    for found in (PairedDifference(0.1, nan, nan, 2), PairedDifference(0.1, nan, nan, 2, Discordant(9, 5, 0))):
+        assert np.isnan(found.p())
+        assert np.isnan(found.interval()).all()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import t as student
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_ind, ttest_rel
 
-from qbench.stats.seeds import over_seeds, pairs
+from qbench.stats.seeds import over_seeds, pairs, standard_error
 
 STILL = np.zeros(500)
 
@@ -32,7 +32,7 @@ def test_samples_that_never_vary_leave_the_paired_t_interval() -> None:
 def test_trainings_that_never_vary_leave_the_samples_interval() -> None:
     drawn = np.random.default_rng(0).normal(0.1, 0.02, 20_000)
     estimate = over_seeds(np.full(3, 0.1), drawn, samples=256)
-    reach = student.ppf(0.975, 255) * drawn.std(ddof=1)
+    reach = student.ppf(0.975, 255) * drawn.std(ddof=1) * np.sqrt(256 / 255)
     assert (estimate.low, estimate.high) == pytest.approx((0.1 - reach, 0.1 + reach))
 
 
@@ -44,6 +44,22 @@ def test_one_pair_has_the_bootstraps_interval() -> None:
     skewed = over_seeds(np.array([0.4]), drawn, samples=100, bootstrap="standard")
     reach = student.ppf(0.975, 99) * drawn.std(ddof=1) * np.sqrt(100 / 99)
     assert (skewed.mean, skewed.low, skewed.high) == pytest.approx((0.4, 0.4 - reach - 0.1, 0.4 + reach))
+
+
+def test_trainings_that_are_not_paired_have_welch_s_error() -> None:
+    first, second = np.array([0.70, 0.74, 0.71]), np.array([0.66, 0.71, 0.69, 0.64, 0.60])
+    error, freedom = standard_error([first, second], STILL + 0.03, units=10_000)
+    expected = ttest_ind(first, second, equal_var=False)
+    assert (first.mean() - second.mean()) / error == pytest.approx(expected.statistic)
+    assert freedom == pytest.approx(expected.df)
+
+
+def test_one_training_has_the_error_of_its_samples() -> None:
+    drawn = np.random.default_rng(0).normal(0.1, 0.02, 2000)
+    expected = drawn.std(ddof=1) * np.sqrt(50 / 49)
+    assert standard_error([np.array([0.1])], drawn, 50) == pytest.approx((expected, 49))
+    assert standard_error([np.array([0.1])], np.append(drawn, np.nan), 50) == pytest.approx((expected, 49))
+    assert np.isnan(standard_error([np.array([0.1])], drawn, 1)).all()
 
 
 def test_nothing_varies() -> None:

@@ -7,7 +7,7 @@ import unicodedata
 
 from qbench.errors import one_line
 from qbench.report.leaderboard import Column, Group, Report, Table, Value
-from qbench.report.render.text import interval, number, text_table
+from qbench.report.render.text import interval, letters, number, text_table
 
 _MARKS = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 _SPECIAL = {
@@ -76,7 +76,8 @@ def _line(cells: list[str]) -> str:
 
 def cell(value: Value, column: Column) -> str:
     text = _MARKS[value.mark].format(_minus(escape(number(value, column))))
-    note = f"$^{{{value.note}}}$" if value.note else ""
+    raised = letters(value, column)
+    note = rf"$^{{\mathrm{{{raised}}}}}$" if raised else f"$^{{{value.note}}}$" if value.note else ""
     between = interval(value, column)
     return f"{text}{note} {{\\scriptsize {_minus(between)}}}" if between else f"{text}{note}"
 

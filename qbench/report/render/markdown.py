@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from qbench.errors import one_line, printable
 from qbench.report.leaderboard import Column, Group, Report, Table, Value
-from qbench.report.render.text import interval, number, text_table
+from qbench.report.render.text import interval, letters, number, text_table
 
 _MARKS = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 
@@ -51,9 +51,10 @@ def group_text(group: Group) -> str:
 
 
 def cell(value: Value, column: Column) -> str:
-    """`**77.0** [72.6, 80.8]`, or `n/a` with the number of its footnote."""
+    """`**77.0** <sup>a</sup> [72.6, 80.8]`, or `n/a` with the number of its footnote."""
     text = _MARKS[value.mark].format(escape(number(value, column)))
-    note = f" <sup>{value.note}</sup>" if value.note else ""
+    raised = letters(value, column) or value.note
+    note = f" <sup>{raised}</sup>" if raised else ""
     between = interval(value, column)
     return f"{text}{note} {between}" if between else f"{text}{note}"
 

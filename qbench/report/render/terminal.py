@@ -15,7 +15,7 @@ from rich.text import Text
 from qbench.errors import one_line
 from qbench.report.leaderboard import Column, Group, Report, Value
 from qbench.report.leaderboard import Table as Leaderboard
-from qbench.report.render.text import TextTable, interval, number, text_table
+from qbench.report.render.text import TextTable, interval, letters, number, text_table
 
 _STYLES = {"": "", "best": "bold", "second": "underline"}
 
@@ -102,5 +102,7 @@ def _cell(value: Value, column: Column, apart: str) -> Text:
     text = Text(number(value, column).replace(" (", f"{apart}("), _STYLES[value.mark])
     if value.note:
         text.append(f" ({value.note})", "not bold not underline")
+    if raised := letters(value, column):
+        text.append(f" {raised}", "not bold not underline")
     between = interval(value, column)
     return text.append(f"{apart}{between}", "dim not bold not underline") if between else text

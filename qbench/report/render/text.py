@@ -9,7 +9,7 @@ from math import copysign
 from qbench.errors import one_line
 from qbench.report.leaderboard import Column, Group, Row, Unit, Value
 
-DAGGER = "†"
+DAGGER, STAR = "†", "*"
 WIDE = 10
 _TIE = 1e-9
 """Shares are counts over counts: halves of the last digit shown are ties, which go away from zero as a reader rounds
@@ -39,7 +39,8 @@ def _unsigned_zero(text: str) -> str:
 
 
 def number(value: Value, column: Column) -> str:
-    """The number alone, with its spread; `398/400` where fewer samples count than the run has; or why there is none."""
+    """The number, with its spread, and a star where it is a gain that holds; `398/400` where fewer samples count than
+    the run has; or why there is none."""
     if value.value is None:
         return value.missing
     text = _FORMATS[column.unit](value.value)
@@ -47,6 +48,8 @@ def number(value: Value, column: Column) -> str:
         text += f"/{value.high:.0f}"
     if column.unit == "count" and value.bad:
         text += f" ({value.bad} bad)"
+    if value.holds:
+        text += STAR
     return f"{text} ± {_FORMATS[column.unit](value.spread).lstrip('+')}" if value.spread is not None else text
 
 
@@ -56,6 +59,11 @@ def interval(value: Value, column: Column) -> str:
         return ""
     show = _FORMATS[column.unit]
     return f"[{show(value.low)}, {show(value.high)}]"
+
+
+def letters(value: Value, column: Column) -> str:
+    """Those that a page shows behind a number."""
+    return value.letters if column.with_letters else ""
 
 
 def method(row: Row) -> str:

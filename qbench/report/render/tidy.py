@@ -16,7 +16,7 @@ from qbench.report.leaderboard import Column, Report, Table, Value
 
 FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
-    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "bpp", "metric",
+    "n", "bad", "seeds", "spread", "missing", "reason", "mark", "letters", "p", "holds", "bpp", "metric",
     "protocol",
 )  # fmt: skip
 _UNITS = {"percent": "fraction", "percent printed": "fraction", "points": "fraction"}
@@ -48,6 +48,9 @@ def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:
         "missing": value.missing,
         "reason": table.notes[value.note - 1] if value.note else "",
         "mark": value.mark,
+        "letters": value.letters,
+        "p": None if value.p is None else float(f"{value.p:.3g}"),
+        "holds": None if value.p is None else value.holds,
         "bpp": _rounded(column.bpp),
     }
 

@@ -10,6 +10,7 @@ from qbench.report.declared import table
 from qbench.report.grid import Grid, Grids, is_clean
 from qbench.report.leaderboard import Column, Group, Row, Table
 from qbench.report.notes import Notes
+from qbench.report.remarks import of_groups, of_oracles
 from qbench.report.tables.worst import mean, one
 from qbench.suite.schema import CALIBRATION
 from qbench.tasks.classification.metrics import CALIBRATION as METRICS
@@ -27,10 +28,13 @@ def calibration(grids: Grids) -> list[Table]:
     own = _with_metrics(grids)
     notes = Notes()
     by_place = zip(*(own.of(TASK, item) for item in ITEMS), strict=True)
-    groups = tuple(_group(of_metrics, notes) for of_metrics in by_place)
-    if not groups:
+    places = list(by_place)
+    if not places:
         return [Table(CALIBRATION, TITLE, (), empty="No cell of this run is of classification.")]
-    return [Table(CALIBRATION, TITLE, groups, tuple(notes.texts), _REMARKS)]
+    groups = tuple(_group(of_metrics, notes) for of_metrics in places)
+    rows = [row for group in groups for row in group.rows]
+    remarks = (*_REMARKS, *of_groups([first for first, *_ in places]), *of_oracles(rows))
+    return [Table(CALIBRATION, TITLE, groups, tuple(notes.texts), remarks)]
 
 
 def _with_metrics(grids: Grids) -> Grids:

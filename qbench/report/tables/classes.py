@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from math import nan
 from typing import Any
 
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.report.declared import table
+from qbench.report.differences import differences_by_class
 from qbench.report.grid import Grid, Grids
 from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
-from qbench.report.marks import marked
+from qbench.report.marks import PValue, ranked
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
-from qbench.report.values import apart_by_class, average_by_class
+from qbench.report.remarks import of_intervals, of_letters, of_oracles
+from qbench.report.values import average_by_class
+from qbench.stats.paired import PairedDifference
 from qbench.suite.schema import BY_CLASS
 
 _NAMED = 5
 """Conditions of a mean that its heading names one by one."""
+_WHAT = (
+    "Clean, and the mean over the conditions of each kind; a class that has no score under one of them has a dash, and "
+    "one without any score no line. Behind a class: in how many of the pictures it is, and how much of it."
+)
 
 
 @table(BY_CLASS, order=10)
@@ -32,13 +40,14 @@ def by_class(grids: Grids) -> list[Table]:
 
 def _table(metric: ShownMetric, grids: Sequence[Grid]) -> Table:
     notes = Notes()
-    groups = tuple(group for grid in grids for group in _groups(grid, notes) if group.columns)
-    remarks = _remarks(metric, any(row.oracle for group in groups for row in group.rows))
+    groups = ranked([(group, p) for grid in grids for group, p in _groups(grid, notes) if group.columns])
+    rows = [row for group in groups for row in group.rows]
+    remarks = (_WHAT, *of_intervals(metric, grids, rows), *of_letters(rows), *of_oracles(rows))
     title = f"{metric.title} by class"
     return Table(BY_CLASS, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title)
 
 
-def _groups(grid: Grid, notes: Notes) -> Iterator[Group]:
+def _groups(grid: Grid, notes: Notes) -> Iterator[tuple[Group, PValue]]:
     for kind in dict.fromkeys(_kind(condition) for condition in grid.conditions):
         conditions = [condition for condition in grid.conditions if _kind(condition) == kind]
         yield _group(grid, conditions, _heading(kind, conditions), notes)
@@ -56,8 +65,9 @@ def _heading(kind: str, conditions: Sequence[ConditionItem]) -> str:
     return f"mean of {', '.join(labels)}" if len(labels) <= _NAMED else f"mean of {len(labels)} conditions, {kind}"
 
 
-def _group(grid: Grid, conditions: Sequence[ConditionItem], heading: str, notes: Notes) -> Group:
-    """Without columns where no cell is finished, or no class has a score."""
+def _group(grid: Grid, conditions: Sequence[ConditionItem], heading: str, notes: Notes) -> tuple[Group, PValue]:
+    """Without columns where no cell is finished, or no class has a score. Beside it, how sure it is that two methods
+    differ in a class."""
     metric: Any = grid.metric.metric
     methods = grid.methods(conditions)
     cells = [result for method in methods for condition in conditions for result in grid.cells(method, condition)]
@@ -70,20 +80,21 @@ def _group(grid: Grid, conditions: Sequence[ConditionItem], heading: str, notes:
         Column(name, f"{name} ({support[k]})", grid.metric.unit, grid.metric.higher_is_better)
         for k, name in ((k, names[k] if k < len(names) else str(k)) for k in shown)
     )
-    rows = [
+    rows = tuple(
         Row(method.label, method.oracle, tuple(line[k] for k in shown))
         for method, line in zip(methods, lines, strict=True)
-    ]
+    )
 
     @cache
-    def all_apart(one: int, other: int) -> list[bool]:
+    def differences(one: int, other: int) -> list[PairedDifference]:
         sides = [[grid.point(methods[row], condition) for condition in conditions] for row in (one, other)]
-        return apart_by_class(*([point for point in side if point] for side in sides))
+        return differences_by_class(*([point for point in side if point] for side in sides))
 
-    def is_apart(index: int, one: int, other: int) -> bool:
-        return dict(enumerate(all_apart(one, other))).get(shown[index], False)
+    def p(index: int, one: int, other: int) -> float:
+        found = differences(one, other)
+        return found[shown[index]].p() if shown[index] < len(found) else nan
 
-    return Group(grid.place.titled(heading), columns, marked(rows, columns, is_apart), lines="class")
+    return Group(grid.place.titled(heading), columns, rows, lines="class"), p
 
 
 def _line(
@@ -98,16 +109,3 @@ def _line(
         points.append(point)
     values = average_by_class(points)
     return [*values, *[DASH] * (classes - len(values))]
-
-
-def _remarks(metric: ShownMetric, oracle: bool) -> tuple[str, ...]:
-    remarks = [
-        "Clean, and the mean over the conditions of each kind; a class that has no score under one of them has a dash, "
-        "and one without any score no line. Behind a class: in how many of the pictures it is, and how much of it.",
-        f"In brackets: 95% intervals by the {metric.bootstrap} bootstrap over pictures ({metric.resamples:,} "
-        "resamples, the same for all methods). Best in bold, where the paired interval of its difference from the "
-        "second holds no zero; second underlined, where that from the third holds none either.",
-    ]
-    if oracle:
-        remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
-    return tuple(remarks)

@@ -15,6 +15,7 @@ from qbench.report.grid import Grid, Grids, identity, is_clean
 from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
+from qbench.report.remarks import under
 from qbench.report.tables.worst import REMARK, one, points_of, worst
 
 NAME = "compression-robustness"
@@ -41,7 +42,8 @@ def _table(metric: ShownMetric, grids: Sequence[Grid], run: Grids) -> Table:
     groups = tuple(_group(grid, several, is_one_of_some, notes) for grid, several, is_one_of_some in series)
     codecs = tuple(dict.fromkeys(_encoding(several, run.info.environment) for _, several, _ in series))
     title = f"{metric.title}: robustness to several compressions"
-    return Table(NAME, title, groups, tuple(notes.texts), (*_REMARKS, *codecs, REMARK), "", metric.name, metric.title)
+    remarks = (_REMARK, *codecs, REMARK, *under(metric, [grid for grid, *_ in series], groups))
+    return Table(NAME, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title)
 
 
 def _series(grid: Grid) -> list[Series]:
@@ -83,7 +85,9 @@ def _robustness(grid: Grid, method: MethodItem, clean: ConditionItem | None, ser
         why = f"robustness is the mean over ×1 to ×5, over clean; this run has no {', '.join(lacking)}"
         return Value(None, missing="n/a", note=notes.number(why))
     points, missing = points_of(grid, method, [clean, *(series[n] for n in TIMES)], notes)
-    return combined(points, lambda scores: ratio(scores[1:].mean(axis=0), scores[0])) if points else missing
+    if not points:
+        return missing
+    return combined(points, lambda scores: ratio(scores[1:].mean(axis=0), scores[0]), is_ratio=True)
 
 
 def _told(series: Series) -> str:
@@ -132,9 +136,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_REMARKS = (
+_REMARK = (
     "×n: the score after n compressions, one after the other. robustness: the mean of ×1 to ×5, in percent of the "
-    "clean score.",
-    "In brackets: 95% intervals; robustness, a ratio, has the bootstrap's standard interval, numerator and denominator "
-    "on the same samples.",
+    "clean score; its interval is the bootstrap's standard one, numerator and denominator on the same samples."
 )

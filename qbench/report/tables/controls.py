@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.report.declared import table
 from qbench.report.grid import Grid, Grids, is_clean
@@ -13,11 +11,12 @@ from qbench.report.leaderboard import DASH, GAINS, Column, Group, Row, Table, Va
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
 from qbench.report.point import Pair
-from qbench.report.values import with_interval
-from qbench.stats.seeds import over_seeds, pairs
+from qbench.report.remarks import of_groups
+from qbench.report.values import gain_of
+from qbench.stats.seeds import pairs
 from qbench.suite.schema import Control
 
-NAME = "against-control"
+NAME, GAINED = "against-control", "differences from controls"
 
 
 @table(NAME, order=20, always=True)
@@ -31,7 +30,8 @@ def _table(metric: ShownMetric, grids: Sequence[Grid], controls: Sequence[Contro
     notes = Notes()
     groups = tuple(group for grid in grids for group in _groups(grid, controls, notes))
     title = f"{metric.title}: differences from a control"
-    return Table(NAME, title, groups, tuple(notes.texts), _remarks(metric), "", metric.name, metric.title)
+    remarks = _remarks(metric, grids)
+    return Table(NAME, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title, gains=GAINED)
 
 
 def _groups(grid: Grid, controls: Sequence[Control], notes: Notes) -> Iterator[Group]:
@@ -59,8 +59,8 @@ def _row(grid: Grid, method: MethodItem, control: MethodItem, notes: Notes) -> R
         return Row(method.label, method.oracle, (*reasons, DASH, DASH))
     by_condition = {c.label: _pair(grid, method, control, trainings, c) for c in grid.conditions}
     degraded = [by_condition[condition.label] for condition in grid.conditions if not is_clean(condition)]
-    values = [_difference(grid.metric, [pair]) for pair in by_condition.values()]
-    average = _difference(grid.metric, degraded) if degraded else DASH
+    values = [gain_of([pair]) for pair in by_condition.values()]
+    average = gain_of(degraded) if degraded else DASH
     return Row(method.label, method.oracle, (*values, average, Value(float(len(trainings)))))
 
 
@@ -80,24 +80,13 @@ def _pair(
     return Pair(of_method, of_control)
 
 
-def _difference(metric: ShownMetric, pairs: Sequence[Pair]) -> Value:
-    """The mean difference over conditions, its interval and its spread over pairs of trainings."""
-    n, bad = min(pair.n for pair in pairs), max(pair.bad for pair in pairs)
-    if n == 0:
-        return Value(None, n=0, missing="unlabelled")
-    by_training = np.mean([pair.by_training() for pair in pairs], axis=0)
-    distribution = np.mean([pair.bootstrap() for pair in pairs], axis=0)
-    difference = over_seeds(by_training, distribution, n, bootstrap=metric.bootstrap)
-    seeds, spread = len(difference.by_pair), difference.spread
-    return with_interval(difference.mean, difference.low, difference.high, n, bad, seeds, spread)
-
-
-def _remarks(metric: ShownMetric) -> tuple[str, ...]:
+def _remarks(metric: ShownMetric, grids: Sequence[Grid]) -> tuple[str, ...]:
     return (
         "Difference from the control on the same samples, mean over pairs of trainings: those of the same train_seed, "
         "or every one with the only one of a side that has one. pairs: how many.",
         f"±: standard deviation over pairs. In brackets: 95% intervals; for one pair the {metric.bootstrap} bootstrap "
         "by sample, which says nothing of other trainings; for several Student's t on the sum of the variances over "
         "pairs and over samples.",
+        *of_groups(grids),
         "average: over the degraded conditions.",
     )

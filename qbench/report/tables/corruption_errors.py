@@ -18,6 +18,7 @@ from qbench.report.grid import Grid, Grids, is_clean
 from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.notes import Notes
 from qbench.report.point import Point
+from qbench.report.remarks import under
 from qbench.report.values import single
 from qbench.stats.bootstrap import Numbers
 
@@ -45,10 +46,12 @@ def corruption_errors(grids: Grids) -> list[Table]:
     shown = [
         grid for task, item in grids.metrics if (task, item.name) == (TASK, METRIC) for grid in grids.of(task, item)
     ]
-    groups = tuple(_group(grid, families, notes) for grid in shown if (families := _families(grid)))
+    shown = [grid for grid in shown if _families(grid)]
+    groups = tuple(_group(grid, _families(grid), notes) for grid in shown)
     if not groups:
         return [Table(NAME, TITLE, (), empty="No cell of this run is the top-1 accuracy under a corruption.")]
-    return [Table(NAME, TITLE, groups, tuple(notes.texts), _REMARKS, "", METRIC, "Top-1 error (%)")]
+    remarks = (*_REMARKS, *under(shown[0].metric, shown, groups))
+    return [Table(NAME, TITLE, groups, tuple(notes.texts), remarks, "", METRIC, "Top-1 error (%)")]
 
 
 def _families(grid: Grid) -> Families:
@@ -148,7 +151,7 @@ def _combined(families: Sequence[Sequence[Point]], clean: Point | None, of: OfEr
         errors = 1 - scores
         return of(np.array([part.mean(axis=0) for part in np.split(errors[1:], starts)]), errors[0])
 
-    return combined([first, *chain(*families)], combine, is_linear=True)
+    return combined([first, *chain(*families)], combine)
 
 
 def _error(score: Value) -> Value:
@@ -164,5 +167,4 @@ _REMARKS = (
     "mean error: over all corruptions here, each the mean of its severities, without AlexNet.",
     "On other pictures than ImageNet-C's the division by AlexNet's errors only gives each corruption a weight: the "
     "figures are then not those of the literature.",
-    "In brackets: 95% intervals by the percentile bootstrap over samples, of the clean error Wilson's.",
 )

@@ -8,14 +8,16 @@ from functools import partial
 
 from qbench.compute.cell import ConditionItem, MethodItem
 from qbench.report.declared import table
+from qbench.report.differences import difference, paired, relative_difference
 from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import DASH, GAINS, Column, Group, Row, Table, Unit, Value
-from qbench.report.marks import marked
+from qbench.report.marks import PValue, ranked
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
 from qbench.report.point import Point
+from qbench.report.remarks import of_intervals, of_letters, of_oracles
 from qbench.report.tables.layouts import BY_CONDITION, LAYOUTS, Layout
-from qbench.report.values import apart, average, gain, relative, relative_apart, single
+from qbench.report.values import average, gain, relative, single
 
 _GAIN_IN: Mapping[Unit, str] = {"percent": "in points, ", "db": "in dB, ", "plain": ""}
 
@@ -51,14 +53,14 @@ def scores(layout: Layout, grids: Grids) -> list[Table]:
 
 def _table(layout: Layout, metric: ShownMetric, grids: Sequence[Grid]) -> Table:
     notes = Notes()
-    groups = tuple(group for grid in grids for group in _groups(layout, grid, notes))
-    title, remarks = f"{metric.title} by {layout.by}", _remarks(groups, metric)
+    groups = ranked([group for grid in grids for group in _groups(layout, grid, notes)])
+    title, remarks = f"{metric.title} by {layout.by}", _remarks(groups, metric, grids)
     return Table(
         layout.name, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title, axis=layout.drawn
     )
 
 
-def _groups(layout: Layout, grid: Grid, notes: Notes) -> Iterator[Group]:
+def _groups(layout: Layout, grid: Grid, notes: Notes) -> Iterator[tuple[Group, PValue]]:
     shown = [condition for condition in grid.conditions if layout.shows(grid, condition)]
     families = list(dict.fromkeys(condition.family for condition in shown))
     if not layout.is_split:
@@ -102,31 +104,35 @@ class _Rows:
             columns.setdefault(self.layout.column(condition), []).append(condition)
         return columns
 
-    def group(self, titled: Mapping[str, str]) -> Group:
-        """Its columns are clean where the suite has it, one or several degraded conditions each, and their summary."""
+    def group(self, titled: Mapping[str, str]) -> tuple[Group, PValue]:
+        """Its columns are clean where the suite has it, one or several degraded conditions each, and their summary.
+        Beside it, how sure it is that two methods differ in a column."""
         columns, degraded = self.columns(), list(self.degraded)
         shown = [_Shown(self._column(self.clean[0].label, self.clean[0].label), self.clean)] if self.clean else []
         shown += [_Shown(self._head(name, conditions[0]), conditions) for name, conditions in columns.items()]
         summary = [_Shown(head, degraded, head.name == "rpc") for head in self._summary_heads()] if columns else []
+        if not summary and len(shown) == 1:
+            shown = [replace(shown[0], head=replace(shown[0].head, with_letters=True))]
         methods = self.grid.methods([*self.clean, *self.degraded])
         direct = next((method for method in methods if method.name == DIRECT), None)
         heads = (*(one.head for one in (*shown, *summary)), Column("n", "n", "count"))
-        rows = [self._row(method, direct, [one.conditions for one in shown]) for method in methods]
+        rows = tuple(self._row(method, direct, [one.conditions for one in shown]) for method in methods)
 
-        def is_apart(index: int, one: int, other: int) -> bool:
-            return self._is_apart((*shown, *summary)[index], methods[one], methods[other])
+        def p(index: int, one: int, other: int) -> float:
+            return self._p((*shown, *summary)[index], methods[one], methods[other])
 
-        return Group(titled, heads, marked(rows, heads, is_apart))
+        return Group(titled, heads, rows), p
 
-    def _is_apart(self, shown: _Shown, one: MethodItem, other: MethodItem) -> bool:
+    def _p(self, shown: _Shown, one: MethodItem, other: MethodItem) -> float:
         points, others = self._points(one, shown.conditions), self._points(other, shown.conditions)
         if not shown.is_relative:
-            return apart(points, others)
+            found = difference(paired(points, others))
+            return float("nan") if found is None else found.p()
         sides = [
             (self._points(method, self.clean)[0], self._families(shown.conditions, of_method))
             for method, of_method in ((one, points), (other, others))
         ]
-        return relative_apart(*sides)
+        return relative_difference(*sides).p()
 
     def _column(self, name: str, heading: str) -> Column:
         return Column(name, heading, self.grid.metric.unit, self.grid.metric.higher_is_better)
@@ -139,8 +145,8 @@ class _Rows:
         return replace(column, heading=f"{column.heading}: {rate:.2f} bpp", bpp=rate, family=condition.family)
 
     def _summary_heads(self) -> list[Column]:
-        average, gained = self._column("average", "average"), self._column("gain", "gain")
-        heads = [average, replace(gained, unit=GAINS[gained.unit])]
+        average = replace(self._column("average", "average"), with_letters=True)
+        heads = [average, Column("gain", "gain", GAINS[average.unit])]
         is_relative = self.grid.metric.has_relative and self.clean
         return [*heads, Column("rpc", "rPC", "percent", True)] if is_relative else heads
 
@@ -203,30 +209,20 @@ def _denominator(points: Sequence[Point], samples: int) -> Value:
     return Value(float(n), high=float(samples), n=n, bad=max(point.bad for point in points))
 
 
-def _remarks(groups: Sequence[Group], metric: ShownMetric) -> tuple[str, ...]:
+def _remarks(groups: Sequence[Group], metric: ShownMetric, grids: Sequence[Grid]) -> tuple[str, ...]:
     rows = [row for group in groups for row in group.rows]
-    values = [value for row in rows for value in row.values]
-    bad = max((value.bad for value in values), default=0)
-    wilsons = "Wilson's score interval for one condition, " if metric.is_share else ""
-    what = "averages and gains" if metric.is_share else "all scores"
-    remarks = [
-        f"In brackets: 95% intervals; {wilsons}the {metric.bootstrap} bootstrap by sample "
-        f"({metric.resamples:,} resamples, the same for all methods) for {what}.",
-        "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
-        f"samples, {_GAIN_IN[metric.unit]}with its paired interval. n: samples scored in every cell of the row, "
-        "of those asked for.",
-        "Best in bold, where the paired 95% interval of its difference from the second holds no zero; second "
-        "underlined, where that from the third holds none either.",
-    ]
-    if metric.has_relative:
+    heads = [column.name for group in groups for column in group.columns]
+    remarks = [*of_intervals(metric, grids, rows)]
+    if "average" in heads:
+        remarks.append(
+            "average: mean of the degraded conditions, without clean. gain: average minus that of direct on the same "
+            f"samples, {_GAIN_IN[metric.unit]}with its paired interval."
+        )
+    remarks += ["n: samples scored in every cell of the row, of those asked for.", *of_letters(rows)]
+    if "rpc" in heads:
         remarks.append("rPC: relative performance under corruption, the mean over corruptions of the mean over their "
                        "severities, in percent of the clean score (arXiv 1907.07484).")  # fmt: skip
-    if any(row.oracle for row in rows):
-        remarks.append("†: reads facts of the degradation that a real picture does not bring; takes no part in marks.")
-    if any(value.seeds > 1 for value in values):
-        remarks.append("±: standard deviation over train_seeds; such numbers are means over them.")
-    if any(value.n and value.value is not None and value.low is value.high is None for value in values):
-        remarks.append("Without brackets: all samples score alike, from which nothing follows for others.")
-    if bad:
+    remarks += of_oracles(rows)
+    if bad := max((value.bad for row in rows for value in row.values), default=0):
         remarks.append(f"Samples that could not be used: up to {bad} in a cell; they count in no cell's score.")
     return tuple(remarks)

@@ -14,6 +14,7 @@ from qbench.report.leaderboard import DASH, Column, Group, Row, Table, Value
 from qbench.report.metric import ShownMetric
 from qbench.report.notes import Notes
 from qbench.report.point import Point
+from qbench.report.remarks import under
 from qbench.report.values import average, single
 
 NAME = "worst-case"
@@ -35,8 +36,9 @@ def worst_case(grids: Grids) -> list[Table]:
 
 def _table(metric: ShownMetric, grids: Sequence[Grid]) -> Table:
     notes = Notes()
-    groups = tuple(_group(grid, degraded, notes) for grid in grids if (degraded := _degraded(grid)))
-    remarks = (REMARK, "average: mean of the degraded conditions.")
+    grids = [grid for grid in grids if _degraded(grid)]
+    groups = tuple(_group(grid, _degraded(grid), notes) for grid in grids)
+    remarks = ("average: mean of the degraded conditions.", REMARK, *under(metric, grids, groups))
     title = f"{metric.title}: the worst condition of each method"
     return Table(NAME, title, groups, tuple(notes.texts), remarks, "", metric.name, metric.title)
 
