@@ -31,4 +31,4 @@ def combined(points: Sequence[Point], combine: Combine, *, is_ratio: bool = Fals
 
 def ratio(part: Numbers, whole: Numbers) -> Numbers:
     """`part / whole`, NaN where the whole is nothing."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0)
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0))

@@ -24,10 +24,10 @@ def with_protocols(info: RunInfo, tables: Sequence[Table]) -> tuple[Table, ...]:
     cells: dict[tuple[str, ...], list[CellResult]] = {}
     for result in info.cells:
         cell = result.cell
-        place = cell.task, cell.dataset.label, cell.view.label, cell.model.label
-        cells.setdefault(place, []).append(result)
+        labels = (cell.task, cell.dataset.label, cell.view.label, cell.model.label)
+        cells.setdefault(labels, []).append(result)
     met = {one.samples: one for one in info.met}
-    protocols = {}
+    protocols: dict[tuple[str, ...], Protocol] = {}
     for place, here in cells.items():
         (first, *_), code = here, fingerprint([result.protocol for result in here])
         samples = met.get(info.sources[first.cell.source].whole.name)

@@ -228,7 +228,7 @@ class RiskCoverage:
         of_samples = weights[..., ordered.samples]
         wrong = np.diff(ordered.up_to(of_samples * ~ordered.correct), axis=-1)
         places = ordered.up_to(of_samples)
-        has_wrong = np.flatnonzero(np.diff(ordered.up_to(1.0 - ordered.correct)))
+        has_wrong = np.flatnonzero(np.diff(ordered.up_to(np.where(ordered.correct, 0.0, 1.0))))
         first, last, wrong = places[..., has_wrong], places[..., has_wrong + 1], wrong[..., has_wrong]
         total = places[..., -1]
         with np.errstate(invalid="ignore", divide="ignore"):
