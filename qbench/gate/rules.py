@@ -18,6 +18,9 @@ from qbench.report.leaderboard import Unit
 FILE = "gate.yaml"
 """Beside the records of a baseline."""
 FLOORS: Mapping[Unit, float] = {"percent": 0.005, "db": 0.02}
+MOST_MARGIN: Mapping[Unit, float] = {"percent": 0.1, "db": 1.0}
+SHARE_FLOOR, SHARE_MARGIN = 0.001, 0.1
+"""The same for metrics of other units, as shares of the method's score."""
 Kind: TypeAlias = Literal["average", "gain", "cell"]
 """A figure: the mean over the degraded conditions, that minus direct's, or one condition."""
 
@@ -32,13 +35,14 @@ class Limits(_Strict):
     margin: float | None = Field(
         default=None, gt=0,
         description="A drop smaller than that is none. Without it: the half-width of the interval, and the larger of "
-        "that and the floor.",
+        "that and the floor; ten points, 1 dB or a tenth of the score at most.",
     )  # fmt: skip
     floor: float | None = Field(
         default=None, ge=0,
-        description="A drop below that is no regression, however sure it is. Default: half a point, 0.02 dB, else 0.",
+        description="A drop below that is no regression, however sure it is. Default: half a point, 0.02 dB, else a "
+        "thousandth of the score.",
     )  # fmt: skip
-    relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the figure before.")
+    relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the method's score.")
     min: float | None = Field(default=None, description="What the figure must reach at least.")
     ratio: float | None = Field(default=None, gt=0, description="What share of the figure before it must keep.")
 
