@@ -1,80 +1,67 @@
 """Write the `run.json` of exports again, as of schema version 3: with the tables that their suites ask for now and,
-where a suite can be planned here on the same samples with the same weights, with the protocols of its cells. No figure
-changes.
+where a suite is planned here with the same cells on the same samples, with the protocols of its cells. No figure
+changes. Says what became of each export.
 
-python tools/refresh_exports.py reports/*"""
+    QBENCH_DATA=FOLDER python tools/refresh_exports.py reports/*"""
 
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from qbench.degrade.jpeg import JPEG_LIBRARY
 from qbench.errors import QbenchError
-from qbench.report.source import exported_records
+from qbench.keys.versions import library_version
 from qbench.runs import run_info, schema_version
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
-from qbench.runs.run_info import CellResult, RunInfo
-from qbench.runs.store import open_records
-from qbench.storage.files import digest
+from qbench.runs.run_info import RunInfo
 
-ROOT = Path(__file__).parents[1]
+SUITES = Path(__file__).resolve().parent.parent / "suites"
 
 
-def refresh(folder: Path) -> str:
-    """Rewrite one `run.json`; returns why its cells have no protocols, or nothing."""
-    data = json.loads((folder / run_info.FILE).read_text("utf-8"))
+def refreshed(export: Path) -> str:
+    """Rewrite one `run.json`; what became of it."""
+    data = json.loads((export / run_info.FILE).read_text("utf-8"))
     info = RunInfo.model_validate_json(json.dumps({**data, "schema_version": schema_version.RUN, "digest": ""}))
-    suite, document = load_suite(ROOT / shlex.split(info.command)[2])
-    told: Mapping[tuple[str, ...], str] = {}
-    why = ""
+    suite, document = load_suite(SUITES / f"{info.suite}.yaml")
+    info = info.model_copy(update={"tables": tuple(suite.tables)})
     try:
         plan = make_plan(suite, document, Options(device="cpu"))
-        why = differing(folder, info, plan)
-        told = {} if why else {place: of_cell.protocol for place, of_cell in plan.told.items()}
+        why = differing(info, plan)
     except QbenchError as error:
         why = error.message
-    cells = tuple(result.model_copy(update={"protocol": told.get(result.cell.in_tables, "")}) for result in info.cells)
-    kept = any(result.protocol for result in info.cells) and not told
-    new = {"tables": tuple(suite.tables), **({} if kept else {"cells": cells})}
-    run_info.write(folder, info.model_copy(update=new))
-    return why
+    if not why:
+        info = with_protocols(info, {place: told.protocol for place, told in plan.told.items()})
+    run_info.write(export, info)
+    return f"without protocols: {why}" if why else "with protocols"
 
 
-def differing(folder: Path, info: RunInfo, plan: Plan) -> str:
-    """Why the plan is not that of the run; empty where cells, weights and samples are the same."""
+def with_protocols(info: RunInfo, protocols: Mapping[tuple[str, ...], str]) -> RunInfo:
+    cells = [result.model_copy(update={"protocol": protocols[result.cell.in_tables]}) for result in info.cells]
+    return info.model_copy(update={"cells": tuple(cells)})
+
+
+def differing(info: RunInfo, plan: Plan) -> str:
+    """Why the plan is not that of the run; empty where all but the methods is the same."""
+    there, here = info.environment.get(JPEG_LIBRARY), library_version(JPEG_LIBRARY)
+    if there != here:
+        return f"{JPEG_LIBRARY} was {there} and is {here}"
     planned = {cell.in_tables: cell for cell in plan.cells}
     for result in info.cells:
         cell = planned.get(result.cell.in_tables)
         if cell is None:
             return f"the suite has no cell {' / '.join(result.cell.in_tables)}"
-        if result.status == "done" and cell.weights_sha256 != result.cell.weights_sha256:
-            return f"the weights of {cell.method.label} on {cell.model.label} are others"
-    for number, ids in samples_of(folder, info).items():
-        places = [result.cell.in_tables for result in info.cells if result.cell.source == number]
-        if plan.sources[planned[places[0]].source].whole.ids != ids:
-            return f"the samples of {info.sources[number].dataset.label} are others"
+        if plan.sources[cell.source].whole.name != info.sources[result.cell.source].whole.name:
+            return f"the samples of {cell.dataset.label} are others"
+        if (cell.condition, cell.model.name) != (result.cell.condition, result.cell.model.name):
+            return f"{cell.condition.label} or {cell.model.label} is another one"
     return ""
-
-
-def samples_of(folder: Path, info: RunInfo) -> dict[int, str]:
-    """A digest of the ids of each source that has records."""
-    first: dict[int, tuple[int, CellResult]] = {}
-    for place, result in enumerate(info.cells):
-        if result.status == "done":
-            first.setdefault(result.cell.source, (place, result))
-    found = {}
-    for number, (place, result) in first.items():
-        sealed = open_records(folder / exported_records(result.cell.task), schema_version.EXPORT)
-        table = sealed.read(["cell", "id"]).to_pydict()
-        found[number] = digest([i for cell, i in zip(table["cell"], table["id"], strict=True) if cell == place])
-    return found
 
 
 if __name__ == "__main__":
     for folder in map(Path, sys.argv[1:]):
         if (folder / run_info.FILE).is_file():
-            print(folder, refresh(folder) or "all cells with their protocols")
+            print(f"{folder.name}: {refreshed(folder)}")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from qbench.compute.cell import MetricItem
 from qbench.report.declared import table
 from qbench.report.grid import Grid, Grids, is_clean
-from qbench.report.leaderboard import Column, Group, Row, Table
+from qbench.report.leaderboard import Column, Group, Row, Table, Value
 from qbench.report.notes import Notes
 from qbench.report.remarks import of_groups, of_oracles
+from qbench.report.source import columns_of
 from qbench.report.tables.worst import mean, one
 from qbench.suite.schema import CALIBRATION
 from qbench.tasks.classification.metrics import CALIBRATION as METRICS
@@ -58,10 +59,15 @@ def _group(of_metrics: Sequence[Grid], notes: Notes) -> Group:
         for grid in of_metrics
         for part in parts
     )
+    absent = first.loaded.absent.get(TASK, ())
     rows = []
     for method in first.methods():
         values = []
         for grid in of_metrics:
+            if set(columns_of(grid.metric.item) or ()) & set(absent):
+                why = notes.number(f"{SHORT[grid.metric.name]}: these records were made before it was recorded")
+                values += [Value(None, missing="n/a", note=why)] * len(parts)
+                continue
             values += [one(grid, method, condition, notes) for condition in clean]
             values += [mean(grid, method, degraded, notes)] if degraded else []
         rows.append(Row(method.label, method.oracle, tuple(values)))
