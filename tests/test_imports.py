@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"degrade", "cards"},
     "runs": {"suite", "documents", "data", "degrade.labels", "models", "cards", "compute", "keys"},
     "report": {"stats", "tasks", "compute.cell", "runs.run_info", "runs.store", "runs.cost_record", "suite.published"}
-    | {"runs.schema_version", "suite.schema"},
+    | {"runs.met", "runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "models", "report", "keys.live"},
     "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
     "pictures": {"data"},

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, TypeAlias
 
 from qbench.gate.comparable import Comparison, compare
-from qbench.gate.figures import figures
+from qbench.gate.figures import denominators, figures
 from qbench.gate.flips import Flips, flips
 from qbench.gate.rules import Rules
 from qbench.gate.verdicts import Judged, judge, passes
@@ -45,6 +45,9 @@ def check(before: Loaded, now: Loaded, rules: Rules, today: date) -> Checked:
     if comparison.against:
         return Checked("not comparable", comparison)
     there, here = Grids(before), Grids(now)
+    against = tuple(denominators(there, here))
+    if against:
+        return Checked("not comparable", replace(comparison, against=against))
     judged = tuple(judge(figures(there, here), rules, today))
     if not judged or here.faults:
         reasons = tuple(here.faults) or ("no figure of the baseline has a direction to be judged by",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Figure:
     condition: str
     before: float
     now: float
+    scale: float
+    """The method's own score before, which a gain's drop is measured against too."""
     change: float
     error: float
     """The standard error of `change`, over samples and, where there are several, over trainings."""
@@ -71,13 +74,30 @@ class Figure:
 
 
 def figures(before: Grids, now: Grids) -> Iterator[Figure]:
-    """Of all cells that the baseline has done: averages, gains, and single conditions."""
+    """Of all cells that the baseline has done and scored: averages, gains, and single conditions."""
+    for grid, other in _meeting(before, now):
+        yield from (figure for figure in _of_place(grid, other) if not np.isnan(figure.before))
+
+
+def denominators(before: Grids, now: Grids) -> Iterator[str]:
+    """Where a metric has a score of other samples than before, as of a picture that is no longer restored: on what is
+    left of both, such a loss would not be seen."""
+    for grid, other in _meeting(before, now):
+        for method, condition in product(grid.methods(), grid.conditions):
+            was, point = grid.point(method, condition), _point(other, method.label, condition.label)
+            if was is not None and point is not None and not np.array_equal(was.counts, point.counts):
+                where = " / ".join([grid.place.model, method.label, condition.label, grid.metric.name])
+                yield f"{where}: {was.n} samples had a score, and now {point.n}; they must be the same"
+
+
+def _meeting(before: Grids, now: Grids) -> Iterator[tuple[Grid, Grid]]:
+    """The grids of both runs at each place, of metrics that say which way is better."""
     for task, item in before.metrics:
         places = {(grid.place.dataset, grid.place.view, grid.place.model): grid for grid in now.of(task, item)}
         for grid in before.of(task, item):
             other = places.get((grid.place.dataset, grid.place.view, grid.place.model))
             if other is not None and grid.metric.higher_is_better is not None:
-                yield from _of_place(grid, other)
+                yield grid, other
 
 
 def _of_place(before: Grid, now: Grid) -> Iterator[Figure]:
@@ -121,7 +141,8 @@ def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: S
     signs = [1.0, -1.0][: len(sides)]
     better = 1.0 if grid.metric.higher_is_better else -1.0
     n = min(pair.n for pairs in sides for pair in pairs)
-    was = _mean(signs, sides, [[pair.two for pair in pairs] for pairs in sides])
+    two = [[pair.two for pair in pairs] for pairs in sides]
+    was = _mean(signs, sides, two)
     is_now = _mean(signs, sides, [[pair.one for pair in pairs] for pairs in sides])
     columns = columns_of(grid.metric.item)
     identical = all(_is_identical(pair, columns) for pairs in sides for pair in pairs)
@@ -133,7 +154,7 @@ def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: S
     place = grid.place
     return Figure(
         kind, grid.metric.name, grid.metric.unit, place.task, place.dataset, place.model, method.label, condition,
-        was, is_now, better * (is_now - was), error, freedom, n, identical,
+        was, is_now, _mean(signs[:1], sides[:1], two[:1]), better * (is_now - was), error, freedom, n, identical,
         None if only is None else _discordant(only, better),
     )  # fmt: skip
 

@@ -18,6 +18,8 @@ from qbench.report.leaderboard import Unit
 FILE = "gate.yaml"
 """Beside the records of a baseline."""
 FLOORS: Mapping[Unit, float] = {"percent": 0.005, "db": 0.02}
+SHARE_FLOOR = 0.001
+"""The same for metrics of other units, as a share of the method's score."""
 Kind: TypeAlias = Literal["average", "gain", "cell"]
 """A figure: the mean over the degraded conditions, that minus direct's, or one condition."""
 
@@ -36,9 +38,10 @@ class Limits(_Strict):
     )  # fmt: skip
     floor: float | None = Field(
         default=None, ge=0,
-        description="A drop below that is no regression, however sure it is. Default: half a point, 0.02 dB, else 0.",
+        description="A drop below that is no regression, however sure it is. Default: half a point, 0.02 dB, else a "
+        "thousandth of the score.",
     )  # fmt: skip
-    relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the figure before.")
+    relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the method's score.")
     min: float | None = Field(default=None, description="What the figure must reach at least.")
     ratio: float | None = Field(default=None, gt=0, description="What share of the figure before it must keep.")
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from qbench.gate.figures import CELL, Figure
-from qbench.gate.rules import FLOORS, Limits, Rules
+from qbench.gate.rules import FLOORS, SHARE_FLOOR, Limits, Rules
 from qbench.stats.holm import holm
 
 Verdict: TypeAlias = Literal["identical", "improved", "regressed", "equivalent", "inconclusive"]
@@ -54,12 +54,11 @@ def _primary(figure: Figure, level: float, rules: Rules) -> Judged:
     one = _judged(figure, level, limits)
     if one.verdict == "regressed":
         return replace(one, blocks=True, why="it regressed")
-    if one.verdict == "inconclusive":
-        fails = rules.inconclusive == "fail"
-        return replace(
-            one, blocks=fails, why=f"the samples do not settle it: they show drops from {one.smallest:.3g} on"
-        )
-    return _with_bounds(one, limits)
+    unsettled = f"the samples do not settle it: they show drops from {one.smallest:.3g} on"
+    if one.verdict == "inconclusive" and rules.inconclusive == "fail":
+        return replace(one, blocks=True, why=unsettled)
+    bounded = _with_bounds(one, limits)
+    return replace(one, why=unsettled) if one.verdict == "inconclusive" and not bounded.blocks else bounded
 
 
 def _cell(figure: Figure, p: float, rules: Rules) -> Judged:
@@ -73,8 +72,9 @@ def _cell(figure: Figure, p: float, rules: Rules) -> Judged:
 def _judged(figure: Figure, level: float, limits: Limits) -> Judged:
     low, high = figure.interval(level)
     reach = (high - low) / 2
-    absolute = FLOORS.get(figure.unit, 0.0) if limits.floor is None else limits.floor
-    floor = max(absolute, limits.relative_floor * abs(figure.before))
+    scale = abs(figure.scale)
+    absolute = FLOORS.get(figure.unit, SHARE_FLOOR * scale) if limits.floor is None else limits.floor
+    floor = max(absolute, limits.relative_floor * scale)
     margin = reach + max(reach, floor) if limits.margin is None else limits.margin
     return Judged(figure, _verdict(figure, low, high, margin, floor), low, high, _smallest(figure, reach), blocks=False)
 

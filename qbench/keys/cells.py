@@ -79,11 +79,11 @@ def _files_in(value: Any) -> Iterator[str]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _files_in(item)
-    elif isinstance(value, str | Path) and _is_file(value):
+    elif isinstance(value, str | Path) and is_file(value):
         yield sha256(Path(value))
 
 
-def _is_file(value: str | Path) -> bool:
+def is_file(value: str | Path) -> bool:
     """Most texts are no names of files, and some could not be."""
     try:
         return Path(value).is_file()

@@ -10,6 +10,7 @@ from typing import Any
 from qbench.report.declared import tables_of
 from qbench.report.grid import Grids
 from qbench.report.leaderboard import Report
+from qbench.report.protocol import with_protocols
 from qbench.report.source import Loaded, load
 from qbench.runs.run_info import RunInfo
 
@@ -22,7 +23,7 @@ def build(run: Path) -> Report:
 def report(loaded: Loaded) -> Report:
     """The tables that the suite asks for, and one by condition where some conditions fit in no other."""
     info, grids = loaded.info, Grids(loaded)
-    tables = tables_of(grids)
+    tables = with_protocols(info, tables_of(grids))
     return Report(
         info.suite, info.title, info.version, info.command, _provenance(info), tables, dict(info.environment),
         faults=tuple(dict.fromkeys(grids.faults)), pending=sum(result.status == "pending" for result in info.cells),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from qbench.tasks.score import counted
+
 Unit = Literal[
     "percent", "percent printed", "points", "db", "db gain", "plain", "plain gain", "count", "parameters", "macs", "ms",
     "ratio",
@@ -75,6 +77,26 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """What the numbers of a group are measured on and how, whichever methods it has."""
+
+    fingerprint: str
+    """Groups of equal ones can be compared."""
+    methods: int = 0
+    """How many have been scored on these samples, as far as the store knows; 0: not known."""
+    variants: int = 0
+    """The same, with each of their parameters and weights apart."""
+
+    @property
+    def text(self) -> str:
+        said = f"Protocol {self.fingerprint}."
+        if not self.variants:
+            return said
+        methods, variants = counted(self.methods, "method"), counted(self.variants, "variant")
+        return f"{said} Scored on these samples so far: {methods} in {variants}."
+
+
+@dataclass(frozen=True)
 class Group:
     """Methods that are compared with each other; `of` says on what (task, dataset, view, model)."""
 
@@ -83,6 +105,7 @@ class Group:
     rows: tuple[Row, ...]
     lines: str = ""
     """What a column is, where a page gives each a line of its own however few they are."""
+    protocol: Protocol | None = None
 
     @property
     def heading(self) -> str:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from qbench.report.grid import Grid
-from qbench.report.leaderboard import Row
+from qbench.report.leaderboard import Group, Row
 from qbench.report.metric import ShownMetric
 from qbench.report.point import FEWEST
+
+
+def under(metric: ShownMetric, grids: Sequence[Grid], groups: Sequence[Group]) -> Iterator[str]:
+    """What stands below tables that compare no methods."""
+    rows = [row for group in groups for row in group.rows]
+    yield from of_intervals(metric, grids, rows)
+    yield from of_oracles(rows)
 
 
 def of_intervals(metric: ShownMetric, grids: Sequence[Grid], rows: Sequence[Row]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from qbench.report.groups import groups_of
 from qbench.report.point import Resampling
 from qbench.runs import run_info, schema_version
 from qbench.runs.cost_record import EfficiencyRecord, read_costs
+from qbench.runs.met import met
 from qbench.runs.run_info import CellResult, RunInfo, store_of
 from qbench.runs.store import EFFICIENCY as EFFICIENCY_FOLDER
 from qbench.runs.store import LAYOUT, open_records, open_shard
@@ -31,6 +32,8 @@ from qbench.stats.bootstrap import Groups
 from qbench.storage.files import Damaged
 from qbench.storage.home import home
 from qbench.storage.sealed import Sealed
+from qbench.suite.schema import CALIBRATION
+from qbench.tasks.classification import metrics as classification
 from qbench.tasks.domains import DOMAINS, TEXT
 from qbench.tasks.restoration.metrics import column
 
@@ -73,6 +76,7 @@ def load(run: Path, whole: bool = False, store: Path | None = None) -> Loaded:
             _check_known(run, task)
         if is_run:
             root = _root(run, info, store)
+            info = info.model_copy(update={"met": met(root, (source.whole.name for source in info.sources))})
             return Loaded(info, _stored(root, info, whole), _measured(root, info))
         records: dict[str, Records] = {}
         absent: dict[str, tuple[str, ...]] = {}
@@ -125,12 +129,18 @@ def exported_records(task: str) -> str:
     return RECORDS if task == "classification" else f"records-{task}.parquet"
 
 
-def _columns(result: CellResult, whole: bool) -> list[str] | None:
+def _columns(info: RunInfo, result: CellResult, whole: bool) -> list[str] | None:
     """The columns to read of a cell, None for all of them."""
-    columns = [columns_of(metric) for metric in result.cell.metrics]
+    columns = [columns_of(metric) for metric in (*result.cell.metrics, *_metrics_of_tables(info, result))]
     if whole or None in columns:
         return None
     return list(dict.fromkeys([*(name for names in columns for name in names or ()), "group", "error", "bpp"]))
+
+
+def _metrics_of_tables(info: RunInfo, result: CellResult) -> list[MetricItem]:
+    """What tables score that the suite need not ask for."""
+    is_wanted = CALIBRATION in info.tables and result.cell.task == "classification"
+    return [MetricItem(name=name) for name in classification.CALIBRATION] if is_wanted else []
 
 
 def columns_of(info: MetricItem) -> Sequence[str] | None:
@@ -169,13 +179,13 @@ def _stored(root: Path, info: RunInfo, whole: bool) -> Mapping[str, Records]:
 def _cell(root: Path, info: RunInfo, result: CellResult, whole: bool, columns: Columns) -> Records:
     sealed = open_shard(root, result.cell.key, info.sources[result.cell.source].whole)
     left_out = NOT_EXPORTED if whole else NOT_IN_TABLES
-    return columns.of(sealed.file, _read(sealed, _columns(result, whole), left_out))
+    return columns.of(sealed.file, _read(sealed, _columns(info, result, whole), left_out))
 
 
 def _exported(run: Path, info: RunInfo, task: str, whole: bool) -> tuple[Mapping[str, Records], tuple[str, ...]]:
     """The records of a task by cell, and the columns that are declared absent."""
     file = run / exported_records(task)
-    names = _columns(next(result for result in info.cells if result.cell.task == task), whole)
+    names = _columns(info, next(result for result in info.cells if result.cell.task == task), whole)
     sealed = open_records(file, schema_version.EXPORT)
     absent = tuple(sealed.facts.get("absent", "").split())
     table = _read(sealed, None if names is None else ["cell", *names], NOT_EXPORTED if whole else NOT_IN_TABLES, absent)

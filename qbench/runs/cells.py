@@ -16,14 +16,18 @@ from qbench.keys.cells import (
     cell_code,
     code_of,
     condition_facts,
+    entries_of,
     identity_of,
     libraries_of,
     method_facts,
     metric_facts,
 )
+from qbench.keys.protocol import protocol_facts
+from qbench.keys.sources import code_of_entry
 from qbench.models.files import sha256
 from qbench.registry.named import Named, plain
 from qbench.runs.parts import TaskParts
+from qbench.runs.planned import Told
 from qbench.storage.files import canonical, digest, digest_of_text
 
 
@@ -66,6 +70,15 @@ def make_cell(
         cost=digest([identity, acting, code_of(model, method)]),
         not_applicable=missing,
     )
+
+
+def told_of(
+    cell: Cell, parts: TaskParts, dataset: Part, condition: Part, model: Part, method: Part, seed: int, samples: str
+) -> Told:
+    """What a cell is compared and counted by; `samples` names those of its source."""
+    facts = protocol_facts(cell.task, samples, dataset, cell.view.model_dump(), condition, model, parts.metrics, seed)
+    code = [] if method.entry.builtin else [code_of_entry(entry) for entry in entries_of(method)]
+    return Told(digest(facts), digest([*method_facts(method), cell.weights_sha256, *code]))
 
 
 def _unproven(dataset: Part) -> list[Any]:

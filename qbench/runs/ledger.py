@@ -119,9 +119,10 @@ class Ledger:
 
     def _result(self, number: int) -> CellResult:
         cell, verdict = self._plan.cells[number], self._verdicts.get(number)
+        protocol = self._plan.told[cell.in_tables].protocol
         if verdict is not None:
-            return CellResult(cell=cell, status=verdict.status, reason=verdict.reason)
-        return CellResult(cell=cell, status="done" if number in self._whole else "pending")
+            return CellResult(cell=cell, status=verdict.status, reason=verdict.reason, protocol=protocol)
+        return CellResult(cell=cell, status="done" if number in self._whole else "pending", protocol=protocol)
 
     def _computed_by(self) -> tuple[str, ...]:
         """The processors and GPUs that computed the records of the finished cells, as the records' files say."""

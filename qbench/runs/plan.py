@@ -19,9 +19,9 @@ from qbench.keys.cells import Part
 from qbench.models.live_names import live_name
 from qbench.registry.named import Named
 from qbench.runs import machine
-from qbench.runs.cells import dataset_item, make_cell
+from qbench.runs.cells import dataset_item, make_cell, told_of
 from qbench.runs.parts import cells_of, check_reach, pictures_out_of_reach, task_parts
-from qbench.runs.planned import Plan
+from qbench.runs.planned import Plan, Told
 from qbench.runs.selection import patterns_of, selected
 from qbench.storage.files import digest
 from qbench.suite.checks import check_controls, train_seeds
@@ -73,9 +73,10 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
     notes: list[str] = []
     own_pictures: list[str] = []
     placed: list[tuple[Cell, KeyPath]] = []
+    told: dict[tuple[str, ...], Told] = {}
     for number, spec in enumerate(suite.tasks):
         with document.at(("tasks", number)):
-            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes, own_pictures))
+            task_cells = list(_task_cells(spec, suite, settings, options, sources, notes, own_pictures, told))
         placed += [(cell, ("tasks", number, *path)) for cell, path in task_cells]
     with document.at():
         _check_unique(placed)
@@ -94,6 +95,7 @@ def make_plan(suite: Suite, document: Document, options: Options) -> Plan:
         max_bad=suite.engine.max_bad,
         sources=tuple(sources),
         cells=tuple(cells),
+        told=told,
         live=options.live,
         controls=tuple(suite.controls),
         published=tables_of_papers,
@@ -128,7 +130,7 @@ def resolve_device(device: str) -> str:
 
 def _task_cells(
     spec: TaskSpec, suite: Suite, settings: Settings, options: Options, sources: list[Source], notes: list[str],
-    own_pictures: list[str],
+    own_pictures: list[str], told: dict[tuple[str, ...], Told],
 ) -> Iterator[tuple[Cell, KeyPath]]:  # fmt: skip
     """The cells of a task, and where in the task the method of each stands."""
     parts = task_parts(spec, options.live)
@@ -145,6 +147,9 @@ def _task_cells(
             seeds = seeds if method.entry.facts["trained"] else seeds[:1]
             for train_seed in seeds:
                 cell = make_cell(parts, dataset, condition, model, method, train_seed, spec.view, settings, sources)
+                told[cell.in_tables] = told_of(
+                    cell, parts, dataset, condition, model, method, settings.seed, source.whole.name
+                )
                 yield cell, method.path
 
 

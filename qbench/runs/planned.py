@@ -13,6 +13,16 @@ from qbench.suite.schema import Control
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a cell is compared and counted by."""
+
+    protocol: str
+    """Digest of what its score is measured on and how, whatever the method."""
+    variant: str
+    """Digest of its method with parameters, weights and, of a plug-in, code."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A suite, expanded."""
 
@@ -28,6 +38,8 @@ class Plan:
     max_bad: float
     sources: tuple[Source, ...]
     cells: tuple[Cell, ...]
+    told: Mapping[tuple[str, ...], Told]
+    """Of each cell, by its place in tables."""
     live: Mapping[str, Any] = field(default_factory=dict)
     """Live objects by registry name, given from Python; they stay in this process."""
     controls: tuple[Control, ...] = ()

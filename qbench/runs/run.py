@@ -17,6 +17,7 @@ from qbench.runs.claims import Runner, beating
 from qbench.runs.cost_record import cost_of
 from qbench.runs.ledger import Ledger
 from qbench.runs.machine import check_device, device_name
+from qbench.runs.met import write_met
 from qbench.runs.planned import Plan
 from qbench.runs.run_info import RunInfo
 from qbench.runs.units import Survey, Unit, missing_units, survey, unit_files
@@ -63,6 +64,7 @@ def run_plan(
         info = ledger.info()
         measured = costs(plan, root, info, watch, tell) if "efficiency" in plan.tables else ()
         write_uses(root, run, plan, measured)
+        write_met(root, plan, info.cells)
         return ledger.save(costs=measured)
 
 

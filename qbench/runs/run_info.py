@@ -31,6 +31,20 @@ class CellResult(BaseModel):
     cell: Cell
     status: Status
     reason: str = Field(default="", description="Why the cell is `n/a` or `failed`.")
+    protocol: str = Field(
+        default="",
+        description="Digest of what its score is measured on and how, whatever the method; empty: not known.",
+    )
+
+
+class Met(BaseModel):
+    """How many methods have been scored on a set of samples, as far as a store knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: str = Field(description="The name of the whole of a source.")
+    methods: int = Field(ge=0, description="By registered name.")
+    variants: int = Field(ge=0, description="Methods with their parameters and weights.")
 
 
 class RunInfo(BaseModel):
@@ -53,6 +67,7 @@ class RunInfo(BaseModel):
     cells: tuple[CellResult, ...] = Field(min_length=1)
     controls: tuple[Control, ...] = ()
     published: tuple[Shown, ...] = ()
+    met: tuple[Met, ...] = Field(default=(), description="In an export: what the store knew when it was made.")
     computed_by: tuple[str, ...] = Field(
         default=(), description="Processors and GPUs that computed the records; none: the records do not say."
     )

@@ -11,7 +11,7 @@ RECORDS = 3
 """A stored cell or a shard of it: its columns and their meaning, and the facts in its footer."""
 EXPORT = 2
 """The records of a task's cells in one file, beside a `run.json`: the same of them."""
-RUN = 2
+RUN = 3
 """`run.json`."""
 COST = 1
 """What a method costs: files under `efficiency/`, and each record of an export's `efficiency.json`."""

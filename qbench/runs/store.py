@@ -6,6 +6,7 @@
     records/ab/KEY/not_applicable.json   why a cell has no records
     efficiency/DIGEST.json               what a model and method cost
     runs/DIGEST.json                     what a run uses (see `qbench.runs.uses`)
+    met/SAMPLES/METHOD-VARIANT           that a method was scored on these samples (see `qbench.runs.met`)
     runners/ID                           who computes (see `qbench.runs.claims`)
 
 A file says whose records it holds, and is believed only where its checksum holds (`qbench.storage.sealed`)."""

@@ -18,10 +18,15 @@ TableName: TypeAlias = Literal[
     "accuracy-by-severity",
     "accuracy-by-condition",
     "accuracy-by-class",
+    "corruption-errors",
+    "compression-robustness",
+    "worst-case",
+    "calibration",
     "efficiency",
 ]
 LONGEST_NAME = 100
 BY_CLASS: TableName = "accuracy-by-class"
+CALIBRATION: TableName = "calibration"
 
 
 class _Strict(BaseModel):

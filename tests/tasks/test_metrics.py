@@ -88,7 +88,15 @@ def test_rows_of_weights_give_a_value_each(case):
 
 
 def test_registered_with_direction_and_range(case):
-    for name, higher in {"top1": True, "top5": True, "nll": False, "brier": False, "ece": False}.items():
+    for name, higher in {
+        "top1": True,
+        "top5": True,
+        "nll": False,
+        "brier": False,
+        "ece": False,
+        "ace": False,
+        "aurc": False,
+    }.items():
         entry = registry.get("metric", name)
         low, high = entry.target.range
         assert entry.target.higher_is_better is higher
@@ -145,3 +153,77 @@ def test_probabilities_are_no_logits():
     assert predict.score(logits, [0, 1, None, 3])["target"].tolist() == [0, 1, -1, 3]
     with pytest.raises(QbenchError, match="gives probabilities, and classification needs logits"):
         predict.score(logits.softmax(1), [0, 1, None, 3])
+
+
+def calibrated(confidence, hits):
+    """Records of these confidences, right or wrong."""
+    return {
+        "target": np.zeros(len(hits), int), "prediction": 1 - np.asarray(hits, int),
+        "confidence": np.asarray(confidence, float), "error": np.full(len(hits), ""),
+    }  # fmt: skip
+
+
+def naive_ace(confidence, hits, times, bins=15):
+    """Every sample cut into `bins` pieces, so that all bins get whole ones; for confidences that all differ."""
+    pieces = [(c, h) for c, h, k in sorted(zip(confidence, hits, times, strict=True)) for _ in range(int(k) * bins)]
+    each = len(pieces) // bins
+    gaps = [sum(h - c for c, h in pieces[m * each : (m + 1) * each]) for m in range(bins)]
+    return sum(map(abs, gaps)) / len(pieces)
+
+
+def naive_aurc(confidence, hits, times):
+    """The mean over all k of the errors among the k most confident; ties in every order, by plain sums of 1/k."""
+    drawn = [(c, h) for c, h, k in zip(confidence, hits, times, strict=True) for _ in range(int(k))]
+    n, total = len(drawn), 0.0
+    for k in range(1, n + 1):
+        edge = sorted((c for c, _ in drawn), reverse=True)[k - 1]
+        surely = [h for c, h in drawn if c > edge]
+        tied = [h for c, h in drawn if c == edge]
+        share = (k - len(surely)) / len(tied)
+        total += (sum(1 - h for h in surely) + share * sum(1 - h for h in tied)) / k
+    return total / n
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_adaptive_calibration_error_is_that_of_bins_of_equally_many_pieces(seed):
+    generator = np.random.default_rng(seed)
+    confidence, hits = generator.uniform(0.1, 1, 47), generator.random(47) < 0.6
+    weights = generator.integers(0, 4, (3, 47)).astype(float)
+    found = metric("ace").statistic(calibrated(confidence, hits), weights)
+    assert found == pytest.approx([naive_ace(confidence, hits, row) for row in weights])
+
+
+def test_adaptive_calibration_error_of_known_records():
+    assert metric("ace").statistic(calibrated([0.8] * 5, [1, 1, 1, 1, 0]), np.ones(5)) == pytest.approx(0)
+    confidence = np.repeat(np.linspace(0.1, 0.9, 15), 10)
+    hits = np.tile(np.arange(10) < 4, 15)
+    expected = np.abs(0.4 - np.linspace(0.1, 0.9, 15)).mean()
+    order = np.random.default_rng(0).permutation(150)
+    for shown in (np.arange(150), order):
+        found = metric("ace").statistic(calibrated(confidence[shown], hits[shown]), np.ones(150))
+        assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("decimals", [1, 6])
+def test_area_under_risk_coverage_is_the_mean_over_all_coverages(seed, decimals):
+    generator = np.random.default_rng(seed)
+    confidence, hits = generator.uniform(0.1, 1, 40).round(decimals), generator.random(40) < 0.6
+    weights = generator.integers(0, 4, (3, 40)).astype(float)
+    found = metric("aurc").statistic(calibrated(confidence, hits), weights)
+    assert found == pytest.approx([naive_aurc(confidence, hits, row) for row in weights])
+
+
+def test_area_under_risk_coverage_of_known_records():
+    """Wrong at last: only the last coverage has an error. All alike: the error rate at every coverage."""
+    last = metric("aurc").statistic(calibrated([0.9, 0.8, 0.7, 0.6], [1, 1, 1, 0]), np.ones(4))
+    first = metric("aurc").statistic(calibrated([0.6, 0.7, 0.8, 0.9], [1, 1, 1, 0]), np.ones(4))
+    tied = metric("aurc").statistic(calibrated([0.5] * 4, [1, 1, 1, 0]), np.ones(4))
+    assert (last, first, tied) == pytest.approx((1 / 16, (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4, 1 / 4))
+
+
+@pytest.mark.parametrize("name", ["ace", "aurc"])
+def test_without_samples_there_is_no_score(name):
+    records = calibrated([0.5, 0.6], [1, 0])
+    assert np.isnan(metric(name).statistic(records, np.zeros((2, 2)))).all()
+    assert np.isnan(metric(name).statistic({**records, "target": np.full(2, -1)}, np.ones(2)))

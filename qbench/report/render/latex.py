@@ -48,7 +48,8 @@ def group_text(table: Table, group: Group) -> str:
     rows = [[escape(title), *(cell(value, column) for value, column in values)] for title, values in laid_out.lines]
     used = sorted({value.note for row in group.rows for value in row.values if value.note})
     notes = " ".join(f"{number}: {table.notes[number - 1]}." for number in used)
-    remarks = escape(" ".join([notes, *table.remarks]).strip())
+    protocol = [group.protocol.text] if group.protocol else []
+    remarks = escape(" ".join([notes, *table.remarks, *protocol]).strip())
     body = [_line(row) for row in rows]
     return "\n".join(
         [

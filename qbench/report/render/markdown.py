@@ -35,6 +35,7 @@ def table_text(table: Table) -> str:
         return "\n\n".join([*parts, escape(table.empty)])
     for group in table.groups:
         parts += [f"### {escape(group.heading)}", group_text(group)]
+        parts += [f"<sub>{escape(group.protocol.text)}</sub>"] if group.protocol else []
     if table.notes:
         parts.append("\n".join(f"{number}. {escape(text)}" for number, text in enumerate(table.notes, start=1)))
     parts.append("<sub>" + " ".join(escape(remark) for remark in table.remarks) + "</sub>")

@@ -53,6 +53,8 @@ def _show_table(table: Leaderboard, console: Console) -> None:
             console.width = max(width, _width(part, console))
             console.print(part)
         console.width = width
+        if group.protocol:
+            console.print(_text(group.protocol.text, "dim"))
     for index, text in enumerate(table.notes, start=1):
         console.print(_text(f"({index}) {text}"))
     console.print(_text(" ".join(table.remarks), "dim"))

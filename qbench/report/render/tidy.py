@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from qbench.errors import printable
@@ -16,6 +17,7 @@ from qbench.report.leaderboard import Column, Report, Table, Value
 FIELDS = (
     "table", "task", "dataset", "view", "model", "family", "method", "oracle", "column", "unit", "value", "low", "high",
     "n", "bad", "seeds", "spread", "missing", "reason", "mark", "letters", "p", "holds", "bpp", "metric",
+    "protocol",
 )  # fmt: skip
 _UNITS = {"percent": "fraction", "percent printed": "fraction", "points": "fraction"}
 
@@ -28,7 +30,8 @@ def rows(report: Report) -> Iterator[dict[str, Any]]:
                 for column, value in zip(group.columns, row.values, strict=True):
                     of = {name: group.of.get(name, "") for name in ("task", "dataset", "view", "model", "family")}
                     who = {"table": table.name, **of, "method": row.method, "oracle": row.oracle}
-                    yield {**who, **_value(table, column, value), "metric": table.metric}
+                    protocol = group.protocol.fingerprint if group.protocol else ""
+                    yield {**who, **_value(table, column, value), "metric": table.metric, "protocol": protocol}
 
 
 def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:
@@ -54,6 +57,12 @@ def _value(table: Table, column: Column, value: Value) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6) + 0.0
+
+
+def _protocols(report: Report) -> list[dict[str, Any]]:
+    """Each fingerprint once, with how many methods and variants have been scored on its samples (0: not known)."""
+    groups = (group.protocol for table in report.tables for group in table.groups if group.protocol)
+    return [asdict(protocol) for protocol in dict.fromkeys(groups)]
 
 
 def csv_text(report: Report) -> str:
@@ -85,6 +94,7 @@ def json_text(report: Report) -> str:
         "command": report.command,
         "environment": report.environment,
         "rows": list(rows(report)),
+        "protocols": _protocols(report),
         "empty": {table.name: table.empty for table in report.tables if table.empty},
     }
     text = json.dumps(data, indent=1, ensure_ascii=False)

@@ -36,8 +36,7 @@ def blocks(weights: Whole, matches: Matches) -> Iterator[Whole]:
     widest = max([1, *np.bincount(matches.kind, minlength=1)], default=1)
     width = max(int(widest), len(OVERLAPS) * len(RECALLS) * len(matches.classes), weights.shape[1], 1)
     rows = max(1, _CELLS // width)
-    for start in range(0, len(weights), rows):
-        yield weights[start : start + rows]
+    yield from np.array_split(weights, -(-len(weights) // rows)) if len(weights) else ()
 
 
 def wanted(matches: Matches, weights: Whole) -> Whole:
@@ -58,16 +57,22 @@ def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
 
 
 def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
-    """[resamples, K, overlaps, recalls]: the highest precision at that recall or above; NaN without objects."""
+    """[resamples, K, overlaps, recalls]: the highest precision at that recall or above; NaN without objects.
+
+    Classes are the last axis in memory, as `mean` reads them."""
     objects = wanted(matches, weights)
     totals, place = np.unique(objects, return_inverse=True)
-    needed, place = _needed(totals), place.reshape(objects.shape)
-    values = np.full((len(weights), len(matches.classes), len(OVERLAPS[overlaps]), len(RECALLS)), np.nan)
+    needed, place = _needed(totals).T, place.reshape(objects.shape)
+    shape = (len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes))
+    values = np.full(shape, np.nan)
+    most = int(weights.max(initial=0)) * (len(matches.kind) + 1)
+    times = np.ascontiguousarray(weights.T, dtype=np.int32 if most < 2**31 else np.int64)
     for kind in range(len(matches.classes)):
         some = np.flatnonzero(objects[:, kind])
         if len(some):
-            values[some, kind] = _class_precision(matches, kind, weights[some], needed[place[some, kind]], overlaps)
-    return values
+            of_some = times if len(some) == len(weights) else times[:, some]
+            values[some, ..., kind] = _class_precision(matches, kind, of_some, needed[:, place[some, kind]], overlaps)
+    return np.moveaxis(values, -1, 1)
 
 
 @dataclass(frozen=True)
@@ -77,29 +82,30 @@ class _Queue:
     which: Whole
     """[E]: the detection."""
     times: Counts
-    """[resamples, E]"""
+    """[E, resamples]"""
 
 
-def _class_precision(matches: Matches, kind: int, weights: Whole, needed: Whole, overlaps: slice) -> Numbers:
+def _class_precision(matches: Matches, kind: int, times: Counts, needed: Whole, overlaps: slice) -> Numbers:
     """[resamples, overlaps, recalls]; every resample holds objects of the class.
 
-    `needed` is [resamples, recalls], as `_needed` says."""
+    `times` is [samples, resamples], `needed` [recalls, resamples], as `_needed` says. Resamples come last, so that
+    each step along the queue is one operation on all of them."""
     judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
-    queue = _queue(matches, kind, weights)
+    queue = _queue(matches, kind, times)
     every = _added_up(queue.times)
-    values = np.empty((len(weights), len(judged), len(RECALLS)))
+    values = np.empty((times.shape[1], len(judged), len(RECALLS)))
     for place, (all_right, all_ignored) in enumerate(judged):
         right, ignored = np.flatnonzero(all_right[queue.which]), all_ignored[queue.which]
-        seen = (_added_up(queue.times * ~ignored) if ignored.any() else every).take(right, axis=1)
-        values[:, place] = _read_off(_added_up(queue.times.take(right, axis=1)), seen, needed)
+        seen = (_added_up(queue.times * ~ignored[:, None]) if ignored.any() else every)[right]
+        values[:, place] = _read_off(_added_up(queue.times[right]), seen, needed).T
     return values
 
 
 def _added_up(times: Counts) -> Counts:
-    return np.cumsum(times, axis=1, dtype=times.dtype)
+    return np.cumsum(times, axis=0, dtype=times.dtype)
 
 
-def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
+def _queue(matches: Matches, kind: int, times: Counts) -> _Queue:
     """Copies of a picture are kept apart only where its own detections tie: there their order decides."""
     members = np.flatnonzero(matches.kind == kind)
     members = members[np.argsort(-matches.scores[members], kind="stable")]
@@ -108,16 +114,15 @@ def _queue(matches: Matches, kind: int, weights: Whole) -> _Queue:
     starts[1:] = (image[1:] != image[:-1]) | (scores[1:] != scores[:-1])
     run = np.cumsum(starts) - 1
     tied = np.bincount(run, minlength=1)[run] > 1 if len(run) else np.zeros(0, dtype=np.bool_)
-    copies = np.where(tied, np.maximum(weights.max(axis=0, initial=0)[image], 1), 1)
+    copies = np.where(tied, np.maximum(times.max(axis=1, initial=0)[image], 1), 1)
     places = np.repeat(np.arange(len(members)), copies)
     copy = np.arange(len(places)) - np.repeat(np.cumsum(copies) - copies, copies)
     order = np.lexsort((places, copy, run[places]))
     places, copy = places[order], copy[order]
-    most = int(weights.max(initial=0)) * (len(members) + 1)
-    times: Counts = weights.astype(np.int32 if most < 2**31 else np.int64).take(image[places], axis=1)
+    taken = times[image[places]]
     if tied.any():
-        times = np.where(tied[places], times > copy, times)
-    return _Queue(members[places], times)
+        taken = np.where(tied[places, None], taken > copy[:, None], taken)
+    return _Queue(members[places], taken)
 
 
 def _needed(totals: Whole) -> Whole:
@@ -130,20 +135,16 @@ def _needed(totals: Whole) -> Whole:
 
 
 def _read_off(hits: Counts, seen: Counts, needed: Whole) -> Numbers:
-    """[resamples, recalls], from counts [resamples, right detections] at each right detection.
+    """[recalls, resamples], from counts [right detections, resamples] at each right detection.
 
-    Precision only falls between right detections, so that the highest one at a recall is found at one of them: the
-    first with as many hits as are needed, whose place is the number of those with fewer."""
-    resamples, number = hits.shape
-    best = np.zeros((resamples, number + 1))
-    np.divide(hits, seen + np.spacing(1), out=best[:, :-1])
-    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
-    needed = np.minimum(needed, int(hits.max(initial=0)) + 1)
-    width = int(hits.max(initial=0)) + 2
-    row = np.arange(resamples)[:, None]
-    having = np.bincount((hits + (1 + row * width)).ravel(), minlength=resamples * width)
-    fewer = np.cumsum(having.reshape(resamples, width), axis=1)
-    return np.asarray(np.take_along_axis(best, np.take_along_axis(fewer, needed, axis=1), axis=1), dtype=np.float64)
+    Precision only falls between right detections, so that the highest one at a recall is found at one of them. Of those
+    with the same number of hits the first has the highest: it is written last."""
+    most, resamples = int(hits.max(initial=0)), hits.shape[1]
+    best = np.zeros((most + 2, resamples))
+    place = hits[::-1] * np.int64(resamples) + np.arange(resamples)
+    best.ravel()[place] = (hits / (seen + np.spacing(1)))[::-1]
+    best = np.maximum.accumulate(best[::-1], axis=0)[::-1]
+    return np.asarray(np.take_along_axis(best, np.minimum(needed, most + 1), axis=0), dtype=np.float64)
 
 
 def mean(values: Numbers, has_objects: Flags) -> Numbers:
@@ -152,6 +153,10 @@ def mean(values: Numbers, has_objects: Flags) -> Numbers:
     Added up in the order in which COCO's evaluation code does, which has the classes last. NaN where no class has
     one."""
     averages = np.full(len(values), np.nan)
-    for row in np.flatnonzero(has_objects.any(axis=1)):
-        averages[row] = np.mean(np.moveaxis(values[row][has_objects[row]], 0, -1).ravel())
+    classes_last = np.moveaxis(values, 1, -1)
+    full = has_objects.all(axis=1) & bool(has_objects.shape[1])
+    if full.any():
+        averages[full] = classes_last[full].reshape(int(full.sum()), -1).mean(axis=1)
+    for row in np.flatnonzero(has_objects.any(axis=1) & ~full):
+        averages[row] = np.mean(classes_last[row][..., has_objects[row]].ravel())
     return averages
