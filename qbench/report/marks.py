@@ -93,10 +93,8 @@ def _starred(table: Table, holding: Iterator[bool], size: int) -> Table:
         ))
         for group in table.groups
     )  # fmt: skip
-    family = f"all {size} {table.gains} of this page" if size > 1 else "the only one of this page"
-    remark = (
-        f"*: differs from zero. Of {family}, the chance that one has a star and no difference is at most 5% (Holm)."
-    )
+    sure = f"Holm's procedure over all {size} {table.gains} of this page, 5%" if size > 1 else "p at most 0.05"
+    remark = f"*: differs from zero ({sure})."
     return replace(table, groups=groups, remarks=(*table.remarks, remark))
 
 

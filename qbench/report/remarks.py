@@ -57,8 +57,8 @@ def of_letters(rows: Sequence[Row]) -> Iterator[str]:
     if any(value.letters for row in rows for value in row.values):
         yield (
             "Methods that share a letter are not told apart. Bold: the best, and those that are not told apart from "
-            "it; underlined: the same among the rest. Of all pairs of methods in all columns of this table, compared "
-            "on the same samples, the chance that one is told apart without a difference is at most 5% (Holm)."
+            "it; underlined: the same among the rest. All pairs of methods in all columns of this table are compared "
+            "on the same samples (Holm's procedure, 5%)."
         )
 
 

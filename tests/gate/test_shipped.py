@@ -20,7 +20,6 @@ from qbench.compute.cell import Cell
 from qbench.gate.check import Checked, check
 from qbench.gate.rules import FILE, Rules, read_rules
 from qbench.report.columns import Records
-from qbench.report.grid import Grids
 from qbench.report.source import Loaded, load
 from qbench.runs.plan import Options, load_suite, make_plan
 from tests.conftest import ROOT

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_run import FakeRun, row, table
@@ -11,6 +15,7 @@ from qbench.report.build import build, report
 from qbench.report.groups import groups_of
 from qbench.report.render import RENDERERS
 from qbench.report.source import load
+from tests.conftest import ROOT
 
 FRAMES = 20
 
@@ -108,3 +113,24 @@ def test_stored_and_exported_records_have_the_same_groups(tmp_path):
     assert pages[0] == pages[1]
     loaded = load(tmp_path / "export")
     assert loaded.resampling(loaded.info.cells[0].cell).groups.count == 12
+
+
+def test_the_committed_frames_of_camvid_are_of_two_sequences():
+    loaded = load(ROOT / "reports" / "segmentation-camvid")
+    assert loaded.resampling(loaded.info.cells[0].cell).groups.count == 2
+    said = [" ".join(one.remarks) for one in report(loaded).tables if one.name == "accuracy-by-class"]
+    assert all("its samples come from 2 groups" in remarks for remarks in said)
+
+
+def test_groups_are_added_to_an_export_by_a_rule():
+    grouped = runpy.run_path(str(ROOT / "tools" / "add_groups.py"))["grouped"]
+    whole = load(ROOT / "reports" / "segmentation-camvid", whole=True)
+    place, records = next(iter(whole.records.items()))
+    without = {name: values for name, values in records.items() if name != "group"}
+    old = replace(whole, records={place: without}, absent={"segmentation": ("group", "facts")})
+    made = grouped(old, re.compile("([^/_]+)_[^/]*$"))
+    assert made.absent == whole.absent == {"segmentation": ("facts",)}
+    assert list(made.records[place]) == list(records)
+    assert (made.records[place]["group"] == records["group"]).all()
+    with pytest.raises(ValueError, match="have groups"):
+        grouped(whole, re.compile("(.)"))
