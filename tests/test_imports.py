@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"runs.met", "runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "stats", "models", "report", "keys.live"},
     "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
+    "compare": {"report", "gate.comparable", "gate.flips", "runs.run_info", "compute.cell", "stats", "suite.published"},
     "pictures": {"data"},
-    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "train", "cards"}
+    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "compare", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""
