@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qbench.cli.options import Plugin
+from qbench.cli.options import Plugin, found
 from qbench.cli.streams import say
 from qbench.storage.files import write_text
-from qbench.storage.shipped import shipped
 
 if TYPE_CHECKING:
     from qbench.compare.lines import Line
@@ -81,7 +80,7 @@ def compare(
 
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
     formats = _known(format)
-    loaded = {str(run): load(run if run.exists() else shipped(str(run)), whole=True) for run in runs}
+    loaded = {str(run): load(found(run), whole=True) for run in runs}
     words = [*map(str, runs), *_options("--method", method), *_options("--model", model)]
     words += _options("--published", [published] if published else None)
     lines, note = _lines(loaded, model or (), method or (), published)

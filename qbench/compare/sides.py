@@ -87,18 +87,20 @@ def sides(runs: Mapping[str, Loaded], models: Sequence[str] = (), methods: Seque
             raise QbenchError(f"{what}: {len(names)} for {count} sides; give one for all of them, or one for each")
     grids = {name: Grids(loaded) for name, loaded in runs.items()}
     spread = [names * count if len(names) == 1 else names or [""] * count for names in given.values()]
-    made = [_side(grids, *names, several=given) for names in zip(*spread, strict=True)]
+    made = [_side(grids, run, model, method, given) for run, model, method in zip(*spread, strict=True)]
     return Sides(made[0], tuple(made[1:]))
 
 
-def _side(grids: Mapping[str, Grids], run: str, model: str, method: str, several: Mapping[str, Sequence[str]]) -> Side:
+def _side(
+    grids: Mapping[str, Grids], run: str, model: str, method: str, given: Mapping[str, Sequence[str]]
+) -> Side:  # fmt: skip
     cells = [result.cell for result in grids[run].info.cells]
     for what, label, items in (
         ("model", model, [cell.model for cell in cells]),
         ("method", method, [cell.method for cell in cells]),
     ):
         _check_known(run, what, label, items)
-    told = zip((run, model, method), several.values(), strict=True)
+    told = zip((run, model, method), given.values(), strict=True)
     return Side(" / ".join(name for name, names in told if len(names) > 1), grids[run], model, method)
 
 
