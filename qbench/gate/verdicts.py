@@ -105,6 +105,11 @@ def _with_bounds(one: Judged, limits: Limits) -> Judged:
         return replace(
             one, blocks=True, why=f"it kept {figure.now / figure.before:.4g}; the rules ask for {limits.ratio:g}"
         )
+    printed = limits.published
+    if printed is not None and abs(figure.now - printed.value) > printed.within:
+        source = f" ({printed.source})" if printed.source else ""
+        why = f"it is {figure.now:.4g}; published is {printed.value:g}{source}, and the rules allow {printed.within:g}"
+        return replace(one, blocks=True, why=why)
     return one
 
 
