@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from qbench.documents.faults import validated
 from qbench.documents.load import load_yaml
@@ -76,7 +76,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-Line: TypeAlias = Annotated[str, AfterValidator(_one_line), Field(min_length=1, pattern=r"\S")]
+Line: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)]
 """Text in which white space counts as single spaces."""
 
 
