@@ -4,8 +4,11 @@
 
 The committed records of a report stand for the world: its score over all pictures is the truth. Each study draws as
 many pictures from them with replacement, or 16, and makes the percentile interval and the standard one that tables
-show. Both are counted where they hold the truth. Writes benchmarks/results/interval_coverage.json and prints its
-table."""
+show. Both are counted where they hold the truth.
+
+A second table is of samples that come in groups: hits of 30 frames of each of so many videos, the share of hits of each
+video drawn anew. It counts the percentile interval of frames, and the standard interval of videos that tables show.
+Writes benchmarks/results/interval_coverage.json and prints its tables."""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ import numpy as np
 
 from qbench.report.metric import metric_of
 from qbench.report.source import load
-from qbench.stats.bootstrap import percentile, standard
+from qbench.stats.bootstrap import Groups, means, percentile, standard
 
 FEW = 16
+VIDEOS, FRAMES, SHARE, ALIKE = (5, 10, 20, 50), 30, 0.6, 0.3
+"""Numbers of videos, frames of each, the share of hits, and the correlation of two frames of a video."""
 ROOT = Path(__file__).resolve().parent.parent
 WORLDS = (
     ("segmentation", "clean"), ("segmentation", "jpeg@7"), ("segmentation-camvid", "clean"),
@@ -35,11 +40,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "interval_coverage.json")
     given = parser.parse_args()
     rows = [study(*world, few, given.studies, given.resamples) for few in (None, FEW) for world in WORLDS]
-    given.out.write_text(json.dumps({"command": command(given), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    videos = [in_groups(count, given.studies, given.resamples) for count in VIDEOS]
+    result = {"command": command(given), "rows": rows, "groups": videos}
+    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print("| report | condition | score | pictures | percentile | standard |\n|---|---|---|---|---|---|")
     for row in rows:
         shares = " | ".join(f"{row[name]:.2f}" for name in ("percentile", "standard"))
         print(f"| {row['report']} | {row['condition']} | {row['metric']} | {row['pictures']} | {shares} |")
+    print("\n| videos | frames of each | by frame | by video |\n|---|---|---|---|")
+    for row in videos:
+        print(f"| {row['groups']} | {FRAMES} | {row['by sample']:.2f} | {row['by group']:.2f} |")
 
 
 def command(given: argparse.Namespace) -> str:
@@ -64,6 +74,23 @@ def study(report: str, condition: str, few: int | None, studies: int, resamples:
             held[name] += low <= truth <= high
     shares = {name: number / studies for name, number in held.items()}
     return {"report": report, "condition": condition, "metric": cell.metrics[0].name, "pictures": size, **shares}
+
+
+def in_groups(videos: int, studies: int, resamples: int) -> dict[str, Any]:
+    """The share of studies in which the interval by frame and that by video hold the share of hits."""
+    rng, groups = np.random.default_rng(0), Groups(np.repeat(np.arange(videos), FRAMES))
+    counts = np.ones((videos * FRAMES, 1), dtype=np.bool_)
+    held = {"by sample": 0, "by group": 0}
+    for number in range(studies):
+        spread = (1 - ALIKE) / ALIKE
+        of_video = rng.beta(SHARE * spread, (1 - SHARE) * spread, videos)
+        hits = (rng.random(videos * FRAMES) < np.repeat(of_video, FRAMES)).astype(float)[:, None]
+        by_sample = means(hits, counts, number, "frames", resamples)[:, 0]
+        by_group = means(hits, counts, number, "videos", resamples, groups)[:, 0]
+        intervals = {"by sample": percentile(by_sample), "by group": standard(by_group, float(hits.mean()), videos)}
+        for name, (low, high) in intervals.items():
+            held[name] += low <= SHARE <= high
+    return {"groups": videos, "samples": videos * FRAMES, **{name: count / studies for name, count in held.items()}}
 
 
 if __name__ == "__main__":

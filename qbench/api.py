@@ -97,7 +97,7 @@ class Results:
     def table(self) -> pd.DataFrame:
         """One row a cell of classification with top-1 in [0, 1], its 95% interval (Wilson) and its denominator.
 
-        `scores` has the metrics of every task."""
+        `scores` has the metrics of every task, and knows of samples that come in groups."""
         import pandas as pd
 
         from qbench.stats.intervals import wilson

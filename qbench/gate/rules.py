@@ -19,9 +19,8 @@ from qbench.report.leaderboard import Unit
 FILE = "gate.yaml"
 """Beside the records of a baseline."""
 FLOORS: Mapping[Unit, float] = {"percent": 0.005, "db": 0.02}
-MOST_MARGIN: Mapping[Unit, float] = {"percent": 0.1, "db": 1.0}
-SHARE_FLOOR, SHARE_MARGIN = 0.001, 0.1
-"""The same for metrics of other units, as shares of the method's score."""
+SHARE_FLOOR = 0.001
+"""The same for metrics of other units, as a share of the method's score."""
 Kind: TypeAlias = Literal["average", "gain", "cell"]
 """A figure: the mean over the degraded conditions, that minus direct's, or one condition."""
 
@@ -44,7 +43,7 @@ class Limits(_Strict):
     margin: float | None = Field(
         default=None, gt=0,
         description="A drop smaller than that is none. Without it: the half-width of the interval, and the larger of "
-        "that and the floor; ten points, 1 dB or a tenth of the score at most.",
+        "that and the floor.",
     )  # fmt: skip
     floor: float | None = Field(
         default=None, ge=0,

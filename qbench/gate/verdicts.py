@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from qbench.gate.figures import CELL, Figure
-from qbench.gate.rules import FLOORS, MOST_MARGIN, SHARE_FLOOR, SHARE_MARGIN, Limits, Rules
+from qbench.gate.rules import FLOORS, SHARE_FLOOR, Limits, Rules
 from qbench.stats.holm import holm
 
 Verdict: TypeAlias = Literal["identical", "improved", "regressed", "equivalent", "inconclusive"]
@@ -75,8 +75,7 @@ def _judged(figure: Figure, level: float, limits: Limits) -> Judged:
     scale = abs(figure.scale)
     absolute = FLOORS.get(figure.unit, SHARE_FLOOR * scale) if limits.floor is None else limits.floor
     floor = max(absolute, limits.relative_floor * scale)
-    most = max(MOST_MARGIN.get(figure.unit, SHARE_MARGIN * scale), floor)
-    margin = min(reach + max(reach, floor), most) if limits.margin is None else limits.margin
+    margin = reach + max(reach, floor) if limits.margin is None else limits.margin
     return Judged(figure, _verdict(figure, low, high, margin, floor), low, high, _smallest(figure, reach), blocks=False)
 
 

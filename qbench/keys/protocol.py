@@ -16,7 +16,7 @@ from qbench.keys.cells import Part, entries_of, identity_of, is_file
 from qbench.keys.sources import code_of_entry
 from qbench.registry import Entry
 from qbench.registry.named import plain
-from qbench.storage.files import sha256
+from qbench.storage.files import canonical, sha256
 
 
 def protocol_facts(
@@ -36,9 +36,13 @@ def protocol_facts(
         "condition": condition_facts(condition.entry, condition.named.params, condition.target),
         "codecs": {name: codec_version(name) for name in _codecs(condition)},
         "model": [model.named.name, plain(identity_of(model))],
-        "metrics": sorted([metric.named.name, *_all(metric.entry, metric.named.params)] for metric in metrics),
+        "metrics": sorted((_metric(metric) for metric in metrics), key=canonical),
         "seed": seed,
     }
+
+
+def _metric(metric: Part) -> list[Any]:
+    return [metric.named.name, *_all(metric.entry, metric.named.params)]
 
 
 def _codecs(condition: Part) -> list[str]:

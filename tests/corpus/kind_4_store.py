@@ -301,14 +301,14 @@ CASES = [
     ),
     Case(
         "a number without an end in run.json",
-        report(lambda run: (run / "run.json").write_text('{"schema_version": 2, "seed": ' + "9" * 9999 + "}")),
+        report(lambda run: (run / "run.json").write_text('{"schema_version": 3, "seed": ' + "9" * 9999 + "}")),
         "run.json is damaged",
         3,
     ),
     Case(
         "run.json of a later version",
         report(of_json(lambda data: data.update(schema_version=7))),
-        "run.json has schema version 7, this qbench reads version 2; use a newer qbench",
+        "run.json has schema version 7, this qbench reads version 3; use a newer qbench",
         3,
     ),
     Case(

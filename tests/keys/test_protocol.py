@@ -89,6 +89,15 @@ def test_codecs_count_where_conditions_use_them(monkeypatch: pytest.MonkeyPatch)
     assert printed(conditions=["clean", {"blur": {"sigma": 1.0}}]) == without
 
 
+def test_metrics_count_with_their_parameters_and_in_any_order() -> None:
+    def restoring(*metrics: Any) -> str:
+        return printed(task="restoration", models=["identity"], conditions=["clean"], metrics=list(metrics))
+
+    two = {"psnr": {"crop_border": 4}}, {"psnr": {"crop_border": 8, "label": "inner"}}
+    assert restoring(*two) == restoring(*two[::-1]) != restoring(two[0])
+    assert restoring("psnr") == restoring({"psnr": {"crop_border": 0, "label": "whole"}})
+
+
 def test_a_chain_is_told_by_its_steps_with_their_defaults() -> None:
     def chain(*steps: Any) -> str:
         return printed(conditions=[{"chain": {"steps": list(steps)}}])

@@ -20,6 +20,7 @@ from qbench.report.leaderboard import Protocol, Report
 from qbench.report.render import latex, markdown, terminal, tidy
 from qbench.report.source import load
 from qbench.runs import run_info
+from qbench.runs.upkeep import contents
 from tests.conftest import PLUGIN
 
 
@@ -63,6 +64,7 @@ def test_runs_of_other_methods_have_one_fingerprint_and_the_store_counts_them(tm
     limited = run(tmp_path, "direct", name="three", limit=4)
     assert (protocol(limited).methods, protocol(limited).variants) == (1, 1)
     assert protocol(limited).fingerprint != protocol(one).fingerprint
+    assert contents(tmp_path / "store").foreign == []
 
 
 def test_an_export_keeps_the_counts_of_its_time(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def suite(labelled: bool) -> dict[str, Any]:
         "tables": [
             "accuracy-by-quality", "accuracy-by-times", "accuracy-by-rate", "accuracy-by-corruption",
             "accuracy-by-severity", "accuracy-by-condition", "accuracy-by-class",
+            "corruption-errors", "calibration",
         ],
         "controls": [{"control": LABELS["direct"] if labelled else "direct"}],
     }  # fmt: skip
