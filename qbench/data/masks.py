@@ -203,8 +203,8 @@ class Masks(MaskedPictures):
             raise ValueError("put the part of the id that names the group in brackets, such as `([^/]+)_`")
         if group is not None and not _is_quick(group.pattern):
             raise ValueError(
-                f"it may search for very long: {MOST_REPEATS} of `*`, `+`, `?` and `{{}}` at most, none of them after a "
-                f"bracket that closes, and {LONGEST_PATTERN} characters"
+                f"it may search for very long: {MOST_REPEATS} of `*`, `+`, `?` and `{{}}` at most, none of them after "
+                f"a bracket that closes, and {LONGEST_PATTERN} characters"
             )
         return group
 
