@@ -142,6 +142,7 @@ for name in lookup.card_names(): lookup.load_card(lookup.card_path(name))
         ),
         ("import qbench.suite.schema, qbench.runs.plan, qbench.runs.store, qbench.runs.execute", "torch"),
         ("import qbench.stats.bootstrap, qbench.report.build, qbench.report.render.terminal", "torch"),
+        ("import qbench.gate.show, qbench.gate.update, qbench.compare.show, qbench.compare.published", "torch"),
         ("import qbench.tasks.classification.metrics, qbench.runs.cost_record", "torch"),
         ("import qbench.quality.iqa, qbench.tasks.restoration.predict", "pyiqa"),
         ("import qbench.tasks.detection.metrics", "torch faster_coco_eval"),

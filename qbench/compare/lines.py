@@ -16,9 +16,11 @@ from qbench.report.differences import difference
 from qbench.report.grid import Grid, is_clean
 from qbench.report.leaderboard import Unit
 from qbench.report.point import Pair
+from qbench.report.source import columns_of
 from qbench.runs.run_info import CellResult
 from qbench.stats.bootstrap import Groups
 from qbench.stats.holm import holm
+from qbench.stats.paired import PairedDifference
 
 AVERAGE = "average"
 
@@ -159,7 +161,7 @@ class _Meeting:
             float(np.mean([point.over(pair.samples).mean() for pair, point in side]))
             for side in ([(pair, pair.two) for pair in pairs], [(pair, pair.one) for pair in pairs])
         )
-        found = difference(pairs)
+        found = self._alike(pairs) or difference(pairs)
         low, high = found.interval() if found else (float("nan"), float("nan"))
         return Line(
             self.reference, self.other, self.spot, condition, self.grid.metric.unit, _number(before), _number(score),
@@ -167,6 +169,19 @@ class _Meeting:
             n=min(pair.n for pair in pairs), higher_is_better=self.grid.metric.higher_is_better,
             why="" if not isnan(score - before) else "a side has no score",
         )  # fmt: skip
+
+    def _alike(self, pairs: Sequence[Pair]) -> PairedDifference | None:
+        """No difference, where the metric reads the same of every sample on both sides: nothing has to be drawn. Hits
+        under one condition have an interval all the same, which is quick."""
+        columns = columns_of(self.grid.metric.item)
+        if len(pairs) == 1 and self.grid.metric.is_share:
+            return None
+        if any(pair.one.train_seeds != pair.two.train_seeds for pair in pairs):
+            return None
+        both = [of for pair in pairs for of in zip(pair.one.records, pair.two.records, strict=True)]
+        if not all(same_records(*of, columns) for of in both):
+            return None
+        return PairedDifference(0.0, 0.0, 1.0, min(pair.units for pair in pairs))
 
     def _flips(self, condition: ConditionItem) -> tuple[Flips, ...]:
         if self.spot.task != "classification" or not self.grid.metric.is_share:

@@ -51,7 +51,7 @@ class Limits(_Strict):
         "thousandth of the score.",
     )  # fmt: skip
     relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the method's score.")
-    min: float | None = Field(default=None, description="What the figure must reach at least.")
+    min: float | None = Field(default=None, description="What the figure must reach; at most, where less is better.")
     ratio: float | None = Field(default=None, gt=0, description="What share of the figure before it must keep.")
     published: Published | None = Field(default=None, description="A paper's number that it must lie near.")
 

@@ -169,3 +169,18 @@ def test_committed_exports_meet_themselves() -> None:
     run = load(Path(ROOT) / "reports" / "detection", whole=True)
     found = lines(sides({"a": run, "b": run}))
     assert {line.difference for line in found} == {0.0}
+
+
+def test_one_of_several_trainings_that_is_alike_makes_no_sides_alike() -> None:
+    """The only training of a side meets each of the other's."""
+    one, three = FakeRun(N), FakeRun(N)
+    for condition in CONDITIONS:
+        one.cell("afd", condition, HITS["afd", condition])
+        for seed, method in enumerate(ACCURACY):
+            three.cell("afd", condition, HITS["afd" if seed == 0 else method, condition], train_seed=seed)
+    line = by_condition(lines(sides({"a": one.loaded(), "b": three.loaded()})))["average"]
+    means = [np.mean([HITS[m, c].mean() for c in CONDITIONS[1:]]) for m in ("afd", "afd", "arcnn")]
+    assert line.difference == pytest.approx(np.mean(means) - means[0])
+    assert line.low is not None
+    assert line.high is not None
+    assert line.low < line.difference < line.high

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from qbench import registry
 from qbench.cli.app import app
 from qbench.errors import QbenchError, StoreError, SuiteError
 from qbench.report.export import export
@@ -298,3 +299,25 @@ def edited_run(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     change(info)
     (made / "run.json").write_text(json.dumps(info | {"digest": ""}))
     return made
+
+
+@pytest.mark.parametrize(
+    ("rule", "exit_code"),
+    [
+        ("min: 0.31", 0), ("min: 0.29", 1), ("ratio: 0.99", 0), ("ratio: 1.01", 1),
+        ("published: {value: 0.3, within: 0.001}", 0), ("published: {value: 0.32, within: 0.001}", 1),
+    ],
+)  # fmt: skip
+def test_bounds_of_a_metric_of_which_less_is_better(tmp_path: Path, rule: str, exit_code: int) -> None:
+    """AFD misses 30% under the degraded conditions."""
+    plugin = tmp_path / "planted_bounds.py"
+    text = METRIC.format(higher=False, what="(np.asarray(records['rank']) != 0)")
+    plugin.write_text(text.replace("planted-share", "planted-bounds"))
+    if "planted-bounds" not in registry.names("metric"):
+        registry.load_plugins((), (plugin,))
+    fake = FakeRun(N, metric="planted-bounds")
+    for (method, condition), right in BASE.items():
+        fake.cell(method, condition, right)
+    folder, rules = fake.write(tmp_path / "run"), tmp_path / "rules.yaml"
+    rules.write_text(f"version: 1\nrules:\n  - {{kind: average, method: afd, {rule}}}\n")
+    assert code(verb(folder, "--against", folder, "--rules", rules)) == exit_code
