@@ -26,7 +26,7 @@ NOTHING = 2
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN [RUN ...]", help="Runs or exports. The first one is the reference."),
+        typer.Argument(metavar="RUN", help="Runs or exports. The first one is the reference."),
     ],
     method: Annotated[
         list[str] | None,

@@ -30,7 +30,7 @@ def _known(formats: list[str] | None) -> list[str] | None:
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN [RUN ...]", help="Folders of runs, or of exports made with --export."),
+        typer.Argument(metavar="RUN", help="Folders of runs, or of exports made with --export."),
     ],
     format: Annotated[
         list[str] | None,
