@@ -32,8 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"runs.met", "runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "models", "report", "keys.live"},
     "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
-    "pictures": {"data"},
-    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "train", "cards"}
+    "compare": {"report", "gate.comparable", "gate.flips", "runs.run_info", "compute.cell", "stats", "suite.published"},
+    "pictures": {"data", "compute"},
+    "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "compare", "train", "cards"}
     | {"models.openmmlab.checkpoint"},
 }
 """For each room the others that it may import, besides the base and itself: data flows one way."""
@@ -141,6 +142,7 @@ for name in lookup.card_names(): lookup.load_card(lookup.card_path(name))
         ),
         ("import qbench.suite.schema, qbench.runs.plan, qbench.runs.store, qbench.runs.execute", "torch"),
         ("import qbench.stats.bootstrap, qbench.report.build, qbench.report.render.terminal", "torch"),
+        ("import qbench.gate.show, qbench.gate.update, qbench.compare.show, qbench.compare.published", "torch"),
         ("import qbench.tasks.classification.metrics, qbench.runs.cost_record", "torch"),
         ("import qbench.quality.iqa, qbench.tasks.restoration.predict", "pyiqa"),
         ("import qbench.tasks.detection.metrics", "torch faster_coco_eval"),

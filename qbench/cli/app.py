@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qbench.cli.check import check
+from qbench.cli.compare import compare
 from qbench.cli.convert import convert
 from qbench.cli.degrade import degrade
 from qbench.cli.listing import list_names
@@ -57,6 +58,7 @@ app.command()(plan)
 app.command()(validate)
 app.command("list")(list_names)
 app.command()(report)
+app.command()(compare)
 app.command()(check)
 app.command()(train)
 app.command()(preview)

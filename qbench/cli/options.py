@@ -9,6 +9,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from qbench.cli.streams import say
+from qbench.errors import QbenchError
+from qbench.storage.shipped import shipped
 
 LARGEST = 16384
 """Pixels of a side that pictures are cut or scaled to at most."""
@@ -38,6 +40,14 @@ Device: TypeAlias = Annotated[
 Plugin: TypeAlias = Annotated[
     list[Path] | None, typer.Option(help="A Python file with your own methods, models, ... Repeatable.")
 ]
+
+
+def found(run: Path) -> Path:
+    """The folder of a run; that of one that ships where no other has this name."""
+    try:
+        return run if run.exists() else shipped(str(run))
+    except QbenchError:
+        return run
 
 
 def tell(notes: Iterable[str]) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qbench.cli.options import Plugin
+from qbench.cli.options import Plugin, found
 from qbench.cli.streams import say
 from qbench.report.emit import TERMINAL
 from qbench.report.render import RENDERERS
+
+if TYPE_CHECKING:
+    from qbench.report.leaderboard import Report
+    from qbench.report.source import Loaded
 
 FORMATS = (TERMINAL, *RENDERERS)
 
@@ -23,7 +28,10 @@ def _known(formats: list[str] | None) -> list[str] | None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an export made with --export.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Folders of runs, or of exports made with --export."),
+    ],
     format: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,6 +52,9 @@ def report(
 ) -> None:
     """Tables of accuracy and efficiency from a run's records; nothing is computed again.
 
+    Several runs make one leaderboard: what was measured on the same samples in the same way stands in one table. What
+    differs under one name is told apart by the name of its run, and the page says why.
+
     Exit codes: 0 done; 1 --check found a difference, or a metric failed; 2 bad input; 3 a file of the run is missing or
     damaged.
 
@@ -56,28 +67,30 @@ def report(
         qbench report runs/jpeg --export reports/jpeg
 
         qbench report reports/jpeg --check reports/jpeg/README.md
+
+        qbench report reports/jpeg runs/mine --out tables
     """
     from qbench import registry
-    from qbench.report.build import report as tables
-    from qbench.report.source import command_of, load
+    from qbench.errors import QbenchError
+    from qbench.report.source import load
 
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
-    loaded = load(run, whole=export is not None, store=store)
+    if export is not None and len(runs) > 1:
+        raise QbenchError("--export writes the records of one run; name one")
+    loaded = {str(run): load(found(run), whole=export is not None, store=store) for run in runs}
     if export is not None:
         from qbench.report.export import export as write_export
 
-        write_export(loaded, export)
-        say(f"{export}: records of {len(loaded.records)} cells")
-    leaderboards = tables(loaded)
-    if leaderboards.pending:
-        command = command_of(run, loaded.info)
-        say(f"{leaderboards.pending} of {len(loaded.info.cells)} cells are pending; to go on: {command}", err=True)
+        (whole,) = loaded.values()
+        write_export(whole, export)
+        say(f"{export}: records of {len(whole.records)} cells")
+    leaderboards = _tables(loaded)
     formats = format or []
     if check is not None:
         from qbench.report.check import difference
 
         diff = difference(leaderboards, check)
-        for line in diff.splitlines() or [f"{check} is what {run} gives"]:
+        for line in diff.splitlines() or [f"{check} is what {' '.join(loaded)} gives"]:
             say(line)
         raise typer.Exit(1 if diff else 0)
     if out is not None or formats or export is None:
@@ -88,3 +101,17 @@ def report(
         say(f"failed: {fault}", err=True)
     if leaderboards.faults:
         raise typer.Exit(1)
+
+
+def _tables(loaded: Mapping[str, Loaded]) -> Report:
+    """The report of one run, or of several as one; what is pending is told."""
+    from qbench.report.build import report as tables
+    from qbench.report.several import several
+    from qbench.report.source import command_of
+
+    for name, run in loaded.items():
+        pending = sum(result.status == "pending" for result in run.info.cells)
+        if pending:
+            command = command_of(Path(name), run.info)
+            say(f"{pending} of {len(run.info.cells)} cells are pending; to go on: {command}", err=True)
+    return several(loaded) if len(loaded) > 1 else tables(next(iter(loaded.values())))

@@ -45,6 +45,10 @@ class Paired:
     notes: tuple[str, ...] = ()
 
 
+LONGEST_ID, LONGEST_PATTERN, MOST_REPEATS = 255, 200, 4
+"""What `group` may be and is searched in, so that no suite searches for hours."""
+
+
 @dataclass(frozen=True, config=CONFIG)
 class MaskedPictures(OnDisk):
     """Samples of pictures and masks; a reader says which (`_paired`) and what the masks' values stand for."""
@@ -179,7 +183,11 @@ class Masks(MaskedPictures):
             )
 
     def _group_of(self, sample: str) -> str | None:
-        match = self.group.search(sample) if self.group else None
+        if self.group is None:
+            return None
+        if len(sample) > LONGEST_ID:
+            raise DataError(f"`group` is searched in ids of {LONGEST_ID} characters at most, not in {sample[:60]!r}...")
+        match = self.group.search(sample)
         return match[1] if match else None
 
     @model_validator(mode="after")
@@ -193,7 +201,20 @@ class Masks(MaskedPictures):
     def _finds_a_part(cls, group: re.Pattern[str] | None) -> re.Pattern[str] | None:
         if group is not None and not group.groups:
             raise ValueError("put the part of the id that names the group in brackets, such as `([^/]+)_`")
+        if group is not None and not _is_quick(group.pattern):
+            raise ValueError(
+                f"it may search for very long: {MOST_REPEATS} of `*`, `+`, `?` and `{{}}` at most, none of them after "
+                f"a bracket that closes, and {LONGEST_PATTERN} characters"
+            )
         return group
+
+
+def _is_quick(pattern: str) -> bool:
+    """Whether a search takes a number of steps that is a small power of the id's length, as where few single characters
+    are repeated; repeated brackets may take exponentially many."""
+    single = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern, flags=re.DOTALL)
+    repeats = re.findall(r"(?<!\()[*+?{]", single)
+    return len(pattern) <= LONGEST_PATTERN and len(repeats) <= MOST_REPEATS and not re.search(r"\)[*+?{]", single)
 
 
 def _marked(row: Row) -> str:

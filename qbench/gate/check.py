@@ -57,6 +57,15 @@ def check(before: Loaded, now: Loaded, rules: Rules, today: date) -> Checked:
     return Checked(outcome, comparison, judged, costs, tuple(flips(before, now)))
 
 
+def judged_again(checked: Checked, rules: Rules, today: date) -> Checked:
+    """The same check by other rules, with its figures as they are. Costs are judged as before."""
+    if checked.outcome == "not comparable":
+        return checked
+    judged = tuple(judge((one.figure for one in checked.judged), rules, today))
+    outcome: Outcome = "pass" if passes(judged) and not checked.costs else "regression"
+    return replace(checked, outcome=outcome, judged=judged)
+
+
 def _costs(before: Loaded, now: Loaded, rules: Rules) -> Iterator[str]:
     """Parameters and multiply-accumulates are exact; latency counts where the rules ask for it, over direct's."""
     there = {(record.model.label, record.method.label): record for record in before.efficiency}

@@ -49,6 +49,7 @@ class Figure:
     is_identical: bool
     discordant: Discordant | None = None
     """Of shares of hits under one condition: the samples that only one of the runs gets right (`first`: now)."""
+    higher_is_better: bool = True
 
     @property
     def names(self) -> dict[str, str]:
@@ -155,7 +156,7 @@ def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: S
     return Figure(
         kind, grid.metric.name, grid.metric.unit, place.task, place.dataset, place.model, method.label, condition,
         was, is_now, _mean(signs[:1], sides[:1], two[:1]), better * (is_now - was), error, freedom, n, identical,
-        None if only is None else _discordant(only, better),
+        None if only is None else _discordant(only, better), better > 0,
     )  # fmt: skip
 
 

@@ -7,17 +7,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qbench.report.columns import Records
 from qbench.report.source import Loaded
 
 
 @dataclass(frozen=True)
+class Flip:
+    """A sample that flipped."""
+
+    id: str
+    facts: str
+    """JSON: of its degradation."""
+    change: float
+    """By how much its likelihood of the right class rose; below zero: fell."""
+    position: int
+    """Its place in the dataset."""
+
+
+@dataclass(frozen=True)
 class Flips:
-    """The samples of one cell whose hit became a miss (`lost`) or whose miss became a hit (`won`), by id, with the
-    facts of their degradation."""
+    """The samples of one cell whose hit became a miss (`lost`, the worst first) or whose miss became a hit (`won`)."""
 
     cell: tuple[str, ...]
-    lost: tuple[tuple[str, str], ...]
-    won: tuple[tuple[str, str], ...]
+    lost: tuple[Flip, ...]
+    won: tuple[Flip, ...]
 
 
 def flips(before: Loaded, now: Loaded) -> Iterator[Flips]:
@@ -27,12 +40,20 @@ def flips(before: Loaded, now: Loaded) -> Iterator[Flips]:
         was_cell = there.get(result.cell.in_tables)
         if was_cell is None or result.status != "done" or result.cell.task != "classification":
             continue
-        was, records = before.records[was_cell.place], now.records[result.cell.place]
-        hit_before, hit_now = (np.asarray(side["rank"]) == 0 for side in (was, records))
-        facts = records["facts"] if "facts" in records else np.full(len(hit_now), "{}")
-        lost, won = (
-            tuple((str(records["id"][i]), str(facts[i])) for i in np.flatnonzero(changed))
-            for changed in (hit_before & ~hit_now, ~hit_before & hit_now)
-        )
-        if lost or won:
-            yield Flips(result.cell.in_tables, lost, won)
+        found = flipped(result.cell.in_tables, before.records[was_cell.place], now.records[result.cell.place])
+        if found.lost or found.won:
+            yield found
+
+
+def flipped(cell: tuple[str, ...], was: Records, now: Records) -> Flips:
+    """Of two records of classification of the same samples; `cell` is what they are called."""
+    ranks = [np.asarray(side["rank"]) for side in (was, now)]
+    known = (ranks[0] >= 0) & (ranks[1] >= 0)
+    hit_before, hit_now = (rank == 0 for rank in ranks)
+    change = np.exp(-np.asarray(now["nll"], np.float64)) - np.exp(-np.asarray(was["nll"], np.float64))
+    facts = now["facts"] if "facts" in now else np.full(len(hit_now), "{}")
+    lost, won = (
+        tuple(Flip(str(now["id"][i]), str(facts[i]), float(change[i]), int(i)) for i in np.flatnonzero(changed))
+        for changed in (known & hit_before & ~hit_now, known & ~hit_before & hit_now)
+    )
+    return Flips(cell, tuple(sorted(lost, key=lambda flip: flip.change)), won)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from qbench.documents.faults import validated
 from qbench.documents.load import load_yaml
@@ -28,6 +29,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Published(_Strict):
+    """A number of a paper, near which a figure must lie whatever it was before."""
+
+    value: float = Field(description="In the metric's own scale: accuracies and mIoU as fractions.")
+    within: float = Field(gt=0, description="How far the figure may lie from it, to both sides.")
+    source: str = Field(default="", description="Where it is printed.")
+
+
 class Limits(_Strict):
     """Limits of a figure, in its metric's own scale (accuracies and mIoU as fractions)."""
 
@@ -42,8 +51,9 @@ class Limits(_Strict):
         "thousandth of the score.",
     )  # fmt: skip
     relative_floor: float = Field(default=0.0, ge=0, lt=1, description="The same, as a share of the method's score.")
-    min: float | None = Field(default=None, description="What the figure must reach at least.")
+    min: float | None = Field(default=None, description="What the figure must reach; at most, where less is better.")
     ratio: float | None = Field(default=None, gt=0, description="What share of the figure before it must keep.")
+    published: Published | None = Field(default=None, description="A paper's number that it must lie near.")
 
 
 class Rule(Limits):
@@ -61,11 +71,19 @@ class Rule(Limits):
         return self.kind in (None, kind) and all(fnmatchcase(text, getattr(self, key)) for key, text in names.items())
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+Line: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)]
+"""Text in which white space counts as single spaces."""
+
+
 class Accepted(_Strict):
     """A regression that somebody has accepted."""
 
-    figure: str = Field(description="Its name, as the gate prints it.")
-    reason: str = Field(min_length=1)
+    figure: Line = Field(description="Its name, as the gate prints it.")
+    reason: Line
     accepted: date
     until: date | None = Field(default=None, description="The last day on which it holds.")
 
@@ -90,7 +108,8 @@ class Rules(_Strict):
 
     def acceptance(self, figure: str) -> Accepted | None:
         """The latest word on a figure."""
-        return next((one for one in reversed(self.accepted) if one.figure == figure), None)
+        name = _one_line(figure)
+        return next((one for one in reversed(self.accepted) if one.figure == name), None)
 
 
 def read_rules(file: Path | None) -> Rules:
@@ -109,10 +128,25 @@ def accepting(file: Path, one: Accepted) -> str:
         f"    accepted: '{one.accepted}'",
     ]
     lines += [f"    until: '{one.until}'"] if one.until else []
-    head = [] if "\naccepted:" in f"\n{text}" else ["accepted:"]
-    if not head and text.rstrip().splitlines()[-1][:1] not in {" ", "-"}:
-        raise QbenchError(f"{file}: `accepted` is not its last key; move it to the end")
+    head = [] if _acceptances(file, text) else ["accepted:"]
     return "\n".join([text.rstrip("\n"), *head, *lines]) + "\n"
+
+
+def without_acceptances(file: Path) -> str:
+    """The text of a rules file without the acceptances at its end, which spoke of another baseline. Raises QbenchError
+    where it ends otherwise."""
+    text = file.read_text(encoding="utf-8")
+    return text[: len(text) - len(_acceptances(file, text))]
+
+
+def _acceptances(file: Path, text: str) -> str:
+    """The end of a rules file, from its acceptances on; empty where it has none."""
+    found = re.search(r"^accepted:.*", text, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return ""
+    if re.search(r"^[^\s#-]", found[0].partition("\n")[2], re.MULTILINE):
+        raise QbenchError(f"{file}: `accepted` is not its last key; move it to the end")
+    return found[0]
 
 
 def _quoted(text: str) -> str:

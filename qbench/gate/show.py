@@ -65,7 +65,7 @@ def _reasons(checked: Checked) -> Iterator[str]:
     for flip in checked.flips:
         where = " / ".join(flip.cell)
         for what, samples in (("lost", flip.lost), ("won", flip.won)):
-            names = ", ".join(name for name, _ in samples[:MOST])
+            names = ", ".join(sample.id for sample in samples[:MOST])
             if samples:
                 yield f"{what}: {len(samples)} samples of {where}: {names}{', ...' if len(samples) > MOST else ''}"
 

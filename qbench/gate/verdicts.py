@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypeAlias
 
-from qbench.gate.figures import CELL, Figure
+from qbench.gate.figures import CELL, GAIN, Figure
 from qbench.gate.rules import FLOORS, SHARE_FLOOR, Limits, Rules
 from qbench.stats.holm import holm
 
@@ -98,13 +98,29 @@ def _smallest(figure: Figure, reach: float) -> float:
 def _with_bounds(one: Judged, limits: Limits) -> Judged:
     """A figure that does not regress blocks all the same where it lies beyond a bound of the rules."""
     figure = one.figure
-    if limits.min is not None and figure.now < limits.min:
+    better = 1 if figure.higher_is_better else -1
+    if limits.min is not None and better * figure.now < better * limits.min:
         return replace(one, blocks=True, why=f"it is {figure.now:.4g}; the rules ask for {limits.min:g}")
-    if limits.ratio is not None and figure.now < limits.ratio * figure.before:
-        return replace(
-            one, blocks=True, why=f"it kept {figure.now / figure.before:.4g}; the rules ask for {limits.ratio:g}"
-        )
+    if limits.ratio is not None and (kept := _kept(figure)) < limits.ratio:
+        return replace(one, blocks=True, why=f"it kept {kept:.4g}; the rules ask for {limits.ratio:g}")
+    printed = limits.published
+    if printed is not None and abs(figure.now - printed.value) > printed.within:
+        source = f" ({printed.source})" if printed.source else ""
+        why = f"it is {figure.now:.4g}; published is {printed.value:g}{source}, and the rules allow {printed.within:g}"
+        return replace(one, blocks=True, why=why)
     return one
+
+
+def _kept(figure: Figure) -> float:
+    """The share of the figure before that is left; all of what was no score, or no gain. A score of which less is
+    better keeps half where it doubles."""
+    better = 1 if figure.higher_is_better else -1
+    part, whole = figure.now, figure.before
+    if figure.kind == GAIN:
+        part, whole = better * part, better * whole
+    elif better < 0:
+        part, whole = whole, part
+    return part / whole if whole > 0 else 1.0
 
 
 def _accepted(one: Judged, rules: Rules, today: date) -> Judged:

@@ -15,6 +15,8 @@ from qbench.errors import DataError
 OF_EACH = {"classification": 2, "segmentation": 4}
 """Tasks whose outputs have a place for each class, in the second of so many dimensions."""
 BY_INDEX = "classes are compared by index"
+MOST = 100_000
+"""Classes of a detector that neither model nor dataset names."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,13 @@ class Classes:
             if not labels.size:
                 continue
             low, high = int(labels.min()), int(labels.max())
-            if low < 0 or (known and high >= known):
+            if low < 0 or high >= (known or MOST):
                 wrong = low if low < 0 else high
-                has = f"the {whose} has {known} classes, 0 to {known - 1}" if known else "classes are numbered from 0"
+                has = (
+                    f"the {whose} has {known} classes, 0 to {known - 1}"
+                    if known
+                    else f"classes are numbered from 0 to {MOST - 1:,}"
+                )
                 advice = "; give a model of more classes its `names`" if whose == "dataset" and low >= 0 else ""
                 raise DataError(f"the model detects class {wrong}, but {has}; {BY_INDEX}{advice}")
 

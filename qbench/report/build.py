@@ -53,11 +53,12 @@ def _provenance(info: RunInfo) -> tuple[tuple[str, str], ...]:
             for method, model, seed, digest in weights
         ),
         *([("computed by", f"{'; '.join(info.computed_by)} ({SEVERAL})")] if len(info.computed_by) > 1 else ()),
-        *((name, _plain(value)) for name, value in sorted(info.environment.items())),
+        *((name, plain(value)) for name, value in sorted(info.environment.items())),
     )
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A fact of the environment as text."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(inner)}" for name, inner in sorted(value.items()))
+        return ", ".join(f"{name} {plain(inner)}" for name, inner in sorted(value.items()))
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

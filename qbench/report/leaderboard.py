@@ -138,7 +138,8 @@ class Report:
 
     suite: str
     title: str
-    version: int
+    version: int | None
+    """None: of several runs."""
     command: str
     provenance: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
@@ -149,3 +150,8 @@ class Report:
     """Why metrics gave no scores; for whoever made the report, not for its pages."""
     pending: int = 0
     """Cells that were not computed yet."""
+
+    @property
+    def suites(self) -> str:
+        """The suite with its version, or the suites of several runs."""
+        return self.suite if self.version is None else f"{self.suite}, version {self.version}"

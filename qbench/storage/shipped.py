@@ -1,4 +1,4 @@
-"""Files that ship beside the code: baselines (cards, weights) and suites."""
+"""Files that ship beside the code: baselines (cards, weights), suites, and reports as baselines."""
 
 from __future__ import annotations
 

@@ -115,6 +115,16 @@ def shown(file: str, table: str) -> Shown:
     if table not in paper.tables:
         known = " ".join(paper.tables)
         raise SuiteError(f"no table {table!r} in {file}{nearest(table, paper.tables)}; there are: {known}")
+    return _shown(paper, table)
+
+
+def shown_of(file: str) -> tuple[Shown, ...]:
+    """All tables of such a file. Raises SuiteError."""
+    paper = read_paper(file)
+    return tuple(_shown(paper, table) for table in paper.tables)
+
+
+def _shown(paper: Paper, table: str) -> Shown:
     published = paper.tables[table]
     return Shown(name=f"published-{paper.paper}-{table}", citation=paper.citation.strip(),
                  data=(published.data or paper.data).strip(), table=published)  # fmt: skip

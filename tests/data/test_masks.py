@@ -354,3 +354,22 @@ def test_groups_are_what_the_expression_finds_in_ids(tmp_path: Path) -> None:
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, False], "records tell groups"
     with pytest.raises(ValidationError, match="in brackets"):
         Masks(tmp_path, group="deep")
+
+
+@pytest.mark.parametrize(
+    "slow", ["((a+)+)b", "(a|aa)*b", "(a?){30}b", "(" + "a?" * 25 + ")" + "a" * 25, f"({'a' * 200})"]
+)
+def test_an_expression_that_may_search_for_hours_is_refused(tmp_path: Path, slow: str) -> None:
+    with pytest.raises(ValidationError, match="it may search for very long"):
+        Masks(tmp_path, group=slow)
+
+
+@pytest.mark.parametrize("quick", ["([^/_]+)_[^/]*$", r"^(?:seq|clip)-(\d{4})_.*\.png$", r"([)*]+)_"])
+def test_expressions_of_single_characters_are_taken(tmp_path: Path, quick: str) -> None:
+    Masks(tmp_path, group=quick)
+
+
+def test_a_group_is_not_searched_in_very_long_ids(tmp_path: Path) -> None:
+    reader = small(tmp_path, group="^([^/]+)/")
+    with pytest.raises(DataError, match="255 characters at most"):
+        reader._group_of("a" * 256)

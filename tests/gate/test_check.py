@@ -261,7 +261,7 @@ def test_every_format_tells_the_verdict(tmp_path: Path) -> None:
     assert "| verdict" in show.markdown(result)
     plain = json.loads(show.as_json(result))
     assert (plain["outcome"], plain["exit_code"], len(plain["figures"])) == ("regression", 1, 9)
-    assert plain["flips"][0]["lost"][0][0].startswith("photo-")
+    assert plain["flips"][0]["lost"][0]["id"].startswith("photo-")
     suite = Xml.fromstring(show.junit(result))
     assert int(suite.get("tests", 0)) == 9
     assert int(suite.get("failures", 0)) == len(result.blocking) == len(suite.findall("testcase/failure"))

@@ -93,6 +93,7 @@ def found(*labels: int) -> list[Boxes]:
         (Classes("detection", (), THREE), found(3), "detects class 3, but the model has 3 classes, 0 to 2"),
         (Classes("detection", TWO, THREE, 3), found(3), "but the model has 3 classes"),
         (Classes("detection", ()), found(2, -1), "detects class -1, but classes are numbered from 0"),
+        (Classes("detection", ()), found(100_000), "detects class 100000, but classes are numbered from 0 to 99,999"),
     ],
 )
 def test_outputs_of_other_classes_are_told(classes: Classes, output: Any, said: str) -> None:

@@ -32,7 +32,7 @@ _LIGATURES = re.compile(r"(?<=-)-|(?<=')'|(?<=,),|(?<=[?!])`")
 
 def page(report: Report) -> str:
     """All tables of the report, each group a `table` of its own."""
-    head = f"% {one_line(report.title or report.suite)} (suite {one_line(report.suite)}, version {report.version})"
+    head = f"% {one_line(report.title or report.suite)} (suite {one_line(report.suites)})"
     needs = "% \\usepackage{booktabs,graphicx}"
     return "\n\n".join([f"{head}\n{needs}", *(table_text(table) for table in report.tables)]) + "\n"
 

@@ -17,7 +17,7 @@ def page(report: Report) -> str:
     """The whole page; it links to the picture beside it, if there is one."""
     parts = [
         f"# {escape(report.title or report.suite)}",
-        f"Suite {code(report.suite)}, version {report.version}. Made by:",
+        f"Suite {code(report.suite)}{'' if report.version is None else f', version {report.version}'}. Made by:",
         block(report.command),
         *(table_text(table) for table in report.tables),
     ]

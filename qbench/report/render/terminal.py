@@ -27,7 +27,7 @@ which a table's columns stand two apart. Files and pipes are roomy."""
 def show(report: Report, console: Console) -> None:
     """Print all tables; intervals stand below their numbers, and what is wider than the terminal comes in parts."""
     console.width = max(console.width, NARROW if console.is_terminal else ROOMY)
-    console.print(_text(f"{report.title or report.suite} (suite {report.suite}, version {report.version})", "bold"))
+    console.print(_text(f"{report.title or report.suite} (suite {report.suites})", "bold"))
     for table in report.tables:
         console.print()
         _show_table(table, console)

@@ -69,7 +69,7 @@ def csv_text(report: Report) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows(report))
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows(report))
     return out.getvalue()
 
 
@@ -77,7 +77,7 @@ FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """A value as a cell: text is of printable characters, with an apostrophe in front where a spreadsheet would compute
     it. Numbers stay numbers."""
     if not isinstance(value, str):
