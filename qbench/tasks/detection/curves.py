@@ -59,20 +59,21 @@ def recall(matches: Matches, weights: Whole, limit: int) -> Numbers:
 def precision(matches: Matches, weights: Whole, overlaps: slice = slice(None)) -> Numbers:
     """[resamples, K, overlaps, recalls]: the highest precision at that recall or above; NaN without objects.
 
-    Classes are the last axis in memory, as `mean` reads them."""
+    In memory resamples come last, so that each step along a queue of detections is one operation on all of them."""
     objects = wanted(matches, weights)
     totals, place = np.unique(objects, return_inverse=True)
     needed, place = _needed(totals).T, place.reshape(objects.shape)
-    shape = (len(weights), len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes))
-    values = np.full(shape, np.nan)
+    values = np.full((len(OVERLAPS[overlaps]), len(RECALLS), len(matches.classes), len(weights)), np.nan)
     most = int(weights.max(initial=0)) * (len(matches.kind) + 1)
     times = np.ascontiguousarray(weights.T, dtype=np.int32 if most < 2**31 else np.int64)
     for kind in range(len(matches.classes)):
         some = np.flatnonzero(objects[:, kind])
-        if len(some):
-            of_some = times if len(some) == len(weights) else times[:, some]
-            values[some, ..., kind] = _class_precision(matches, kind, of_some, needed[:, place[some, kind]], overlaps)
-    return np.moveaxis(values, -1, 1)
+        if len(some) == len(weights):
+            values[:, :, kind] = _class_precision(matches, kind, times, needed[:, place[:, kind]], overlaps)
+        elif len(some):
+            of_some = _class_precision(matches, kind, times[:, some], needed[:, place[some, kind]], overlaps)
+            values[:, :, kind, some] = of_some
+    return values.transpose(3, 2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -86,18 +87,17 @@ class _Queue:
 
 
 def _class_precision(matches: Matches, kind: int, times: Counts, needed: Whole, overlaps: slice) -> Numbers:
-    """[resamples, overlaps, recalls]; every resample holds objects of the class.
+    """[overlaps, recalls, resamples]; every resample holds objects of the class.
 
-    `times` is [samples, resamples], `needed` [recalls, resamples], as `_needed` says. Resamples come last, so that
-    each step along the queue is one operation on all of them."""
+    `times` is [samples, resamples], `needed` [recalls, resamples], as `_needed` says."""
     judged = list(zip(matches.right[overlaps], matches.ignored[overlaps], strict=True))
     queue = _queue(matches, kind, times)
     every = _added_up(queue.times)
-    values = np.empty((times.shape[1], len(judged), len(RECALLS)))
+    values = np.empty((len(judged), len(RECALLS), times.shape[1]))
     for place, (all_right, all_ignored) in enumerate(judged):
         right, ignored = np.flatnonzero(all_right[queue.which]), all_ignored[queue.which]
         seen = (_added_up(queue.times * ~ignored[:, None]) if ignored.any() else every)[right]
-        values[:, place] = _read_off(_added_up(queue.times[right]), seen, needed).T
+        values[place] = _read_off(_added_up(queue.times[right]), seen, needed)
     return values
 
 
@@ -140,11 +140,11 @@ def _read_off(hits: Counts, seen: Counts, needed: Whole) -> Numbers:
     Precision only falls between right detections, so that the highest one at a recall is found at one of them. Of those
     with the same number of hits the first has the highest: it is written last."""
     most, resamples = int(hits.max(initial=0)), hits.shape[1]
+    column = np.arange(resamples)
     best = np.zeros((most + 2, resamples))
-    place = hits[::-1] * np.int64(resamples) + np.arange(resamples)
-    best.ravel()[place] = (hits / (seen + np.spacing(1)))[::-1]
+    best.ravel()[hits[::-1] * np.int64(resamples) + column] = (hits / (seen + np.spacing(1)))[::-1]
     best = np.maximum.accumulate(best[::-1], axis=0)[::-1]
-    return np.asarray(np.take_along_axis(best, np.minimum(needed, most + 1), axis=0), dtype=np.float64)
+    return np.asarray(best[np.minimum(needed, most + 1), column])
 
 
 def mean(values: Numbers, has_objects: Flags) -> Numbers:
@@ -153,10 +153,9 @@ def mean(values: Numbers, has_objects: Flags) -> Numbers:
     Added up in the order in which COCO's evaluation code does, which has the classes last. NaN where no class has
     one."""
     averages = np.full(len(values), np.nan)
-    classes_last = np.moveaxis(values, 1, -1)
-    full = has_objects.all(axis=1) & bool(has_objects.shape[1])
-    if full.any():
-        averages[full] = classes_last[full].reshape(int(full.sum()), -1).mean(axis=1)
-    for row in np.flatnonzero(has_objects.any(axis=1) & ~full):
-        averages[row] = np.mean(classes_last[row][..., has_objects[row]].ravel())
+    classes_last = np.ascontiguousarray(np.moveaxis(values, 1, -1))
+    full = has_objects.all(axis=1)
+    for row in np.flatnonzero(has_objects.any(axis=1)):
+        of_row = classes_last[row] if full[row] else classes_last[row][..., has_objects[row]]
+        averages[row] = np.mean(of_row.ravel())
     return averages
