@@ -49,7 +49,15 @@ def changed(run: Loaded, change: Change) -> Loaded:
 
 def checked(report: str, change: Change) -> Checked:
     before, rules = shipped(report)
+    if report == "detection":  # whose resamples take longest
+        before = under(before, "clean", "jpeg@10")
     return check(before, changed(before, change), rules, TODAY)
+
+
+def under(run: Loaded, *conditions: str) -> Loaded:
+    """A run under some of its conditions alone."""
+    cells = tuple(result for result in run.info.cells if result.cell.condition.label in conditions)
+    return replace(run, info=run.info.model_copy(update={"cells": cells}))
 
 
 @pytest.mark.parametrize("report", BUILT_IN)
@@ -128,7 +136,7 @@ def test_a_deleted_cell_and_swapped_ids_cannot_be_compared(report: str) -> None:
     gone = check(before, replace(before, info=without), rules, TODAY)
     assert gone.exit_code == 2
     assert "the run has no such cell" in gone.comparison.against[0]
-    last = before.info.cells[-1].cell
+    last = next(r.cell for r in before.info.cells if (r.cell.method.name, r.cell.condition.label) == ("arcnn", "jpeg@10"))
     ids = before.records[last.place]["id"].copy()
     ids[[3, 4]] = ids[[4, 3]]
     swapped = checked(report, lambda cell, _: {"id": ids} if cell == last else {})
@@ -226,7 +234,7 @@ def test_noise_in_weights_under_the_same_name_fails(baseline: Loaded, tmp_path: 
         facts = given.metadata()
     generator = torch.Generator().manual_seed(0)
     noisy = {
-        name: tensor + 0.5 * tensor.std() * torch.randn(tensor.shape, generator=generator)
+        name: tensor + 2 * tensor.std() * torch.randn(tensor.shape, generator=generator)
         if tensor.is_floating_point() and tensor.numel() > 1 else tensor
         for name, tensor in tensors.items()
     }  # fmt: skip
