@@ -145,7 +145,7 @@ for name in lookup.card_names(): lookup.load_card(lookup.card_path(name))
         ("import qbench.gate.show, qbench.gate.update, qbench.compare.show, qbench.compare.published", "torch"),
         ("import qbench.tasks.classification.metrics, qbench.runs.cost_record", "torch"),
         ("import qbench.quality.iqa, qbench.tasks.restoration.predict", "pyiqa"),
-        ("import qbench.tasks.detection.metrics", "torch faster_coco_eval"),
+        ("import qbench.tasks.detection.metrics", "torch"),
         (OPENMMLAB, "torch mmengine mmcv mmdet"),
         (CARDS, "torch"),
         (DEGRADE, "torch timm pandas matplotlib imagecorruptions skimage numba"),

@@ -114,7 +114,8 @@ def _queue(matches: Matches, kind: int, times: Counts) -> _Queue:
     starts[1:] = (image[1:] != image[:-1]) | (scores[1:] != scores[:-1])
     run = np.cumsum(starts) - 1
     tied = np.bincount(run, minlength=1)[run] > 1 if len(run) else np.zeros(0, dtype=np.bool_)
-    copies = np.where(tied, np.maximum(times.max(axis=1, initial=0)[image], 1), 1)
+    copies = np.ones(len(members), dtype=np.int64)
+    copies[tied] = np.maximum(times[image[tied]].max(axis=1, initial=0), 1)
     places = np.repeat(np.arange(len(members)), copies)
     copy = np.arange(len(places)) - np.repeat(np.cumsum(copies) - copies, copies)
     order = np.lexsort((places, copy, run[places]))

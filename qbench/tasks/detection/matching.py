@@ -1,7 +1,6 @@
-"""Detections matched to objects, once for all resamples, by the library that computes COCO's scores.
+"""Detections matched to objects, once for all resamples.
 
-Nothing but numpy is loaded until something is matched. The rules are COCO's (Lin et al., Microsoft COCO, ECCV 2014, and
-the evaluation code that is published with it): in each picture and class the 100 detections with the highest scores
+The rules are COCO's (Lin et al., Microsoft COCO, ECCV 2014, and the evaluation code that is published with it): in each picture and class the 100 detections with the highest scores
 choose in turn the free object that they overlap most; crowds, and objects outside the range of areas, may be hit but
 need not be, and detections that hit them count neither as right nor as wrong."""
 
@@ -11,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -129,8 +127,7 @@ def _joined(rows: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
 def matches(gathered: Gathered, area: str) -> Matches:
     """What becomes of each detection for the objects of one range of `AREAS`.
 
-    The library sees the pictures and classes that have both detections and objects. The rest needs no matching: a
-    detection without an object is wrong, or ignored where its area is out of range."""
+    A detection without an object that it overlaps enough is wrong, or ignored where its area is out of range."""
     low, high = AREAS[area]
     detections, objects = gathered.detections, gathered.objects
     classes = np.unique(objects.labels)
@@ -142,19 +139,11 @@ def matches(gathered: Gathered, area: str) -> Matches:
     which, place, rank = (values[rank < MOST] for values in (which, place, rank))
     sizes = _sizes(detections.corners[which])
     outside = (sizes[:, 0] * sizes[:, 1] < low) | (sizes[:, 0] * sizes[:, 1] > high)
-    right = np.zeros((len(OVERLAPS), len(which)), dtype=np.bool_)
-    ignored = np.repeat(outside[None], len(OVERLAPS), axis=0)
     of_objects = _places(objects, classes, gathered.rows)
-    both = np.intersect1d(place, of_objects)
-    at, there = np.flatnonzero(np.isin(place, both)), np.flatnonzero(np.isin(of_objects, both))
-    if len(both):
-        right[:, at], ignored[:, at] = _judged(
-            _annotations(objects, there, np.searchsorted(both, of_objects[there]), "area"),
-            _annotations(detections, which[at], np.searchsorted(both, place[at]), "score"),
-            np.bincount(np.searchsorted(both, place[at])),
-            (low, high),
-        )
     unwanted = objects.crowd | (objects.scores < low) | (objects.scores > high)
+    pairs = _pairs(detections.corners[which], place, objects, of_objects, unwanted)
+    right, ignored = _judged(pairs, place, unwanted, objects.crowd)
+    ignored |= outside & ~right
     wanted = np.bincount(of_objects[~unwanted], minlength=len(classes) * gathered.rows)
     kind, image = np.divmod(place, max(1, gathered.rows))
     return Matches(
@@ -172,54 +161,66 @@ def _sizes(corners: Numbers) -> Numbers:
     return corners[:, 2:] - corners[:, :2]
 
 
-def _judged(
-    objects: list[dict[str, Any]], detections: list[dict[str, Any]], numbers: Whole, area: tuple[float, float]
-) -> tuple[Flags, Flags]:
-    """[overlaps, D] each: which detections found an object that counts, and which count neither as right nor as wrong.
-    `numbers` says how many detections each place has, one after another in falling score.
+@dataclass(frozen=True)
+class _Pairs:
+    """Detections and objects of their picture and class that overlap enough for the lowest threshold: by detection, for
+    each the best object last. Objects that have to be found are better than others, then those that overlap more, then
+    later ones."""
 
-    They are from the state that the library pickles its findings with, which is how it hands them from host to host:
-    for each place ids of the objects that detections hit (0: none) [overlaps x D], the reverse, scores [D], whether
-    objects are ignored, whether detections are [overlaps x D], and a list of pairs."""
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster  # type: ignore[import-untyped]
-    except ImportError:
-        raise QbenchError(
-            "average precision is computed by faster-coco-eval, which is not installed; install it"
-        ) from None
-    frame: dict[str, Any] = {
-        "images": [{"id": number} for number in range(len(numbers))],
-        "categories": [{"id": 1, "name": "all"}],
-    }
-    evaluation = COCOeval_faster(
-        COCO({**frame, "annotations": objects}), COCO({**frame, "annotations": detections}), "bbox", separate_eval=True
-    )
-    evaluation.params.iouThrs = OVERLAPS
-    evaluation.params.maxDets = [MOST]
-    evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(area)], ["one"]
-    evaluation.evaluate()
-    states = [outcome.__getstate__() for outcome in evaluation._evalImgs_cpp]
-    lengths = [(6, len(OVERLAPS) * number, number) for number in numbers.tolist()]
-    if [(len(state), len(state[0]), len(state[2])) for state in states] != lengths:
-        raise QbenchError("this version of faster-coco-eval keeps its findings in another form; install 1.8")
-    first = np.repeat(np.cumsum(numbers) - numbers, numbers)
-    here = first * len(OVERLAPS) + np.arange(len(first)) - first
-    where = here + np.arange(len(OVERLAPS))[:, None] * np.repeat(numbers, numbers)
-    hits, ignored = (
-        np.fromiter(chain.from_iterable(state[part] for state in states), np.int64, where.size)[where] != 0
-        for part in (0, 4)
-    )
-    return hits & ~ignored, ignored
+    detection: Whole
+    """[P]"""
+    object: Whole
+    """[P]"""
+    overlap: Numbers
+    """[P]"""
 
 
-def _annotations(flat: Flat, which: Whole, places: Whole, number: str) -> list[dict[str, Any]]:
-    """Some boxes in COCO's form, as if each place were a picture. Ids count from 1, because 0 stands for no match."""
-    boxes = np.concatenate([flat.corners[which, :2], _sizes(flat.corners[which])], axis=1).tolist()
-    columns = (places.tolist(), boxes, flat.scores[which].tolist(), flat.crowd[which].tolist())
-    return [
-        {
-            "id": index, "image_id": place, "category_id": 1, "bbox": box,
-            "area": box[2] * box[3], "iscrowd": int(crowd), number: value,
-        }
-        for index, (place, box, value, crowd) in enumerate(zip(*columns, strict=True), start=1)
-    ]  # fmt: skip
+def _pairs(corners: Numbers, place: Whole, objects: Flat, of_objects: Whole, unwanted: Flags) -> _Pairs:
+    """`place` [D], not falling, and `of_objects` [N] say which picture and class detections and objects are of."""
+    order = np.argsort(of_objects, kind="stable")
+    first, end = (np.searchsorted(of_objects[order], place, side) for side in ("left", "right"))
+    counts = end - first
+    detection = np.repeat(np.arange(len(place)), counts)
+    start = np.repeat(np.cumsum(counts) - counts, counts)
+    other = order[np.repeat(first, counts) + np.arange(len(detection)) - start]
+    overlap = _overlaps(corners[detection], objects.corners[other], objects.crowd[other])
+    near = np.flatnonzero(overlap >= OVERLAPS[0])
+    detection, other, overlap = detection[near], other[near], overlap[near]
+    best_last = np.lexsort((other, overlap, ~unwanted[other], detection))
+    return _Pairs(detection[best_last], other[best_last], overlap[best_last])
+
+
+def _overlaps(ones: Numbers, others: Numbers, crowd: Flags) -> Numbers:
+    """[P] of corners [P, 4] each: intersection over union, over the first one's area where the other is a crowd; as
+    COCO's code adds up, from corners and sizes."""
+    sizes, sizes_of_others = _sizes(ones), _sizes(others)
+    ends = np.minimum(ones[:, :2] + sizes, others[:, :2] + sizes_of_others)
+    common = ends - np.maximum(ones[:, :2], others[:, :2])
+    met = np.flatnonzero((common > 0).all(axis=1))
+    area, area_of_others, both = (np.prod(values[met], axis=1) for values in (sizes, sizes_of_others, common))
+    overlap = np.zeros(len(ones))
+    overlap[met] = both / np.where(crowd[met], area, area + area_of_others - both)
+    return overlap
+
+
+def _judged(pairs: _Pairs, place: Whole, unwanted: Flags, crowd: Flags) -> tuple[Flags, Flags]:
+    """[overlaps, D] each: which detections found an object that counts, and which hit one that need not be found.
+
+    In each picture and class detections choose in turn. Those whose turn it is choose together: of the objects that are
+    free, or crowds, each takes its last one that it overlaps enough."""
+    right, ignored = (np.zeros((len(OVERLAPS), len(place)), dtype=np.bool_) for _ in range(2))
+    taken = np.zeros((len(OVERLAPS), len(crowd)), dtype=np.bool_)
+    choosing, starts = np.unique(pairs.detection, return_index=True)
+    turn = np.arange(len(choosing)) - np.searchsorted(place[choosing], place[choosing])
+    turn_of_pair = np.repeat(turn, np.diff(np.append(starts, len(pairs.detection))))
+    for now in range(int(turn.max(initial=-1)) + 1):
+        here = np.flatnonzero(turn_of_pair == now)
+        chosen, first = np.unique(pairs.detection[here], return_index=True)
+        free = ~taken[:, pairs.object[here]] | crowd[pairs.object[here]]
+        can = free & (pairs.overlap[here] >= OVERLAPS[:, None])
+        last = np.maximum.reduceat(np.where(can, np.arange(len(here)), -1), first, axis=1)
+        overlap, column = np.nonzero(last >= 0)
+        hit = pairs.object[here[last[overlap, column]]]
+        right[overlap, chosen[column]], ignored[overlap, chosen[column]] = ~unwanted[hit], unwanted[hit]
+        taken[overlap, hit] = True
+    return right, ignored
