@@ -30,7 +30,7 @@ def _over_blocks(records: Columns, weights: Numbers, area: str, score: Callable[
 
 
 COLUMNS = ("det_corners", "det_scores", "det_labels", "gt_corners", "gt_labels", "gt_crowd", "gt_area", "labelled")
-RESAMPLES = 500
+RESAMPLES = 200
 
 
 def rpc(clean: Any, corrupted: Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]) -> Numbers:
