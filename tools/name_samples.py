@@ -8,40 +8,47 @@ old name, made again from their ids and contents, must be the one that stands th
 from __future__ import annotations
 
 import sys
+from os.path import expandvars
 from pathlib import Path
 
 from qbench.compute.cell import Source
-from qbench.errors import QbenchError
+from qbench.errors import DataError, QbenchError, foreign
+from qbench.registry.create import create
 from qbench.runs import run_info
-from qbench.runs.plan import Options, load_suite, make_plan
+from qbench.runs.plan import load_suite, shard_of, shard_size
 from qbench.storage.files import digest
+from qbench.suite.schema import EngineSpec
 
 SUITES = Path(__file__).resolve().parent.parent / "suites"
 
 
-def by_shards(source: Source) -> str:
-    """The older name of all samples of a dataset."""
-    names = [shard.name for shard in source.shards]
-    return names[0] if len(names) == 1 else f"000000-{digest(names)[:16]}"
+def names(source: Source, engine: EngineSpec) -> tuple[str, str]:
+    """What all samples of a dataset were called, and are called now."""
+    params = {
+        key: expandvars(value) if isinstance(value, str) else value for key, value in source.dataset.params.items()
+    }
+    with foreign(f"dataset {source.dataset.label!r} cannot be listed", DataError):
+        manifest = create("dataset", source.dataset.model_copy(update={"params": params})).manifest()
+    rows = list(zip(manifest.ids, manifest.digests, strict=True))[: source.samples]
+    size = shard_size(engine, len(rows))
+    shards = [shard_of(start, rows[start : start + size]).name for start in range(0, len(rows), size)]
+    older = shards[0] if len(shards) == 1 else f"000000-{digest(shards)[:16]}"
+    return older, shard_of(0, rows).name
 
 
 def named(report: Path) -> str:
     """Name the samples of one report; what became of it."""
     info = run_info.read(report)
-    plan = make_plan(*load_suite(SUITES / f"{info.suite}.yaml"), Options(device="cpu"))
-    today = {name: source for source in plan.sources for name in (by_shards(source), source.whole.name)}
-    unknown = [source.dataset.label for source in info.sources if source.whole.name not in today]
-    if unknown:
-        return f"other samples than today's: {', '.join(unknown)}"
-    sources = tuple(
-        source.model_copy(
-            update={"whole": source.whole.model_copy(update={"name": today[source.whole.name].whole.name})}
-        )
-        for source in info.sources
-    )
-    if sources == info.sources:
+    suite, _ = load_suite(SUITES / f"{info.suite}.yaml")
+    sources = []
+    for source in info.sources:
+        older, name = names(source, suite.engine)
+        if source.whole.name not in (older, name):
+            return f"left as it is: {source.dataset.label} holds other samples today"
+        sources.append(source.model_copy(update={"whole": source.whole.model_copy(update={"name": name})}))
+    if tuple(sources) == info.sources:
         return "named already"
-    run_info.write(report, info.model_copy(update={"sources": sources}))
+    run_info.write(report, info.model_copy(update={"sources": tuple(sources)}))
     return "named"
 
 

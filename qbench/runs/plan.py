@@ -162,8 +162,8 @@ def _source(dataset: Part, suite: Suite, limit: int | None) -> tuple[Source, Seq
     count = len(manifest.ids) if limit is None else min(limit, len(manifest.ids))
     rows = list(zip(manifest.ids, manifest.digests, strict=True))[:count]
     size = shard_size(suite.engine, count)
-    shards = tuple(_shard(i, rows[i : i + size]) for i in range(0, count, size))
-    whole = shards[0] if len(shards) == 1 else _shard(0, rows)
+    shards = tuple(shard_of(i, rows[i : i + size]) for i in range(0, count, size))
+    whole = shards[0] if len(shards) == 1 else shard_of(0, rows)
     notes = [f"dataset {dataset.label}: {note}" for note in manifest.notes]
     item = dataset_item(dataset)
     return Source(dataset=item, samples=count, whole=whole, shards=shards, classes=tuple(classes)), notes
@@ -176,7 +176,8 @@ def shard_size(engine: EngineSpec, samples: int) -> int:
     return math.ceil(wanted / engine.batch) * engine.batch
 
 
-def _shard(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+def shard_of(start: int, rows: Sequence[tuple[str, str]]) -> Shard:
+    """The slice that starts there, from the ids of its samples and the digests of what they hold."""
     ids = digest([sample for sample, _ in rows])
     return Shard(start=start, stop=start + len(rows), name=f"{start:06d}-{digest(rows)[:16]}", ids=ids)
 

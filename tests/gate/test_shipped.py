@@ -136,7 +136,9 @@ def test_a_deleted_cell_and_swapped_ids_cannot_be_compared(report: str) -> None:
     gone = check(before, replace(before, info=without), rules, TODAY)
     assert gone.exit_code == 2
     assert "the run has no such cell" in gone.comparison.against[0]
-    last = next(r.cell for r in before.info.cells if (r.cell.method.name, r.cell.condition.label) == ("arcnn", "jpeg@10"))
+    last = next(
+        r.cell for r in before.info.cells if (r.cell.method.name, r.cell.condition.label) == ("arcnn", "jpeg@10")
+    )
     ids = before.records[last.place]["id"].copy()
     ids[[3, 4]] = ids[[4, 3]]
     swapped = checked(report, lambda cell, _: {"id": ids} if cell == last else {})

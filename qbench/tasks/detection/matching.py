@@ -1,8 +1,9 @@
 """Detections matched to objects, once for all resamples.
 
-The rules are COCO's (Lin et al., Microsoft COCO, ECCV 2014, and the evaluation code that is published with it): in each picture and class the 100 detections with the highest scores
-choose in turn the free object that they overlap most; crowds, and objects outside the range of areas, may be hit but
-need not be, and detections that hit them count neither as right nor as wrong."""
+The rules are COCO's (Lin et al., Microsoft COCO, ECCV 2014, and the evaluation code that is published with it): in each
+picture and class the 100 detections with the highest scores choose in turn the free object that they overlap most;
+crowds, and objects outside the range of areas, may be hit but need not be, and detections that hit them count neither
+as right nor as wrong."""
 
 from __future__ import annotations
 
