@@ -155,7 +155,7 @@ def mean(values: Numbers, has_objects: Flags) -> Numbers:
     one."""
     averages = np.full(len(values), np.nan)
     classes_last = np.ascontiguousarray(np.moveaxis(values, 1, -1))
-    full = has_objects.all(axis=1)
+    full = np.asarray(has_objects.all(axis=1))
     for row in np.flatnonzero(has_objects.any(axis=1)):
         of_row = classes_last[row] if full[row] else classes_last[row][..., has_objects[row]]
         averages[row] = np.mean(of_row.ravel())
