@@ -26,10 +26,6 @@ from tests.conftest import ROOT
 
 TODAY = date(2026, 12, 1)
 BUILT_IN = ("jpeg", "segmentation", "detection", "restoration")
-PREDICTED = {
-    "classification": ("prediction", "rank", "confidence", "nll", "brier"),
-    "detection": ("det_corners", "det_scores", "det_labels"),
-}
 Change = Callable[[Cell, Records], Records]
 
 
@@ -111,7 +107,7 @@ def constant(cell: Cell, records: Records) -> Records:
         wrong = truth.sum(axis=1, keepdims=True) - truth
         return {"tp": truth * only, "fp": wrong * only, "fn": truth * ~only}
     if cell.task == "detection":
-        return {name: _repeated(records[name]) for name in PREDICTED["detection"]}
+        return {name: _repeated(records[name]) for name in ("det_corners", "det_scores", "det_labels")}
     grey = {"psnr": 12.0, "ssim": 0.2, "niqe-local": 30.0}
     return {name: np.full_like(records[name], value) for name, value in grey.items()}
 
