@@ -113,7 +113,7 @@ class LoadedModel:
             images = images.flip(1)
         mean = torch.tensor(self.input.mean, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
         std = torch.tensor(self.input.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-        return (images * self.input.scale - mean) / std
+        return (images * self.input.scale).sub_(mean).div_(std)
 
     def predict(self, images: Tensor, context: Context | None = None) -> Any:
         """[B, 3, H, W] in [0, 1] to the task's prediction; `context` is the one that travels with the batch, if any."""
