@@ -22,8 +22,8 @@ RESAMPLES = 2000
 _BLOCK = 1_000_000
 """Weights that are made at a time."""
 _KEEP = 16_000_000
-"""Draws that are kept, a byte each: 2000 resamples of 8,000 samples. Others are drawn each time: it takes as long as using
-them, and memory is not to grow with the samples."""
+"""Draws that are kept, a byte each: 2000 resamples of 8,000 samples. Others are drawn each time, so that memory
+does not grow with the samples."""
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
