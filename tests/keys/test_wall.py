@@ -129,7 +129,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "what it imports as a module": (("library/gain.py", "0.5", "0.6"), {"by-module"}),
     "what it imports by name": (("library/other_gain.py", "0.25", "0.5"), {"by-value"}),
     "the workbench": (("qbench/compute/bench.py", "copy.deepcopy(model.net)", "model.net"), EVERY),
-    "a helper of the models": (("qbench/models/base.py", "self.input.scale - mean", "self.input.scale + mean"), EVERY),
+    "a helper of the models": (("qbench/models/base.py", "sub_(mean)", "add_(mean)"), EVERY),
     "a quality feature": (("qbench/quality/brisque.py", "FEATURES = 36", "FEATURES = 37"), {"quac"}),
     "the network of a method": (
         ("qbench/models/restoration/plain_networks.py", "import torch\n", "import torch\n\nADDED = 1\n"), {"arcnn"},
