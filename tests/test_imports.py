@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"runs.met", "runs.schema_version", "suite.schema"},
     "api": {"documents", "compute.cell", "suite", "runs", "models", "report", "keys.live"},
     "gate": {"report", "runs.run_info", "compute.cell", "stats", "tasks.score", "documents"},
-    "compare": {"report", "gate.comparable", "gate.flips", "runs.run_info", "compute.cell", "stats", "suite.published"},
+    "compare": {"report", "gate.flips", "runs.run_info", "compute.cell", "stats", "suite.published"},
     "pictures": {"data", "compute"},
     "cli": {"documents", "pictures", "data", "degrade", "suite", "runs", "report", "gate", "compare", "train", "cards"}
     | {"models.openmmlab.checkpoint"},

@@ -22,6 +22,14 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def left(baseline: Path) -> str:
+    """What is said of a baseline that is not there, where an update of it was cut short."""
+    from qbench.gate.update import aside
+
+    old = aside(baseline, "old")
+    return f"; an update of it was cut short: rename {old} to {baseline.name}" if old.exists() else ""
+
+
 def check_words(accept: Sequence[str] | None, update: bool, reason: str | None, until: date | None) -> None:
     """Raise QbenchError for options that do not go together."""
     if accept and update:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qbench.cli.formats import known, show
 from qbench.cli.options import Plugin, Store, found
 from qbench.cli.streams import say
 from qbench.errors import QbenchError
-from qbench.storage.files import write_text
+from qbench.report.emit import TERMINAL
 
 if TYPE_CHECKING:
-    from qbench.gate.check import Checked
     from qbench.gate.rules import Rules
 
-FORMATS = ("terminal", "json", "junit", "md")
+FORMATS = (TERMINAL, "json", "junit", "md")
 
 
 def check(
@@ -85,17 +84,20 @@ def check(
     """
     from qbench import registry
     from qbench.cli import baseline as written
+    from qbench.gate import show as shown
     from qbench.gate.check import check as checked_runs
     from qbench.gate.check import judged_again
     from qbench.gate.rules import FILE
     from qbench.report.source import load
 
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
-    wanted, last = _formats(format), None if until is None else until.date()
+    wanted, last = known(format, FORMATS), None if until is None else until.date()
     written.check_words(accept, update, reason, last)
     baseline = found(against)
     if not baseline.exists():
-        raise QbenchError(f"--against {against}: there is no such baseline, here or among what ships")
+        raise QbenchError(
+            f"--against {against}: there is no such baseline, here or among what ships{written.left(baseline)}"
+        )
     file = rules if rules is not None else baseline / FILE
     given = _rules(file if rules is not None or file.is_file() else None, inconclusive)
     before = load(baseline, whole=True)
@@ -104,7 +106,7 @@ def check(
     if accept:
         written.accept_figures(file, accept, reason or "", last, result)
         result = judged_again(result, _rules(file, inconclusive), written.today())
-    _show(result, wanted, out)
+    show(result, wanted, out, shown.terminal, shown.FORMATS)
     if pictures is not None:
         from qbench.cli.flipped import write_lost
 
@@ -134,22 +136,3 @@ def _run(suite: Path, plugin: list[Path] | None, store: Path | None) -> Path:
     options = Options(plugin_files=tuple(file.absolute() for file in plugin or ()))
     _, folder = compute(suite, options, command_line(suite, None, None, plugin), None, store)
     return folder
-
-
-def _formats(formats: Sequence[str] | None) -> Sequence[str]:
-    for form in formats or ():
-        if form not in FORMATS:
-            raise typer.BadParameter(f"{form!r} is not one of {', '.join(FORMATS)}")
-    return formats or ("terminal",)
-
-
-def _show(result: Checked, formats: Sequence[str], out: Path | None) -> None:
-    from qbench.gate import show
-
-    for form in formats:
-        text = show.terminal(result) if form == "terminal" else show.FORMATS[form][1](result)
-        for line in text.rstrip("\n").split("\n"):
-            say(line)
-    if out is not None:
-        for name, render in show.FORMATS.values():
-            write_text(out / name, render(result))

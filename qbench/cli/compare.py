@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qbench.cli.formats import known, show
 from qbench.cli.options import Plugin, found
 from qbench.cli.streams import say
-from qbench.storage.files import write_text
+from qbench.report.emit import TERMINAL
 
 if TYPE_CHECKING:
     from qbench.compare.lines import Line
-    from qbench.compare.show import Compared
     from qbench.report.source import Loaded
 
-FORMATS = ("terminal", "md", "json", "csv")
+FORMATS = (TERMINAL, "md", "json", "csv")
 NOTHING = 2
 """The exit code where nothing could be compared."""
 
@@ -75,17 +76,18 @@ def compare(
         qbench compare runs/paper --published suite
     """
     from qbench import registry
+    from qbench.compare import show as shown
     from qbench.compare.show import Compared
     from qbench.report.source import load
 
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
-    formats = _known(format)
+    formats = known(format, FORMATS)
     loaded = {str(run): load(found(run), whole=True) for run in runs}
     words = [*map(str, runs), *_options("--method", method), *_options("--model", model)]
     words += _options("--published", [published] if published else None)
     lines, note = _lines(loaded, model or (), method or (), published)
     compared = Compared(lines, shlex.join(["qbench", "compare", *words]), note)
-    _show(compared, formats, out, flips)
+    show(compared, formats, out, partial(shown.terminal, with_flips=flips), shown.FORMATS)
     if not compared.is_any:
         say("nothing could be compared", err=True)
         raise typer.Exit(NOTHING)
@@ -117,22 +119,3 @@ def _lines(
         raise QbenchError(f"{name}: its suite names no table of a paper; name a file of figures: --published afd")
     tables = run.info.published if published == "suite" else shown_of(published)
     return against_paper(Side(name, Grids(run)), tables), REMARK
-
-
-def _known(formats: Sequence[str] | None) -> Sequence[str]:
-    for form in formats or ():
-        if form not in FORMATS:
-            raise typer.BadParameter(f"{form!r} is not one of {', '.join(FORMATS)}")
-    return formats or ("terminal",)
-
-
-def _show(compared: Compared, formats: Sequence[str], out: Path | None, flips: bool) -> None:
-    from qbench.compare import show
-
-    for form in formats:
-        text = show.terminal(compared, flips) if form == "terminal" else show.FORMATS[form][1](compared)
-        for line in text.rstrip("\n").split("\n"):
-            say(line)
-    if out is not None:
-        for name, render in show.FORMATS.values():
-            write_text(out / name, render(compared))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qbench.cli.formats import known
 from qbench.cli.options import Plugin, found
 from qbench.cli.streams import say
 from qbench.report.emit import TERMINAL
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 FORMATS = (TERMINAL, *RENDERERS)
 
 
-def _known(formats: list[str] | None) -> list[str] | None:
-    for form in formats or ():
-        if form not in FORMATS:
-            raise typer.BadParameter(f"{form!r} is not one of {', '.join(FORMATS)}")
-    return formats
-
-
 def report(
     runs: Annotated[
         list[Path],
@@ -37,7 +31,6 @@ def report(
         typer.Option(
             "--format",
             "-f",
-            callback=_known,
             metavar=f"[{'|'.join(FORMATS)}]",
             help="May be given several times. Default: terminal, or all files with --out.",
         ),
@@ -74,6 +67,7 @@ def report(
     from qbench.errors import QbenchError
     from qbench.report.source import load
 
+    formats = known(format, FORMATS)
     registry.load_plugins((), tuple(file.absolute() for file in plugin or ()))
     if export is not None and len(runs) > 1:
         raise QbenchError("--export writes the records of one run; name one")
@@ -85,7 +79,6 @@ def report(
         write_export(whole, export)
         say(f"{export}: records of {len(whole.records)} cells")
     leaderboards = _tables(loaded)
-    formats = format or []
     if check is not None:
         from qbench.report.check import difference
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from qbench.compare.sides import Side, Sides, Spot
 from qbench.compute.cell import Cell, ConditionItem, MethodItem
-from qbench.gate.comparable import same_records
 from qbench.gate.flips import Flips, flipped
+from qbench.report.columns import same_records
 from qbench.report.differences import difference
 from qbench.report.grid import Grid, is_clean
 from qbench.report.leaderboard import Unit
@@ -181,7 +181,7 @@ class _Meeting:
         both = [of for pair in pairs for of in zip(pair.one.records, pair.two.records, strict=True)]
         if not all(same_records(*of, columns) for of in both):
             return None
-        return PairedDifference(0.0, 0.0, 1.0, min(pair.units for pair in pairs))
+        return PairedDifference.none(min(pair.units for pair in pairs))
 
     def _flips(self, condition: ConditionItem) -> tuple[Flips, ...]:
         if self.spot.task != "classification" or not self.grid.metric.is_share:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from qbench.compute.cell import Cell
-from qbench.report.columns import Records
+from qbench.report.columns import Records, same_values
 from qbench.report.source import Loaded
 from qbench.runs.run_info import CellResult, RunInfo
 from qbench.tasks.score import readable
@@ -95,23 +95,10 @@ def _of_records(was: Records, now: Records) -> Iterator[str]:
     elif good.sum() < FEWEST:
         yield f"{int(good.sum())} samples are too few; at least {FEWEST} can be compared"
     else:
-        others = (name for name in ("id", "target") if name in was and name in now and not _same(was[name], now[name]))
+        others = (
+            name for name in ("id", "target") if name in was and name in now and not same_values(was[name], now[name])
+        )
         yield from (f"its records hold other {name}s, or in another order" for name in others)
-
-
-def _same(one: object, other: object) -> bool:
-    first, second = np.asarray(one), np.asarray(other)
-    if first.shape != second.shape:
-        return False
-    if first.dtype == object:
-        return all(_same(a, b) for a, b in zip(first, second, strict=True))
-    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f" and second.dtype.kind == "f")
-
-
-def same_records(was: Records, now: Records, columns: Sequence[str] | None = None) -> bool:
-    """Whether two cells recorded the same of every sample, in these columns or in all."""
-    names = was.keys() | now.keys() if columns is None else columns
-    return all(name in was and name in now and _same(was[name], now[name]) for name in names)
 
 
 def _differences(before: RunInfo, now: RunInfo) -> Iterator[str]:

@@ -9,14 +9,13 @@ from itertools import product
 import numpy as np
 
 from qbench.compute.cell import ConditionItem, MethodItem
-from qbench.gate.comparable import same_records
 from qbench.gate.rules import Kind
+from qbench.report.columns import same_records
 from qbench.report.differences import difference
 from qbench.report.grid import DIRECT, Grid, Grids, is_clean
 from qbench.report.leaderboard import Unit
 from qbench.report.point import Pair, Point
 from qbench.report.source import columns_of
-from qbench.stats.mcnemar import Discordant, discordant
 from qbench.stats.paired import PairedDifference
 
 AVERAGE: Kind = "average"
@@ -26,7 +25,7 @@ CELL: Kind = "cell"
 
 @dataclass(frozen=True)
 class Figure:
-    """A score of both runs. `change` is positive where it became better, whatever the metric's direction."""
+    """A score of both runs, and how much better it became."""
 
     kind: Kind
     metric: str
@@ -40,15 +39,10 @@ class Figure:
     now: float
     scale: float
     """The method's own score before, which a gain's drop is measured against too."""
-    change: float
-    error: float
-    """The standard error of `change`, over samples and, where there are several, over trainings."""
-    freedom: float
-    """Its degrees of freedom."""
+    difference: PairedDifference
+    """How much better it became, whatever the metric's direction."""
     n: int
     is_identical: bool
-    discordant: Discordant | None = None
-    """Of shares of hits under one condition: the samples that only one of the runs gets right (`first`: now)."""
     higher_is_better: bool = True
 
     @property
@@ -61,17 +55,10 @@ class Figure:
         what = self.condition if self.kind == CELL else self.kind
         return " / ".join([self.task, self.dataset, self.model, self.method, what, self.metric])
 
-    def p(self) -> float:
-        """Two-sided: of no change. By McNemar's mid-p where samples are hits or misses, else Student's t."""
-        return 1.0 if self.is_identical or self.change == 0 else self._difference.p()
-
-    def interval(self, level: float) -> tuple[float, float]:
-        """Of `change`; the score interval where samples are hits or misses, else Student's t."""
-        return (0.0, 0.0) if self.is_identical else self._difference.interval(level)
-
     @property
-    def _difference(self) -> PairedDifference:
-        return PairedDifference(self.change, self.error, self.freedom, self.n, self.discordant)
+    def change(self) -> float:
+        """Positive where it became better."""
+        return self.difference.value
 
 
 def figures(before: Grids, now: Grids) -> Iterator[Figure]:
@@ -140,23 +127,17 @@ def _point(grid: Grid, method: str, condition: str) -> Point | None:
 def _figure(kind: Kind, grid: Grid, method: MethodItem, condition: str, sides: Sequence[Sequence[Pair]]) -> Figure:
     """`sides`: the pairs of the method and, for a gain, those of direct, which are subtracted."""
     signs = [1.0, -1.0][: len(sides)]
-    better = 1.0 if grid.metric.higher_is_better else -1.0
     n = min(pair.n for pairs in sides for pair in pairs)
     two = [[pair.two for pair in pairs] for pairs in sides]
-    was = _mean(signs, sides, two)
     is_now = _mean(signs, sides, [[pair.one for pair in pairs] for pairs in sides])
-    columns = columns_of(grid.metric.item)
+    columns, higher = columns_of(grid.metric.item), bool(grid.metric.higher_is_better)
     identical = all(_is_identical(pair, columns) for pairs in sides for pair in pairs)
     found = None if identical else difference(*sides)
-    error, freedom = (0.0, 1.0) if found is None else (found.error, found.freedom)
-    first = sides[0][0].one
-    of_hits = grid.metric.is_share and len(first.records) == 1 and first.resampling.groups is None
-    only = sides[0][0] if kind == CELL and of_hits else None
+    change = PairedDifference.none(n) if found is None else found if higher else found.turned()
     place = grid.place
     return Figure(
         kind, grid.metric.name, grid.metric.unit, place.task, place.dataset, place.model, method.label, condition,
-        was, is_now, _mean(signs[:1], sides[:1], two[:1]), better * (is_now - was), error, freedom, n, identical,
-        None if only is None else _discordant(only, better), better > 0,
+        _mean(signs, sides, two), is_now, _mean(signs[:1], sides[:1], two[:1]), change, n, identical, higher,
     )  # fmt: skip
 
 
@@ -173,8 +154,3 @@ def _is_identical(pair: Pair, columns: Sequence[str] | None) -> bool:
     """Whether the metric reads the same of every sample, in all trainings; all columns where it does not say which."""
     trainings = zip(pair.one.records, pair.two.records, strict=True)
     return all(same_records(was, now, columns) for now, was in trainings)
-
-
-def _discordant(pair: Pair, better: float) -> Discordant:
-    now, was = (np.asarray(side.values)[pair.samples] == 1 for side in (pair.one, pair.two))
-    return discordant(now, was) if better > 0 else discordant(was, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from math import isnan
 from xml.etree import ElementTree as Xml
 
 from tabulate import tabulate
@@ -30,10 +31,11 @@ def _row(one: Judged) -> tuple[str, ...]:
     figure, unit = one.figure, one.figure.unit
     gain = GAINS.get(unit, unit)
     scale = gain if figure.kind == "gain" else unit
+    interval = "" if isnan(one.low) else f"[{_number(one.low, gain)}, {_number(one.high, gain)}]"
     return (
         one_line(figure.name), one.verdict, _number(figure.before, scale), _number(figure.now, scale),
-        _number(figure.change, gain), f"[{_number(one.low, gain)}, {_number(one.high, gain)}]", str(figure.n),
-        "" if figure.is_identical else _number(one.smallest, gain).lstrip("+"),
+        _number(figure.change, gain), interval, str(figure.n),
+        "" if figure.is_identical or isnan(one.smallest) else _number(one.smallest, gain).lstrip("+"),
     )  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def _plain(one: Judged) -> Mapping[str, object]:
     }
     numbers = {name: _finite(value) for name, value in (
         ("before", figure.before), ("now", figure.now), ("change", figure.change), ("low", one.low), ("high", one.high),
-        ("smallest_drop_shown", one.smallest), ("p", figure.p()),
+        ("smallest_drop_shown", one.smallest), ("p", figure.difference.p()),
     )}  # fmt: skip
     verdict = {"n": figure.n, "verdict": one.verdict, "blocks": one.blocks, "why": one.why}
     return {"figure": figure.name, **facts, **numbers, **verdict}

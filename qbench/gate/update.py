@@ -60,7 +60,7 @@ def replace_baseline(baseline: Path, now: Loaded, update: Update) -> list[str]:
     Returns the names of files that stayed as they were. Raises QbenchError as `replaceable`, and StoreError."""
     replaceable(baseline, now)
     baseline = baseline.resolve()
-    fresh, old = (baseline.with_name(f".{baseline.name}.{what}") for what in ("new", "old"))
+    fresh, old = aside(baseline, "new"), aside(baseline, "old")
     try:
         for folder in (fresh, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,6 +76,11 @@ def replace_baseline(baseline: Path, now: Loaded, update: Update) -> list[str]:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     return kept
+
+
+def aside(baseline: Path, what: str) -> Path:
+    """Where the old and the new folder lie while one takes the other's place."""
+    return baseline.with_name(f".{baseline.name}.{what}")
 
 
 def _keep(baseline: Path, fresh: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from math import isnan
 from typing import Literal, TypeAlias
 
 from qbench.gate.figures import CELL, GAIN, Figure
@@ -41,7 +42,7 @@ def judge(figures: Iterable[Figure], rules: Rules, today: date) -> list[Judged]:
     cells = [figure for figure in everything if figure.kind == CELL]
     level = 1 - rules.level / max(1, sum(not figure.is_identical for figure in primary))
     judged = [_primary(figure, level, rules) for figure in primary]
-    adjusted = holm([figure.p() for figure in cells if not figure.is_identical])
+    adjusted = holm([figure.difference.p() for figure in cells if not figure.is_identical])
     left = iter(adjusted)
     for figure in cells:
         p = 1.0 if figure.is_identical else float(next(left))
@@ -54,11 +55,17 @@ def _primary(figure: Figure, level: float, rules: Rules) -> Judged:
     one = _judged(figure, level, limits)
     if one.verdict == "regressed":
         return replace(one, blocks=True, why="it regressed")
-    unsettled = f"the samples do not settle it: they show drops from {one.smallest:.3g} on"
+    unsettled = _unsettled(one)
     if one.verdict == "inconclusive" and rules.inconclusive == "fail":
         return replace(one, blocks=True, why=unsettled)
     bounded = _with_bounds(one, limits)
     return replace(one, why=unsettled) if one.verdict == "inconclusive" and not bounded.blocks else bounded
+
+
+def _unsettled(one: Judged) -> str:
+    if isnan(one.smallest):
+        return f"{one.figure.difference.units} samples or groups of them are too few for an interval"
+    return f"the samples do not settle it: they show drops from {one.smallest:.3g} on"
 
 
 def _cell(figure: Figure, p: float, rules: Rules) -> Judged:
@@ -70,7 +77,7 @@ def _cell(figure: Figure, p: float, rules: Rules) -> Judged:
 
 
 def _judged(figure: Figure, level: float, limits: Limits) -> Judged:
-    low, high = figure.interval(level)
+    low, high = figure.difference.interval(level)
     reach = (high - low) / 2
     scale = abs(figure.scale)
     absolute = FLOORS.get(figure.unit, SHARE_FLOOR * scale) if limits.floor is None else limits.floor
@@ -92,7 +99,7 @@ def _verdict(figure: Figure, low: float, high: float, margin: float, floor: floa
 def _smallest(figure: Figure, reach: float) -> float:
     from scipy.special import stdtrit
 
-    return reach + float(stdtrit(figure.freedom, POWER)) * figure.error
+    return reach + float(stdtrit(figure.difference.freedom, POWER)) * figure.difference.error
 
 
 def _with_bounds(one: Judged, limits: Limits) -> Judged:

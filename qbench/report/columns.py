@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,3 +77,19 @@ def _lists(values: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
     ends = np.cumsum(lengths)
     rows[:] = [values[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     return rows
+
+
+def same_values(one: object, other: object) -> bool:
+    """Whether two columns hold the same; NaN is like NaN."""
+    first, second = np.asarray(one), np.asarray(other)
+    if first.shape != second.shape:
+        return False
+    if first.dtype == object:
+        return all(same_values(a, b) for a, b in zip(first, second, strict=True))
+    return np.array_equal(first, second, equal_nan=first.dtype.kind == "f" and second.dtype.kind == "f")
+
+
+def same_records(one: Records, other: Records, columns: Iterable[str] | None = None) -> bool:
+    """Whether two cells recorded the same of every sample, in these columns or in all."""
+    names = one.keys() | other.keys() if columns is None else columns
+    return all(name in one and name in other and same_values(one[name], other[name]) for name in names)

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
-
 from qbench.compute.cell import Cell, Source
-from qbench.report.columns import Records
+from qbench.report.columns import Records, same_records
 from qbench.report.grid import identity
 from qbench.report.source import Loaded, columns_of
 from qbench.runs.cost_record import EfficiencyRecord
@@ -202,15 +200,7 @@ def _same(cell: Cell, one: Records, other: Records) -> bool:
     """Whether the metrics of a cell read the same of every sample; all that both have where they do not say what."""
     names = [columns_of(metric) for metric in cell.metrics]
     wanted = one.keys() & other.keys() if None in names else {name for of in names for name in of or ()}
-    return all(name in one and name in other and _equal(one[name], other[name]) for name in wanted)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if one.shape != other.shape:
-        return False
-    if one.dtype == object:
-        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f" and other.dtype.kind == "f")
+    return same_records(one, other, wanted)
 
 
 def _keep(merging: _Merging, seed: int, here: Sequence[CellResult], records: Mapping[str, Records]) -> None:

@@ -18,9 +18,9 @@ from qbench.report.differences import (
 )
 from qbench.report.leaderboard import DASH, Value
 from qbench.report.point import Pair, Point
-from qbench.stats.bootstrap import Numbers, percentile, standard
-from qbench.stats.intervals import student, wilson
-from qbench.stats.seeds import standard_error
+from qbench.stats.bootstrap import Numbers
+from qbench.stats.intervals import wilson
+from qbench.stats.seeds import interval as over_trainings
 
 
 def single(point: Point) -> Value:
@@ -73,11 +73,8 @@ def interval(
     them ratios of means) and of samples in groups. NaN where these are too few."""
     if not point.resampling.is_enough(units):
         return float("nan"), float("nan")
-    if any(len(of) > 1 for of in trainings):
-        return student(value, *standard_error(trainings, distribution, units))
-    if is_ratio or point.values is None or point.resampling.groups is not None:
-        return standard(distribution, value, units)
-    return percentile(distribution)
+    of_means = point.values is not None and point.resampling.groups is None and not is_ratio
+    return over_trainings(value, trainings, distribution, units, bootstrap="percentile" if of_means else "standard")
 
 
 def spread(by_seed: Numbers) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 import numpy as np
@@ -28,6 +28,17 @@ class PairedDifference:
     """What is drawn independently: samples, or groups of them."""
     discordant: Discordant | None = None
     """Of shares of hits under one condition and training: the samples that one side alone gets right."""
+
+    @classmethod
+    def none(cls, units: int) -> PairedDifference:
+        """Of two sides that are the same in every unit."""
+        return cls(0.0, 0.0, 1.0, units)
+
+    def turned(self) -> PairedDifference:
+        """The same difference, the other side minus this one."""
+        hits = self.discordant
+        turned = None if hits is None else replace(hits, first=hits.second, second=hits.first)
+        return replace(self, value=-self.value, discordant=turned)
 
     def p(self) -> float:
         """The two-sided p-value of no difference: McNemar's mid-p for hits, else that of Student's t. Where all units

@@ -50,20 +50,26 @@ def standard_error(trainings: Sequence[Numbers], drawn: Numbers, units: int) -> 
     return sqrt(whole), whole**2 / sum(variance**2 / freedom for variance, freedom in terms)
 
 
+def interval(
+    value: float, trainings: Sequence[Numbers], drawn: Numbers, units: int, level: float = LEVEL,
+    bootstrap: str = "percentile",
+) -> tuple[float, float]:  # fmt: skip
+    """Of `value`, which is made of `trainings`, `drawn` and `units` as in `standard_error`. Where there are several
+    trainings, Student's t times that error to both sides: a bootstrap that resamples three trainings would be too
+    narrow, since it sees two thirds of their variance, and no heavier tails than the normal's. Else the `percentile` or
+    the `standard` interval of `drawn`, which speaks of these weights only."""
+    if any(len(of) > 1 for of in trainings):
+        return student(value, *standard_error(trainings, drawn, units), level)
+    return percentile(drawn, level) if bootstrap == "percentile" else standard(drawn, value, units, level)
+
+
 def over_seeds(
     by_pair: Numbers, drawn: Numbers, samples: int, level: float = LEVEL, bootstrap: str = "percentile"
 ) -> SeedDifference:
-    """The interval of a mean difference over pairs of trainings and over samples, or of a score over its trainings.
+    """A mean difference over pairs of trainings and over samples, with its `interval`.
 
-    `by_pair` [pairs] holds the numbers on all `samples` (or groups of them, where those are resampled), `drawn`
-    [resamples] the bootstrap of their mean. One pair has the percentile or the standard interval of `drawn`, which
-    speaks of these weights only. Several have the mean plus or minus Student's t times their `standard_error`. A
-    bootstrap that resamples three trainings would be too narrow: it sees two thirds of their variance, and no heavier
-    tails than the normal's."""
+    `by_pair` [pairs] holds the differences on all `samples`, `drawn` [resamples] the bootstrap of their mean."""
     mean = float(by_pair.mean())
-    count = len(by_pair)
-    if count == 1:
-        interval = percentile(drawn, level) if bootstrap == "percentile" else standard(drawn, mean, samples, level)
-        return SeedDifference(mean, *interval, (mean,), None)
-    interval = student(mean, *standard_error([by_pair], drawn, samples), level)
-    return SeedDifference(mean, *interval, tuple(float(one) for one in by_pair), float(by_pair.std(ddof=1)))
+    spread = float(by_pair.std(ddof=1)) if len(by_pair) > 1 else None
+    ends = interval(mean, [by_pair], drawn, samples, level, bootstrap)
+    return SeedDifference(mean, *ends, tuple(float(one) for one in by_pair), spread)

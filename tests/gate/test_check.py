@@ -105,6 +105,19 @@ def test_a_drop_of_five_points_is_a_regression(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_few_groups_settle_nothing(tmp_path: Path) -> None:
+    """Two videos say too little of others, however many frames they have; what is the same passes all the same."""
+    videos = ["a"] * (N // 2) + ["b"] * (N // 2)
+    before = load(run(tmp_path / "before", groups=videos), whole=True)
+    now = load(run(tmp_path / "now", lose(100), groups=videos), whole=True)
+    result = check(before, now, Rules(), TODAY)
+    assert result.exit_code == 1
+    assert verdicts(result)[named("average")] == "inconclusive"
+    assert "2 samples or groups of them are too few for an interval" in show.terminal(result)
+    assert "nan" not in show.terminal(result)
+    assert check(before, before, Rules(), TODAY).exit_code == 0
+
+
 def test_a_rise_is_an_improvement_and_passes(tmp_path: Path) -> None:
     result = checked(tmp_path, lambda m, c, right: flipped(right, 0, 60) if m == "afd" else right)
     assert result.exit_code == 0

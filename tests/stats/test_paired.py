@@ -106,3 +106,19 @@ def test_an_error_that_is_not_known_leaves_nothing_to_say():
     for found in (PairedDifference(0.1, nan, nan, 2), PairedDifference(0.1, nan, nan, 2, Discordant(9, 5, 0))):
         assert np.isnan(found.p())
         assert np.isnan(found.interval()).all()
+
+
+def test_a_turned_difference_says_the_same_of_the_other_side():
+    for found in (
+        PairedDifference(0.09, 0.03, 199, 200),
+        PairedDifference(0.09, 0.03, 199, 200, Discordant(200, 30, 12)),
+    ):
+        low, high = found.interval()
+        assert found.turned().interval() == pytest.approx((-high, -low))
+        assert found.turned().p() == found.p()
+        assert found.turned().turned() == found
+
+
+def test_two_sides_that_are_the_same_differ_in_nothing():
+    none = PairedDifference.none(40)
+    assert (none.value, none.p(), none.interval()) == (0, 1, (0, 0))
