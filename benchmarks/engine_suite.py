@@ -20,7 +20,7 @@ from qbench.methods.osr.net import Osr
 from qbench.models.cut import Geometry
 from qbench.models.initial import initialise
 from qbench.models.restoration.networks import AodNet, Dncnn3Net
-from qbench.models.restoration.plain_networks import empty
+from qbench.models.restoration.running import empty
 from qbench.runs.plan import Options, load_suite, make_plan
 from qbench.runs.planned import Plan
 
@@ -93,7 +93,7 @@ def _network(name: str) -> tuple[torch.nn.Module, dict[str, str]]:
         return Osr(OsrOptions()), OsrOptions().metadata()
     if name in MODELS_OF_RESTORATION:
         return (Dncnn3Net() if name == "dncnn3" else AodNet()), {}
-    return empty(name, deployed=True), {}
+    return empty(name), {}
 
 
 def _stored_name(name: str, key: str) -> str:

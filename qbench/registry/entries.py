@@ -78,7 +78,7 @@ BUILTIN = (
     "qbench.models.detection.transformers",
     "qbench.models.openmmlab.declared",
     "qbench.methods.direct",
-    "qbench.methods.restorers",
+    "qbench.methods.restorers.plain",
     "qbench.methods.any_restorer",
     "qbench.methods.osr",
     "qbench.methods.afd",

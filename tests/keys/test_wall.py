@@ -74,7 +74,7 @@ def test_the_registry_creates_and_decides_no_more() -> None:
 
 
 def test_a_method_holds_no_code_of_a_quality_feature_that_it_does_not_use() -> None:
-    for module in ("qbench.methods.afd", "qbench.methods.restorers", "qbench.methods.finetune"):
+    for module in ("qbench.methods.afd", "qbench.methods.restorers.plain", "qbench.methods.finetune"):
         assert not {name for name in closure(module) if name.startswith("qbench.quality")}
 
 
@@ -132,7 +132,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "a helper of the models": (("qbench/models/base.py", "sub_(mean)", "add_(mean)"), EVERY),
     "a quality feature": (("qbench/quality/brisque.py", "FEATURES = 36", "FEATURES = 37"), {"quac"}),
     "the network of a method": (
-        ("qbench/models/restoration/plain_networks.py", "import torch\n", "import torch\n\nADDED = 1\n"), {"arcnn"},
+        ("qbench/models/restoration/plain_networks.py", "import copy\n", "import copy\n\nADDED = 1\n"), {"arcnn"},
     ),
 }  # fmt: skip
 DECIDES_NOTHING: tuple[Edit, ...] = (

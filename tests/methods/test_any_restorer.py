@@ -10,7 +10,7 @@ import torch
 import qbench
 from qbench.errors import QbenchError
 from qbench.methods.any_restorer import AnyRestorer
-from qbench.methods.restorers import DncnnSmallMethod
+from qbench.methods.restorers.plain import DncnnSmallMethod
 from qbench.models.protocols import Setup
 from qbench.models.restoration.restorers import Restorer
 from qbench.runs.plan import Options, load_suite, make_plan

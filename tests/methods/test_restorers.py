@@ -13,10 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from qbench.errors import NotApplicable, QbenchError, WeightsError
 from qbench.methods.direct import Direct
 from qbench.methods.finetune import Finetune
-from qbench.methods.restorers import ArcnnMethod, DncnnMethod, DncnnSmallMethod
+from qbench.methods.restorers.plain import ArcnnMethod, DncnnMethod, DncnnSmallMethod
 from qbench.models.base import LoadedModel
 from qbench.models.protocols import Setup
-from qbench.models.restoration.plain_networks import Dncnn, build, empty
+from qbench.models.restoration.plain_networks import Dncnn
+from qbench.models.restoration.running import build, empty
 from qbench.registry import get
 from qbench.vocabulary import Context, InputConvention
 
@@ -33,19 +34,19 @@ def gmacs(net: nn.Module) -> float:
 
 
 def test_arcnn_has_its_published_size() -> None:
-    assert count(empty("arcnn", deployed=True)) == 117_731 + 3  # three shared PReLU slopes
-    assert gmacs(empty("arcnn", deployed=True)) == pytest.approx(5.90, abs=0.01)
+    assert count(empty("arcnn")) == 117_731 + 3  # three shared PReLU slopes
+    assert gmacs(empty("arcnn")) == pytest.approx(5.90, abs=0.01)
 
 
 def test_dncnn_has_its_published_size() -> None:
     """556,416 weights, 1,027 biases, and 1,920 numbers of norms, which the deployed form folds."""
-    assert count(empty("dncnn", deployed=False)) == 556_416 + 1_027 + 1_920
-    assert count(empty("dncnn", deployed=True)) == 556_416 + 1_027
-    assert gmacs(empty("dncnn", deployed=True)) == pytest.approx(27.9, abs=0.05)
+    assert count(DncnnMethod.new_network()) == 556_416 + 1_027 + 1_920
+    assert count(empty("dncnn")) == 556_416 + 1_027
+    assert gmacs(empty("dncnn")) == pytest.approx(27.9, abs=0.05)
 
 
 def test_the_small_one_is_much_cheaper() -> None:
-    assert gmacs(empty("dncnn", deployed=True)) > 5 * gmacs(empty("dncnn-small", deployed=True))
+    assert gmacs(empty("dncnn")) > 5 * gmacs(empty("dncnn-small"))
 
 
 @pytest.mark.parametrize("depth", [3, 6])
@@ -74,7 +75,7 @@ def test_training_starts_at_the_identity_and_from_the_seed(name: str) -> None:
 
 
 def deployed_file(name: str, folder: Path) -> Path:
-    net = empty(name, deployed=True)
+    net = empty(name)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)) * 0.3)
@@ -101,7 +102,7 @@ def test_wrong_weights_and_none(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match="qbench train arcnn"):
         ArcnnMethod().setup(Setup(None, None, "cpu"))
     with pytest.raises(QbenchError, match="did you mean 'dncnn'"):
-        empty("dncn", deployed=True)
+        empty("dncn")
 
 
 def test_fine_tuning_leaves_the_model_as_it_is(tmp_path: Path) -> None:

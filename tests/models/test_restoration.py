@@ -20,11 +20,12 @@ from qbench.data.views import View
 from qbench.degrade.jpeg import Jpeg
 from qbench.draws import Draw
 from qbench.errors import QbenchError, WeightsError
-from qbench.methods.restorers import DncnnSmallMethod
+from qbench.methods.restorers.plain import DncnnSmallMethod
 from qbench.models.base import LoadedModel
 from qbench.models.protocols import Setup
-from qbench.models.restoration.networks import OnLuma, Tiled
+from qbench.models.restoration.networks import OnLuma
 from qbench.models.restoration.restorers import AodNet, Dncnn3, Identity, Restorer, Spandrel
+from qbench.models.restoration.running import Tiled
 from qbench.registry.named import Named
 from qbench.tasks.restoration.predict import scoring
 from qbench.vocabulary import Context, Dataset, Image

@@ -12,8 +12,9 @@ from qbench.errors import QbenchError
 from qbench.methods.adaptive import given
 from qbench.models.base import LoadedModel
 from qbench.models.initial import initialise
-from qbench.models.restoration.networks import Dncnn3Net, OnLuma, in_range
+from qbench.models.restoration.networks import Dncnn3Net, OnLuma
 from qbench.models.restoration.restorers import INPUT
+from qbench.models.restoration.running import in_range
 from qbench.quality.features import feature
 from qbench.train.recipes.adaptive.training import quac, quarf
 from qbench.train.recipes.afd.training import build as afd

@@ -95,7 +95,7 @@ def test_what_is_written_is_found_and_fits_the_method(
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qbench.models.base import load_weights
-    from qbench.models.restoration.plain_networks import empty
+    from qbench.models.restoration.running import empty
 
     monkeypatch.setenv("QBENCH_HOME", str(tmp_path / "home"))
     trained = run(read_job(Order(card, seed=5)), quiet)
@@ -105,7 +105,7 @@ def test_what_is_written_is_found_and_fits_the_method(
     weights = cards.find_weights("dncnn-small", None, "anything", 5)
     assert weights is not None
     assert (weights.path, weights.sha256) == (trained.weights, trained.sha256)
-    load_weights(empty("dncnn-small", deployed=True), weights.path)
+    load_weights(empty("dncnn-small"), weights.path)
 
 
 def test_two_runs_write_the_same_bytes_and_another_seed_does_not(card: Path, tmp_path: Path) -> None:

@@ -76,6 +76,6 @@ class OsrMethod:
         self.network = with_weights(Osr(completed(self.options, trained, "osr")), file, setup)
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
-        from qbench.models.restoration.plain_networks import clamped
+        from qbench.models.restoration.running import clamped
 
         return clamped(self.network, images)

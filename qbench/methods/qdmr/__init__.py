@@ -70,6 +70,6 @@ class QdmrMethod:
 
     def restore(self, images: Tensor, context: Context) -> Tensor:
         """[B, 3, H, W] in [0, 1] to the same; any height and width."""
-        from qbench.models.restoration.plain_networks import clamped
+        from qbench.models.restoration.running import clamped
 
         return clamped(self.network, images)

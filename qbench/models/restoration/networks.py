@@ -16,12 +16,6 @@ from qbench.models.files import read_state
 from qbench.models.state import State, check_numbers, forms
 
 
-def in_range(output: Any, images: Tensor) -> Tensor:
-    """What a restorer gives, clamped to [0, 1]."""
-    restored: Tensor = output
-    return restored.clamp(0, 1)
-
-
 class OnLuma(nn.Module):
     """A restorer of one channel on pictures of three: luma (0.299 R + 0.587 G + 0.114 B, full range, as JPEG's) goes
     through `net`, and what it changes there is added to all channels, so that chroma stays."""
@@ -35,36 +29,6 @@ class OnLuma(nn.Module):
         luma = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
         restored: Tensor = self.net(luma)
         return images + (restored - luma)
-
-
-class Tiled(nn.Module):
-    """`net` on tiles of `tile` x `tile` pixels, each with `overlap` more on every side where the picture has them.
-
-    The picture's own where it fits in one tile; equal to `net` on the whole picture where `overlap` reaches as far as
-    the network looks."""
-
-    def __init__(self, net: nn.Module, tile: int, overlap: int) -> None:
-        super().__init__()
-        self.net, self.tile, self.overlap = net, tile, overlap
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] in [0, 1] to the same."""
-        height, width = images.shape[-2:]
-        if max(height, width) <= self.tile:
-            whole: Tensor = self.net(images)
-            return whole
-        restored = torch.empty_like(images)
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                upper, left_most = max(top - self.overlap, 0), max(left - self.overlap, 0)
-                bottom, right = min(top + self.tile, height), min(left + self.tile, width)
-                seen: Tensor = self.net(
-                    images[..., upper : bottom + self.overlap, left_most : right + self.overlap].contiguous()
-                )
-                restored[..., top:bottom, left:right] = seen[
-                    ..., top - upper : bottom - upper, left - left_most : right - left_most
-                ]
-        return restored
 
 
 class Dncnn3Net(nn.Module):

@@ -1,23 +1,12 @@
-"""The networks of the image restorers, at their published widths."""
+"""ARCNN and DnCNN: plain stacks of convolutions."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Self
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from qbench.errors import QbenchError, nearest
-from qbench.models.initial import initialise
-
-
-@runtime_checkable
-class Deployable(Protocol):
-    """A network whose shipped form differs from the one that it is trained in."""
-
-    def deploy(self) -> nn.Module: ...
 
 
 class Arcnn(nn.Module):
@@ -72,33 +61,3 @@ class Dncnn(nn.Module):
                 layers.append(layer)
         merged.layers = nn.Sequential(*layers)
         return merged
-
-
-SIZES: dict[str, tuple[int, int]] = {"dncnn": (17, 64), "dncnn-small": (8, 24)}
-"""Depth and width; `dncnn-small` costs a nineteenth of the published network."""
-
-
-def build(method: str, seed: int, *, passing: bool = False, **options: Any) -> Arcnn | Dncnn:
-    """A restorer in its training form with first weights drawn from `seed`; it starts as the identity.
-
-    `passing` starts its hidden layers as the identity too: what a deep network without norms needs to learn at all."""
-    net = empty(method, deployed=False, **options)
-    initialise(net, seed, zero=("last",), passing=passing)
-    return net
-
-
-def empty(method: str, *, deployed: bool, **options: Any) -> Arcnn | Dncnn:
-    """A restorer for weights to be loaded into. Raises QbenchError for an unknown method."""
-    if method == "arcnn":
-        return Arcnn(**options)
-    if method not in SIZES:
-        raise QbenchError(f"no restorer {method!r}{nearest(method, ['arcnn', *SIZES])}")
-    depth, width = SIZES[method]
-    return Dncnn(depth, width, norms=not deployed and bool(options.get("norms", True)))
-
-
-@torch.no_grad()
-def clamped(net: nn.Module, images: Tensor) -> Tensor:
-    """What `net` makes of images in [0, 1], in [0, 1] again."""
-    restored: Tensor = net(images)
-    return restored.clamp(0, 1)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from qbench.errors import QbenchError, WeightsError, nearest
+from qbench.errors import WeightsError
 from qbench.models.files import sha256
 from qbench.models.library import CONFIG, installed
-from qbench.registry import model
+from qbench.models.restoration.declared import entry_of, restorer
+from qbench.registry import Entry, model
 from qbench.vocabulary import InputConvention
 
 if TYPE_CHECKING:
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     from qbench.models.base import LoadedModel
 
 INPUT = InputConvention(size=None, resize=None, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-RESTORERS = ("arcnn", "dncnn", "dncnn-small")
 
 
 def _loaded(net: nn.Module, sites: Mapping[str, str], tile: int | None = None, overlap: int = 0) -> LoadedModel:
     from qbench.models.base import LoadedModel
-    from qbench.models.restoration.networks import Tiled, in_range
+    from qbench.models.restoration.running import Tiled, in_range
 
     whole = net.eval() if tile is None else Tiled(net.eval(), tile, overlap)
     return LoadedModel(whole, INPUT, {} if tile else sites, in_range)
@@ -69,7 +69,7 @@ class _Tiling:
 @model("restorer:*")
 @dataclass(frozen=True, config=CONFIG)
 class Restorer(_Tiling):
-    """A restorer of this project, `arcnn`, `dncnn` or `dncnn-small`, with the weights of a recipe on its card.
+    """A restorer that is declared as a method, such as `arcnn`, with the weights of a recipe on its card.
 
     `recipe` may be left out where the weights of one alone ship; `weights` is a file to use instead."""
 
@@ -79,9 +79,7 @@ class Restorer(_Tiling):
     weights: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in RESTORERS:
-            known = ", ".join(f"restorer:{name}" for name in RESTORERS)
-            raise QbenchError(f"no restorer {self.name!r}{nearest(self.name, RESTORERS)}; there are: {known}")
+        entry_of(self.name)
 
     @property
     def label(self) -> str:
@@ -89,7 +87,11 @@ class Restorer(_Tiling):
 
     @property
     def sites(self) -> Mapping[str, str]:
-        return {"D1": "layers.0", "D2": "layers.1"}
+        return restorer(self.name).sites
+
+    @property
+    def runs_through(self) -> tuple[Entry, ...]:
+        return (entry_of(self.name),)
 
     @property
     def file(self) -> Path:
@@ -113,9 +115,9 @@ class Restorer(_Tiling):
         import torch
 
         from qbench.models.base import load_weights
-        from qbench.models.restoration.plain_networks import empty
+        from qbench.models.restoration.running import empty
 
-        net = empty(self.name, deployed=True)
+        net = empty(self.name)
         load_weights(net, self.file)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return _loaded(net, self.sites, self.tile, self.overlap)

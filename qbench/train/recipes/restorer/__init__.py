@@ -10,7 +10,7 @@ from qbench.registry import recipe
 class RestorerTraining(Options):
     """Degraded pictures to clean ones, by a network of the method's name.
 
-    Options of `qbench.models.restoration.plain_networks.build`."""
+    Options of the method's `new_network`, and `passing` (see `qbench.models.restoration.running.build`)."""
 
     residual: bool = True
     norms: bool = True

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from qbench.models.restoration.plain_networks import Deployable
-from qbench.models.restoration.plain_networks import build as build_network
+from qbench.models.restoration.running import build as build_network
+from qbench.models.restoration.running import deployed
 from qbench.train.core import losses as terms
 from qbench.train.core.batches import Batch
 from qbench.train.core.recipe import Recipe
@@ -32,6 +32,6 @@ def build(parts: Parts) -> Recipe:
         net.train()
 
     def ship() -> Mapping[str, Tensor]:
-        return dict((net.deploy() if isinstance(net, Deployable) else net).state_dict())
+        return dict(deployed(net).state_dict())
 
     return Recipe({"net": net}, stages(parts, net, losses, prepare), ship, lambda: measure(parts, net, losses))
