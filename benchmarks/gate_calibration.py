@@ -56,6 +56,8 @@ class Study:
     metric: str
     conditions: tuple[str, ...] = ()
     """Those that are simulated; all, where none are named."""
+    metrics: tuple[str, ...] = ()
+    """Those that the simulated gate compares; all of the report, where none are named."""
 
 
 STUDIES = {
@@ -63,22 +65,27 @@ STUDIES = {
     for study in (
         Study("jpeg", "afd", "jpeg@7", "top1"),
         Study("segmentation", "afd", "jpeg@7", "miou"),
-        Study("detection", "afd", "jpeg@7", "ap", ("clean", "jpeg@25", "jpeg@10", "jpeg@7")),
+        Study("detection", "afd", "jpeg@7", "ap", ("clean", "jpeg@25", "jpeg@10", "jpeg@7"), ("ap",)),
         Study("restoration", "dncnn-small", "jpeg@7", "psnr"),
     )
 }
 
 
 def world_of(study: Study) -> Loaded:
-    """The records of a report, of the conditions that are simulated."""
+    """The records of a report, of the conditions and metrics that are simulated."""
     loaded = load(ROOT / "reports" / study.report, whole=True)
     results = tuple(
-        result
+        result.model_copy(update={"cell": _with_metrics(result.cell, study.metrics)})
         for result in loaded.info.cells
         if result.status == "done" and (not study.conditions or result.cell.condition.label in study.conditions)
     )
     records = {result.cell.place: loaded.records[result.cell.place] for result in results}
     return replace(loaded, info=loaded.info.model_copy(update={"cells": results}), records=records, efficiency=())
+
+
+def _with_metrics(cell: Cell, names: tuple[str, ...]) -> Cell:
+    kept = tuple(metric for metric in cell.metrics if not names or metric.name in names)
+    return cell.model_copy(update={"metrics": kept})
 
 
 def cells_of(world: Loaded) -> list[Cell]:
